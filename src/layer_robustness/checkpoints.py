@@ -1,0 +1,207 @@
+"""Checkpoints of an experiment on disk: kept while it trains, published when it is done.
+
+    mnist/fcn3x256/seed0/
+        resume/             the state to go on from, and the checkpoints so far; no output of a rule,
+                            so a failing or repeated job finds it again
+        checkpoints/        epoch0.safetensors ... ; links to the ones in resume/
+        checkpoints.json    what was trained and how, and the checksum of each checkpoint
+        training.csv        one row an epoch
+"""
+
+import csv
+import hashlib
+import json
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from layer_robustness import tensorfile
+from layer_robustness.data import Dataset
+from layer_robustness.errors import InputError
+from layer_robustness.experiments import Experiment
+from layer_robustness.files import link, replacing
+from layer_robustness.models.build import build, draw
+from layer_robustness.models.sequence import UnitSequence
+from layer_robustness.recipe import Recipe
+from layer_robustness.trainstate import HISTORY, TrainState
+
+
+@dataclass
+class TrainingFolder:
+    """The folder of one experiment, for the one recipe and data set that it is trained with."""
+
+    path: Path
+    experiment: Experiment
+    recipe: Recipe
+    dataset: Dataset
+
+    @property
+    def fingerprint(self) -> str:
+        """Names recipe, data and code: a state of other ones is never gone on from."""
+        parts = [str(self.experiment), asdict(self.recipe), self.dataset.sha256, code_digest()]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    def state(self) -> TrainState:
+        """Return the state to go on from, or the initial one with its checkpoint written."""
+        state = TrainState.load(self.path / "resume" / "state.safetensors", self.fingerprint)
+        if state is not None and self.has_checkpoints(state.epoch):
+            return state
+        network = draw(
+            self.experiment, self.recipe.initial_law, self.dataset.image_shape, self.dataset.classes
+        )
+        state = TrainState(dict(network.state_dict()))
+        self.keep(state)
+        return state
+
+    def keep(self, state: TrainState) -> None:
+        """Write what the state's epoch asks for; the checkpoint first, so that it can't be missed."""
+        if state.epoch in self.recipe.checkpoints:
+            metadata = {
+                "experiment": str(self.experiment),
+                "epoch": str(state.epoch),
+                "fingerprint": self.fingerprint,
+            }
+            tensorfile.save(self.kept(state.epoch), state.weights, metadata)
+        state.save(self.path / "resume" / "state.safetensors", self.fingerprint)
+
+    def kept(self, epoch: int) -> Path:
+        """Where the checkpoint of an epoch is kept while training goes on."""
+        return self.path / "resume" / f"epoch{epoch}.safetensors"
+
+    def has_checkpoints(self, until: int) -> bool:
+        """Whether all checkpoints up to an epoch are there, whole, and of this training."""
+        for epoch in (epoch for epoch in self.recipe.checkpoints if epoch <= until):
+            try:
+                _, metadata = tensorfile.load(self.kept(epoch))
+            except InputError as error:
+                print(f"starting over: {error}", file=sys.stderr)
+                return False
+            if metadata["fingerprint"] != self.fingerprint:
+                return False
+        return True
+
+    def publish(self, state: TrainState) -> None:
+        """Write the outputs of a finished training."""
+        checksums = {}
+        for epoch in self.recipe.checkpoints:
+            name = f"epoch{epoch}.safetensors"
+            link(self.kept(epoch), self.path / "checkpoints" / name)
+            checksums[name] = tensorfile.load(self.kept(epoch))[1]["sha256"]
+        with replacing(self.path / "training.csv") as temporary, temporary.open("w") as file:
+            writer = csv.DictWriter(file, HISTORY, lineterminator="\n")
+            writer.writeheader()
+            writer.writerows(state.history)
+        manifest = {
+            "experiment": str(self.experiment),
+            "recipe": asdict(self.recipe),
+            "data": {"source": self.dataset.source, "sha256": self.dataset.sha256},
+            "machine": machine(self.dataset.train_images.device),
+            "checkpoints": checksums,
+        }
+        with replacing(self.path / "checkpoints.json") as temporary:
+            temporary.write_text(json.dumps(manifest, indent=1) + "\n")
+        # Nothing is left to train: the momentum is not needed, and is half of the file.
+        state.momentum = {}
+        state.save(self.path / "resume" / "state.safetensors", self.fingerprint)
+
+
+def code_digest() -> str:
+    """SHA-256 of this package's modules that this process has imported."""
+    sha = hashlib.sha256()
+    for name, module in sorted(sys.modules.items()):
+        if name.partition(".")[0] == __package__:
+            sha.update(Path(module.__file__).read_bytes())
+    return sha.hexdigest()
+
+
+def machine(device: torch.device) -> dict[str, object]:
+    """What the bits of a result depend on besides recipe, data and code."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {
+        "device": device.type,
+        "name": name,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }
+
+
+def load_checkpoint(path: Path, network: UnitSequence) -> dict[str, Tensor]:
+    """Read a checkpoint's weights.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or of another network.
+    """
+    tensors, _ = tensorfile.load(path)
+    shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in sorted({*shapes, *found}):
+        if shapes.get(name) != found.get(name):
+            raise InputError(
+                f"{path} is a checkpoint of another network: {name} has shape {found.get(name)}, "
+                f"expected {shapes.get(name)}"
+            )
+    return tensors
+
+
+@dataclass
+class TrainedNetwork:
+    """A finished experiment: its final network and where its checkpoints lie."""
+
+    folder: Path
+    experiment: Experiment
+    recipe: Recipe
+    dataset: Dataset
+    network: UnitSequence
+
+    @classmethod
+    def load(cls, results: Path, experiment: Experiment, dataset: Dataset) -> "TrainedNetwork":
+        """Read what `TrainingFolder.publish` wrote.
+
+        Raises
+        ------
+        InputError
+            If a file is missing or damaged, or was trained on other data than `dataset`.
+        """
+        folder = results / str(experiment)
+        try:
+            manifest = json.loads((folder / "checkpoints.json").read_text())
+            recipe = Recipe.from_dict(manifest["recipe"])
+            trained_on = manifest["data"]["sha256"]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise InputError(
+                f"{folder}/checkpoints.json cannot be read ({error!r}): train {experiment} again"
+            ) from error
+        if trained_on != dataset.sha256:
+            raise InputError(f"{folder} was trained on other data than {dataset.source}: train again")
+        network = build(experiment.network, dataset.image_shape, dataset.classes)
+        trained = cls(folder, experiment, recipe, dataset, network)
+        network.load_state_dict(trained.checkpoint(recipe.epochs))
+        return trained
+
+    def checkpoint(self, epoch: int) -> Mapping[str, Tensor]:
+        """Return the weights after an epoch."""
+        path = self.folder / "checkpoints" / f"epoch{epoch}.safetensors"
+        return load_checkpoint(path, self.network)
+
+    def rerand(self, number: int) -> Mapping[str, Tensor]:
+        """Return the weights of a fresh network from the same initial law."""
+        return draw(
+            self.experiment,
+            self.recipe.initial_law,
+            self.dataset.image_shape,
+            self.dataset.classes,
+            f"rerand{number}",
+        ).state_dict()
+
+    def sources(self, draws: int) -> dict[tuple[str, int], Mapping[str, Tensor]]:
+        """Everything that a unit can be reset to, by (`rerand` or epoch, number of the draw)."""
+        fresh = {("rerand", number): self.rerand(number) for number in range(draws)}
+        kept = {(str(epoch), 0): self.checkpoint(epoch) for epoch in self.recipe.checkpoints}
+        return fresh | kept

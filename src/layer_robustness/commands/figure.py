@@ -1,0 +1,35 @@
+"""Draw a figure: its .pdf, its .png, and the .csv of exactly what is drawn."""
+
+import argparse
+import importlib
+import json
+from pathlib import Path
+
+from layer_robustness.errors import exit_with_one_line
+from layer_robustness.figures import style
+from layer_robustness.figures.collect import collect
+from layer_robustness.figures.registry import FIGURES
+from layer_robustness.files import replacing
+
+
+def main() -> None:
+    """Draw what the arguments name."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("figure", choices=FIGURES)
+    parser.add_argument("--results", type=Path, required=True, help="folder of the preset")
+    parser.add_argument("--output", type=Path, required=True, help="folder of the figures")
+    parser.add_argument("--seeds", type=json.loads, required=True, help="of each network, as JSON")
+    parser.add_argument("--small-print", required=True)
+    arguments = parser.parse_args()
+    figure = FIGURES[arguments.figure]
+    frame = collect(figure, arguments.results, arguments.seeds)
+    output = arguments.output / figure.name
+    with replacing(output.with_suffix(".csv")) as temporary:
+        frame.to_csv(temporary, index=False)
+    # By name, so that an edit to one kind of drawing concerns only the figures of that kind.
+    kind = importlib.import_module(f"layer_robustness.figures.{figure.kind}")
+    style.save(kind.draw(figure, frame), output, arguments.small_print)
+
+
+if __name__ == "__main__":
+    exit_with_one_line(main)

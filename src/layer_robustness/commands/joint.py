@@ -1,0 +1,26 @@
+"""Reset groups of units jointly, and the units outside them, to every source: `joint.csv`."""
+
+from layer_robustness.commands.over_experiments import GIGABYTE, probe_parser, write_rows
+from layer_robustness.errors import exit_with_one_line
+from layer_robustness.groups import complement, members
+from layer_robustness.resets import Limits, reset_rows
+
+
+def main() -> None:
+    """Probe what the arguments name."""
+    parser = probe_parser(__doc__)
+    parser.add_argument("--groups", nargs="+", required=True, help="such as every_second")
+    arguments = parser.parse_args()
+    limits = Limits(arguments.draws, arguments.micro_batch, int(arguments.memory * GIGABYTE))
+
+    def rows_of(trained):
+        network = trained.experiment.network
+        inside = {name: members(network, name) for name in arguments.groups}
+        outside = {f"not {name}": complement(network, name) for name in arguments.groups}
+        return reset_rows(trained, inside | outside, limits)
+
+    write_rows(arguments, "joint.csv", rows_of)
+
+
+if __name__ == "__main__":
+    exit_with_one_line(main)

@@ -1,0 +1,22 @@
+"""Reset every single unit, and the whole network, to every source: `probe.csv`."""
+
+from layer_robustness.commands.over_experiments import GIGABYTE, probe_parser, write_rows
+from layer_robustness.errors import exit_with_one_line
+from layer_robustness.resets import FULL_MODEL, Limits, reset_rows
+
+
+def main() -> None:
+    """Probe what the arguments name."""
+    arguments = probe_parser(__doc__).parse_args()
+    limits = Limits(arguments.draws, arguments.micro_batch, int(arguments.memory * GIGABYTE))
+
+    def rows_of(trained):
+        units = trained.network.unit_names
+        groups = {unit: (unit,) for unit in units} | {FULL_MODEL: units}
+        return reset_rows(trained, groups, limits)
+
+    write_rows(arguments, "probe.csv", rows_of)
+
+
+if __name__ == "__main__":
+    exit_with_one_line(main)

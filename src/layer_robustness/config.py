@@ -1,0 +1,169 @@
+"""The configuration, checked as a whole before any job runs."""
+
+import difflib
+import math
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from fnmatch import fnmatchcase
+
+from jsonschema import Draft202012Validator, ValidationError
+
+from layer_robustness.errors import InputError
+from layer_robustness.experiments import Network, parse_network
+from layer_robustness.recipe import Recipe
+
+RECIPE_KEYS = tuple(key for key in Recipe.__dataclass_fields__ if key != "precision") + ("seeds",)
+
+
+def check(config: dict, schema: dict, networks: Iterable[Network]) -> None:
+    """Refuse a config with a wrong key, type or value, or a recipe that makes no sense.
+
+    Parameters
+    ----------
+    networks
+        The networks that the figures and tables need.
+
+    Raises
+    ------
+    InputError
+        In one line: the key, its value, and what is allowed.
+    """
+    for key, value in leaves(config):
+        if isinstance(value, float) and not math.isfinite(value):
+            raise InputError(f"config key {key} is {value}; allowed: a finite number")
+    errors = list(Draft202012Validator(schema).iter_errors(config))
+    if errors:
+        raise InputError(explain(min(errors, key=lambda error: (len(error.path), str(error.path)))))
+    networks = list(networks)
+    for pattern in config["training"]:
+        check_pattern(pattern, networks)
+    named = [parse_network(name) for name in config["training"] if not is_wild(name)]
+    for network in {*networks, *named}:
+        if network.dataset in config["datasets"]:
+            recipe_of(config, network)
+
+
+def leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
+    """Yield every value that is neither mapping nor list, with its dotted key."""
+    if isinstance(value, dict):
+        for name, item in value.items():
+            yield from leaves(item, f"{key}.{name}" if key else str(name))
+    elif isinstance(value, list):
+        for item in value:
+            yield from leaves(item, key)
+    else:
+        yield key, value
+
+
+def explain(error: ValidationError) -> str:
+    """Say in one line which key is wrong, what it is, and what is allowed."""
+    key = ".".join(map(str, error.absolute_path))
+    if error.validator == "additionalProperties":
+        allowed = error.schema["properties"]
+        unknown = next(name for name in error.instance if name not in allowed)
+        near = difflib.get_close_matches(str(unknown), allowed, 1)
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        key = f"{key}.{unknown}" if key else unknown
+        return f"config key {key} is unknown{hint}; allowed: {', '.join(allowed)}"
+    if error.validator == "required":
+        missing = next(name for name in error.validator_value if name not in error.instance)
+        key = f"{key}.{missing}" if key else missing
+        wanted = allowed_by(error.schema["properties"][missing])
+        return f"config key {key} is missing; allowed: {wanted}"
+    return f"config key {key} is {error.instance!r}; allowed: {allowed_by(error.schema)}"
+
+
+def allowed_by(schema: dict) -> str:
+    """Put a schema's demands into words."""
+    if "enum" in schema:
+        return ", ".join(map(str, schema["enum"]))
+    kind = {
+        "integer": "an integer",
+        "number": "a number",
+        "string": "a string",
+        "array": "a list without repetitions",
+        "object": "a mapping",
+    }[schema["type"]]
+    words = {
+        "minimum": ">= {}",
+        "exclusiveMinimum": "> {}",
+        "maximum": "<= {}",
+        "exclusiveMaximum": "< {}",
+        "pattern": "matching {}",
+    }
+    demands = [text.format(schema[word]) for word, text in words.items() if word in schema]
+    if "items" in schema:
+        demands.append(f"of values that are each {allowed_by(schema['items'])}")
+    return " ".join([kind, " and ".join(demands)]).strip()
+
+
+def is_wild(pattern: str) -> bool:
+    """Whether a pattern may match more than one name."""
+    return any(character in pattern for character in "*?[")
+
+
+def check_pattern(pattern: str, networks: Iterable[Network]) -> None:
+    """Refuse a pattern of `training` that is neither a network's name nor matches one."""
+    if not is_wild(pattern):
+        try:
+            parse_network(pattern)
+        except InputError as error:
+            raise InputError(f"config key training.{error}") from error
+    elif not any(fnmatchcase(str(network), pattern) for network in networks):
+        names = sorted({f"{network.dataset}/{network.model}" for network in networks})
+        raise InputError(
+            f"config key training.{pattern!r} matches no network; allowed: a pattern that "
+            f"matches one of {', '.join(names)}"
+        )
+
+
+def settings_of(config: dict, network: Network) -> dict:
+    """Merge the entries of `training` that match a network; the longest pattern counts most."""
+    patterns = [name for name in config["training"] if fnmatchcase(str(network), name)]
+    merged = {}
+    for pattern in sorted(patterns, key=len):
+        merged |= config["training"][pattern]
+    missing = [key for key in RECIPE_KEYS if key not in merged]
+    if missing:
+        raise InputError(
+            f"config key training has no {missing[0]} for {network}; allowed: a value of it under "
+            f"a pattern that matches {network}"
+        )
+    return merged
+
+
+def seeds_of(config: dict, network: Network) -> int:
+    """Return how many seeds of a network are trained: 0, 1, ..."""
+    return settings_of(config, network)["seeds"]
+
+
+def recipe_of(config: dict, network: Network) -> Recipe:
+    """Return a network's recipe.
+
+    Raises
+    ------
+    InputError
+        If a hyperparameter is missing or a checkpoint lies beyond the last epoch.
+    """
+    settings = {key: value for key, value in settings_of(config, network).items() if key != "seeds"}
+    epochs, checkpoints = settings["epochs"], sorted(settings["checkpoints"])
+    if not {0, epochs} <= set(checkpoints) or checkpoints[-1] > epochs:
+        raise InputError(
+            f"config key training.checkpoints is {settings['checkpoints']} for {network}; allowed: "
+            f"epochs from 0 to {epochs}, both among them, as epochs is {epochs}"
+        )
+    return Recipe(
+        **{
+            **settings,
+            "checkpoints": tuple(checkpoints),
+            "milestones": tuple(sorted(settings["milestones"])),
+            # the paper uses weight decay only where a variant's name says so
+            "weight_decay": settings["weight_decay"] if "wd" in network.variant else 0,
+        },
+        precision=config["precision"],
+    )
+
+
+def recipe_entry(config: dict, network: Network) -> dict:
+    """Return recipe and seeds as builtin types, for a rule's params."""
+    return {"seeds": seeds_of(config, network), **asdict(recipe_of(config, network))}

@@ -1,0 +1,47 @@
+"""Figure 2: bars from the full model's error up to the error with one layer re-initialized."""
+
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Drawing
+
+from layer_robustness.figures import style
+from layer_robustness.figures.registry import Figure
+
+HEIGHT = 2.3  # inches
+BAR = 0.38  # of the distance between two widths
+
+
+def draw(figure: Figure, frame: pd.DataFrame) -> Drawing:
+    """Draw the bars of `collect.collect`."""
+    drawing, axes = style.panels(len(figure.panels), figure.across, HEIGHT)
+    for panel, panel_axes in zip(figure.panels, axes, strict=True):
+        bars = frame[frame["figure"] == f"{figure.number}{panel.letter}"]
+        panel_axes.set_title(f"({panel.letter}) {panel.title}")
+        if bars.empty:
+            style.not_run(panel_axes, panel.networks[0].dataset)
+        else:
+            draw_panel(panel_axes, bars)
+    return drawing
+
+
+def draw_panel(axes: Axes, bars: pd.DataFrame) -> None:
+    """Draw one panel: a group of bars for each width, one bar for each depth."""
+    widths = bars["width"].unique()
+    for index, (depth, of_depth) in enumerate(bars.groupby("hidden_layers")):
+        positions = np.arange(len(widths)) + (index - 0.5) * BAR
+        axes.bar(
+            positions,
+            of_depth["reinit_error_mean"] - of_depth["full_error_mean"],
+            BAR,
+            bottom=of_depth["full_error_mean"],
+            yerr=of_depth["reinit_error_std"],
+            color=sns.color_palette("deep")[index],
+            error_kw={"elinewidth": 0.8, "capsize": 2},
+            label=f"{depth} hidden layers",
+        )
+    axes.set(xlabel="hidden units per layer", ylabel="test error", ylim=(0, None))
+    axes.set_xticks(np.arange(len(widths)), widths)
+    axes.legend(frameon=False)
+    sns.despine(ax=axes)

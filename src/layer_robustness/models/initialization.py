@@ -1,0 +1,87 @@
+"""Initial laws, as data: which distribution each kind of tensor is drawn from.
+
+The paper does not state its laws; the ones used here are those that its distance panels show (see
+resources/paper/README.md).
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _NormBase
+
+from layer_robustness.errors import InputError
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """Zero mean and variance `scale / fan`, in the convention of Keras' VarianceScaling."""
+
+    scale: float
+    fan: Literal["fan_in", "fan_average"]
+    distribution: Literal["uniform", "normal"]
+
+    def draw(self, shape: torch.Size, fan_in: int, fan_out: int, random: torch.Generator) -> Tensor:
+        """Draw a tensor of this shape."""
+        fan = fan_in if self.fan == "fan_in" else (fan_in + fan_out) / 2
+        deviation = math.sqrt(self.scale / fan)
+        if self.distribution == "normal":
+            return torch.randn(shape, generator=random) * deviation
+        bound = math.sqrt(3) * deviation
+        return torch.rand(shape, generator=random) * (2 * bound) - bound
+
+
+@dataclass(frozen=True)
+class Law:
+    """One scaling for each kind of tensor; a bias of None is zero."""
+
+    weight: Scaling
+    linear_bias: Scaling | None = None
+    convolution_bias: Scaling | None = None
+
+
+UNIFORM_FAN_IN = Scaling(1 / 3, "fan_in", "uniform")  # uniform in +-1/sqrt(fan_in)
+
+LAWS = {
+    # PyTorch's default; the paper's FCN and ResNet
+    "uniform_fan_in": Law(UNIFORM_FAN_IN, UNIFORM_FAN_IN, UNIFORM_FAN_IN),
+    # the paper's VGG
+    "xavier_normal": Law(Scaling(1, "fan_average", "normal"), linear_bias=UNIFORM_FAN_IN),
+    "lecun_normal": Law(Scaling(1, "fan_in", "normal")),
+    "he_normal": Law(Scaling(2, "fan_in", "normal")),
+}
+
+
+@torch.no_grad()
+def initialize(network: nn.Module, law: Law, random: torch.Generator) -> None:
+    """Draw every parameter from `law` in place; normalizations start as the identity.
+
+    Raises
+    ------
+    InputError
+        If a module owns parameters for which the law says nothing.
+    """
+    for name, module in network.named_modules():
+        if isinstance(module, _NormBase):
+            module.reset_parameters()
+        elif isinstance(module, nn.Linear | nn.Conv2d):
+            bias = law.linear_bias if isinstance(module, nn.Linear) else law.convolution_bias
+            fan_in, fan_out = fans(module.weight)
+            module.weight.copy_(law.weight.draw(module.weight.shape, fan_in, fan_out, random))
+            if module.bias is not None and bias is not None:
+                module.bias.copy_(bias.draw(module.bias.shape, fan_in, fan_out, random))
+            elif module.bias is not None:
+                module.bias.zero_()
+        elif next(module.parameters(recurse=False), None) is not None:
+            raise InputError(
+                f"unit {name} is a {type(module).__name__}, for which no initial law is known; "
+                "expected linear layers, convolutions and normalizations"
+            )
+
+
+def fans(weight: Tensor) -> tuple[int, int]:
+    """Return fan-in and fan-out of a weight [out, in, ...]."""
+    receptive = weight[0][0].numel()
+    return weight.shape[1] * receptive, weight.shape[0] * receptive

@@ -1,0 +1,159 @@
+"""The probe: test predictions of the final network with some units reset.
+
+By definition each reset is one full pass of a network in which the units' states were replaced. The
+engine gives the same predictions for less work: everything below the first unit that changes is the
+final network's own activation, computed once for all resets.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from layer_robustness.models.sequence import UnitSequence, unit_state
+
+State = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Reset:
+    """Put the states of `units` back to those of a source.
+
+    Parameters
+    ----------
+    units
+        Names of units; several of them are a joint reset.
+    state
+        State of the whole network at the source, on the probed network's device.
+    """
+
+    units: frozenset[str]
+    state: State
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Predictions int64 [R, N] and losses (cross entropy) float64 [R, N], on the CPU.
+
+    The first row is the final network itself, the others are the resets in their order.
+    """
+
+    predictions: Tensor
+    losses: Tensor
+
+
+@torch.inference_mode()
+def probe(
+    network: UnitSequence,
+    resets: Sequence[Reset],
+    images: Tensor,
+    labels: Tensor,
+    micro_batch: int,
+    joined: int = 1,
+) -> Outcome:
+    """Evaluate the network under every reset, in one pass over the images.
+
+    Parameters
+    ----------
+    network
+        The final network.
+    images, labels
+        Normalized inputs [N, ...] and classes int64 [N], on the network's device.
+    micro_batch
+        Images that travel up together; bounds the memory.
+    joined
+        How many resets of the same first unit travel up in one batch. On a CPU 1 is fastest and
+        gives bit for bit the logits of the plain loop; on a GPU more of them save launches.
+    """
+    network.eval()
+    final = dict(network.state_dict())
+    changes = [changed_units(reset, final) for reset in resets]
+    of_first_unit = defaultdict(list)
+    for row, change in enumerate(changes, 1):
+        first = next((unit for unit in network.unit_names if unit in change), None)
+        of_first_unit[first].append((row, change))
+    predictions = torch.empty(len(resets) + 1, len(images), dtype=torch.int64)
+    losses = torch.empty(len(resets) + 1, len(images), dtype=torch.float64)
+    for start in range(0, len(images), micro_batch):
+        columns = slice(start, start + micro_batch)
+
+        def keep(row: int, logits: Tensor, columns: slice = columns) -> None:
+            loss = nn.functional.cross_entropy(logits, labels[columns], reduction="none")
+            predictions[row, columns] = logits.argmax(1).cpu()
+            losses[row, columns] = loss.double().cpu()
+
+        activation = images[columns]
+        for name, unit in network.named_children():
+            for group in chunks(of_first_unit[name], joined):
+                rows, of_row = zip(*group, strict=True)
+                for row, logits in zip(rows, suffix(network, name, of_row, activation), strict=True):
+                    keep(row, logits)
+            activation = unit(activation)
+        keep(0, activation)
+    for row, _ in of_first_unit[None]:  # a source that equals the final weights costs nothing
+        predictions[row], losses[row] = predictions[0], losses[0]
+    return Outcome(predictions, losses)
+
+
+def changed_units(reset: Reset, final: State) -> dict[str, State]:
+    """States of the reset's units, those left out that the final network has already."""
+    states = {unit: unit_state(reset.state, unit) for unit in reset.units}
+    return {
+        unit: state
+        for unit, state in states.items()
+        if any(not torch.equal(tensor, final[f"{unit}.{name}"]) for name, tensor in state.items())
+    }
+
+
+def suffix(
+    network: UnitSequence, first: str, changes: Sequence[Mapping[str, State]], activation: Tensor
+) -> Sequence[Tensor]:
+    """Run from unit `first` to the logits, once for each entry of `changes`."""
+    activations = [activation] * len(changes)
+    names = network.unit_names
+    for name in names[names.index(first) :]:
+        unit = network.get_submodule(name)
+        if any(name in change for change in changes):
+            activations = [
+                functional_call(unit, change[name], (activation,)) if name in change else unit(activation)
+                for change, activation in zip(changes, activations, strict=True)
+            ]
+        elif len(activations) == 1:
+            activations = [unit(activations[0])]
+        else:
+            activations = unit(torch.cat(activations)).chunk(len(activations))
+    return activations
+
+
+def chunks(items: Sequence, size: int) -> Iterator[Sequence]:
+    """Cut a sequence into pieces of at most `size`."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+@torch.inference_mode()
+def largest_activation(network: UnitSequence, image: Tensor) -> int:
+    """Bytes of the largest module output for one image [1, ...]."""
+    sizes = [image.nbytes]
+    hooks = [
+        module.register_forward_hook(lambda _, __, output: sizes.append(output.nbytes))
+        for module in network.modules()
+    ]
+    network(image)
+    for hook in hooks:
+        hook.remove()
+    return max(sizes)
+
+
+def fitting_micro_batch(
+    network: UnitSequence, image: Tensor, memory: int, largest: int, joined: int
+) -> int:
+    """Images per micro-batch, at most `largest`, whose activations stay inside `memory` bytes.
+
+    At any moment there live the prefix's activation, a unit's inputs and its outputs, one of each
+    for every joined reset, and what a residual block holds on to beside them.
+    """
+    per_image = largest_activation(network, image) * (1 + 4 * joined)
+    return max(1, min(largest, memory // per_image))

@@ -1,0 +1,34 @@
+"""A progress bar on a terminal, plain lines in a log."""
+
+import sys
+
+from tqdm import tqdm
+
+
+class Progress:
+    """Tells of epochs as they are finished."""
+
+    def __init__(self, name: str, done: int, epochs: int):
+        self.name, self.epochs = name, epochs
+        self.bar = tqdm(
+            desc=name,
+            initial=done,
+            total=epochs,
+            unit="epoch",
+            disable=not sys.stderr.isatty(),
+            leave=False,
+        )
+
+    def __enter__(self) -> "Progress":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.bar.close()
+
+    def epoch(self, epoch: int, loss: float, test_error: float) -> None:
+        """Tell of one epoch."""
+        told = f"loss {loss:.4f} test error {test_error:.4f}"
+        if self.bar.disable:
+            print(f"{self.name} epoch {epoch}/{self.epochs} {told}", file=sys.stderr, flush=True)
+        self.bar.set_postfix_str(told)
+        self.bar.update()

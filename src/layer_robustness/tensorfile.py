@@ -1,0 +1,55 @@
+"""Safetensors files that know their own checksum.
+
+Safetensors never runs code when it is read. It notices a truncated file but not a flipped bit, so
+each file carries the SHA-256 of its tensors.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from layer_robustness.errors import InputError
+from layer_robustness.files import replacing
+
+
+def digest(tensors: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 over names, types, shapes and values."""
+    sha = hashlib.sha256()
+    for name in sorted(tensors):
+        tensor = tensors[name].detach().cpu().contiguous()
+        sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        sha.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return sha.hexdigest()
+
+
+def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """Write the file at once or not at all; return the digest that it carries."""
+    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    sha256 = digest(held)
+    with replacing(path) as temporary:
+        save_file(held, temporary, {**metadata, "sha256": sha256})
+    return sha256
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Return the tensors and the metadata of a file written by `save`.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, truncated, not of this kind, or does not match its checksum.
+    """
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{path} cannot be read ({error}): delete it and run again") from error
+    if metadata.get("sha256") != digest(tensors):
+        raise InputError(f"{path} does not match its own checksum: delete it and run again")
+    return tensors, metadata

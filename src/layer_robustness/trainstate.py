@@ -1,0 +1,61 @@
+"""All that training needs to go on: weights, momentum, and the history so far."""
+
+import json
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from layer_robustness import tensorfile
+from layer_robustness.errors import InputError
+
+HISTORY = ("epoch", "rate", "train_loss", "train_error", "test_error", "seconds")
+
+
+@dataclass
+class TrainState:
+    """State after `epoch` epochs; `history` has a row of `HISTORY` for each of them.
+
+    Loss and error of training are means over the epoch's batches, each before its step.
+    """
+
+    weights: dict[str, Tensor]
+    momentum: dict[str, Tensor] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+
+    @property
+    def epoch(self) -> int:
+        """Number of epochs trained."""
+        return len(self.history)
+
+    def record(self, **values: float) -> None:
+        """Add the next epoch's row."""
+        self.history.append({"epoch": self.epoch + 1, **values})
+
+    def save(self, path: Path, fingerprint: str) -> None:
+        """Write the state; `fingerprint` names the recipe, data and code that it belongs to."""
+        tensors = {f"weights.{name}": tensor for name, tensor in self.weights.items()}
+        tensors |= {f"momentum.{name}": tensor for name, tensor in self.momentum.items()}
+        tensorfile.save(
+            path, tensors, {"fingerprint": fingerprint, "history": json.dumps(self.history)}
+        )
+
+    @classmethod
+    def load(cls, path: Path, fingerprint: str) -> "TrainState | None":
+        """Read a state of the same recipe, data and code; tell why where it starts over instead."""
+        if not path.exists():
+            return None
+        try:
+            tensors, metadata = tensorfile.load(path)
+        except InputError as error:
+            print(f"starting over: {error}", file=sys.stderr)
+            return None
+        if metadata.get("fingerprint") != fingerprint:
+            print(f"starting over: {path} is of another recipe, data or code", file=sys.stderr)
+            return None
+        parts = {"weights": {}, "momentum": {}}
+        for name, tensor in tensors.items():
+            part, _, name = name.partition(".")
+            parts[part][name] = tensor
+        return cls(**parts, history=json.loads(metadata["history"]))
