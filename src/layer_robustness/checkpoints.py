@@ -1,11 +1,11 @@
 """Checkpoints of an experiment on disk: kept while it trains, published when it is done.
 
-    mnist/fcn3x256/seed0/
-        resume/             the state to go on from, and the checkpoints so far; no output of a rule,
-                            so a failing or repeated job finds it again
-        checkpoints/        epoch0.safetensors ... ; links to the ones in resume/
-        checkpoints.json    what was trained and how, and the checksum of each checkpoint
-        training.csv        one row an epoch
+mnist/fcn3x256/seed0/
+    resume/             the state to go on from, and the checkpoints so far; no output of a rule,
+                        so a failing or repeated job finds it again
+    checkpoints/        epoch0.safetensors ... ; links to the ones in resume/
+    checkpoints.json    what was trained and how, and the checksum of each checkpoint
+    training.csv        one row an epoch
 """
 
 import csv
@@ -179,7 +179,9 @@ class TrainedNetwork:
                 f"{folder}/checkpoints.json cannot be read ({error!r}): train {experiment} again"
             ) from error
         if trained_on != dataset.sha256:
-            raise InputError(f"{folder} was trained on other data than {dataset.source}: train again")
+            raise InputError(
+                f"{folder} was trained on other data than {dataset.source}: train again"
+            )
         network = build(experiment.network, dataset.image_shape, dataset.classes)
         trained = cls(folder, experiment, recipe, dataset, network)
         network.load_state_dict(trained.checkpoint(recipe.epochs))

@@ -68,7 +68,9 @@ def parse_network(name: str) -> Network:
     """
     dataset, _, model = name.partition("/")
     if dataset not in DATASETS:
-        raise InputError(f"{name!r}: data set {dataset!r} is unknown; allowed: {', '.join(DATASETS)}")
+        raise InputError(
+            f"{name!r}: data set {dataset!r} is unknown; allowed: {', '.join(DATASETS)}"
+        )
     network = Network(dataset, model)
     if not FCN.fullmatch(network.architecture):
         raise InputError(

@@ -1,7 +1,6 @@
 """Which source files a step really imports."""
 
 import os
-
 from functools import cache
 from pathlib import Path
 
@@ -22,7 +21,9 @@ def source_files(*modules: str) -> list[str]:
     for module in (f"{__package__}.{module}" for module in modules):
         closure |= {module, *import_graph().find_upstream_modules(module)}
     packages = {
-        ".".join(parts[:length]) for parts in (m.split(".") for m in closure) for length in range(1, len(parts))
+        ".".join(parts[:length])
+        for parts in (m.split(".") for m in closure)
+        for length in range(1, len(parts))
     }
     return sorted(path(module) for module in closure | packages)
 

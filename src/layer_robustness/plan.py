@@ -58,7 +58,10 @@ class Plan:
             wanted_by = [figure.name for figure in self.figures if network in figure.networks]
             together[network.dataset, *wanted_by].append(network)
         return tuple(
-            Family(f"{dataset}/{'_'.join(wanted_by)}" if networks[1:] else str(networks[0]), tuple(networks))
+            Family(
+                f"{dataset}/{'_'.join(wanted_by)}" if networks[1:] else str(networks[0]),
+                tuple(networks),
+            )
             for (dataset, *wanted_by), networks in together.items()
         )
 
@@ -72,9 +75,7 @@ class Plan:
 
     def files(self, networks: Iterable[Network], name: str) -> list[str]:
         """Paths of one result file of every experiment."""
-        return [
-            f"{self.results}/{experiment}/{name}" for experiment in self.experiments(networks)
-        ]
+        return [f"{self.results}/{experiment}/{name}" for experiment in self.experiments(networks)]
 
     def recipes(self, family: Family) -> dict[str, dict]:
         """Recipe and seeds of each network, of builtin types."""
@@ -117,5 +118,5 @@ class Plan:
         draws = self.config["probe"]["draws"]
         return (
             f"{self.config['preset']} preset, {', '.join(data)}, {'/'.join(epochs)} epochs; "
-            f"mean over {'/'.join(seeds)} seed(s), rerand over {draws} draw(s) each"
+            f"seeds: {'/'.join(seeds)}, draws of rerand: {draws} each; means are shown"
         )

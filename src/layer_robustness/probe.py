@@ -89,7 +89,9 @@ def probe(
         for name, unit in network.named_children():
             for group in chunks(of_first_unit[name], joined):
                 rows, of_row = zip(*group, strict=True)
-                for row, logits in zip(rows, suffix(network, name, of_row, activation), strict=True):
+                for row, logits in zip(
+                    rows, suffix(network, name, of_row, activation), strict=True
+                ):
                     keep(row, logits)
             activation = unit(activation)
         keep(0, activation)
@@ -118,7 +120,9 @@ def suffix(
         unit = network.get_submodule(name)
         if any(name in change for change in changes):
             activations = [
-                functional_call(unit, change[name], (activation,)) if name in change else unit(activation)
+                functional_call(unit, change[name], (activation,))
+                if name in change
+                else unit(activation)
                 for change, activation in zip(changes, activations, strict=True)
             ]
         elif len(activations) == 1:

@@ -42,7 +42,8 @@ def train(
     device = dataset.train_images.device
     dtype = PRECISIONS[recipe.precision]
     networks = [
-        build(experiment.network, dataset.image_shape, dataset.classes) for experiment in experiments
+        build(experiment.network, dataset.image_shape, dataset.classes)
+        for experiment in experiments
     ]
     for network, state in zip(networks, states, strict=True):
         network.load_state_dict(state.weights)

@@ -44,7 +44,8 @@ def draw_panel(axes: Axes, figure: Figure, panel: Panel, cells: pd.DataFrame) ->
     axes.set(xlabel="" if figure.transposed else "checkpoint", ylabel="")
     axes.tick_params(axis="both", length=0)
     axes.tick_params(axis="y", rotation=0)
-    axes.tick_params(axis="x", rotation=90 if figure.transposed else 45)
+    for label in axes.get_xticklabels():
+        label.set(rotation=60 if figure.transposed else 45, ha="right", rotation_mode="anchor")
     axes.collections[0].colorbar.ax.tick_params(labelsize=6, length=2)
     mark_group(axes, figure, panel)
 

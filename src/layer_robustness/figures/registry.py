@@ -78,7 +78,9 @@ FIGURES = {
             "Robustness of the layers of FCN 3x256 on MNIST",
             (
                 panel("a", "mnist/fcn3x256", title="Test error"),
-                panel("b", "mnist/fcn3x256", quantity="dist_l2", title="Normalized 2-norm distance"),
+                panel(
+                    "b", "mnist/fcn3x256", quantity="dist_l2", title="Normalized 2-norm distance"
+                ),
                 panel("c", "mnist/fcn3x256", quantity="dist_linf", title="Infinity-norm distance"),
             ),
             across=3,

@@ -59,8 +59,9 @@ def not_run(axes: Axes, dataset: str) -> None:
 
 def save(drawing: Drawing, output: Path, small_print: str) -> None:
     """Write `output`.pdf and .png, with a line that says what was computed from what."""
-    drawing.get_layout_engine().set(rect=(0, 0.16 / drawing.get_figheight(), 1, 1))
-    drawing.text(0.5, 0.03 / drawing.get_figheight(), small_print, ha="center", fontsize=5.5, color="0.35")
+    inch = 1 / drawing.get_figheight()
+    drawing.get_layout_engine().set(rect=(0, 0.16 * inch, 1, 1 - 0.16 * inch))
+    drawing.text(0.5, 0.03 * inch, small_print, ha="center", fontsize=5.5, color="0.35")
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {})):
         with replacing(output.with_suffix(suffix)) as temporary:
             drawing.savefig(temporary, format=suffix[1:], dpi=300, metadata=metadata)
