@@ -25,7 +25,7 @@ from layer_robustness.data import Dataset
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import Experiment
 from layer_robustness.files import link, replacing
-from layer_robustness.models.build import build, draw
+from layer_robustness.models.build import PRECISIONS, build, draw
 from layer_robustness.models.sequence import UnitSequence
 from layer_robustness.recipe import Recipe
 from layer_robustness.trainstate import HISTORY, TrainState
@@ -59,7 +59,7 @@ class TrainingFolder:
         return state
 
     def keep(self, state: TrainState) -> None:
-        """Write what the state's epoch asks for; the checkpoint first, so that it can't be missed."""
+        """Write what the state's epoch asks for, the checkpoint first: it can't be missed."""
         if state.epoch in self.recipe.checkpoints:
             metadata = {
                 "experiment": str(self.experiment),
@@ -183,6 +183,7 @@ class TrainedNetwork:
                 f"{folder} was trained on other data than {dataset.source}: train again"
             )
         network = build(experiment.network, dataset.image_shape, dataset.classes)
+        network.to(PRECISIONS[recipe.precision])
         trained = cls(folder, experiment, recipe, dataset, network)
         network.load_state_dict(trained.checkpoint(recipe.epochs))
         return trained

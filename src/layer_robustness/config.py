@@ -12,7 +12,7 @@ from layer_robustness.errors import InputError
 from layer_robustness.experiments import Network, parse_network
 from layer_robustness.recipe import Recipe
 
-RECIPE_KEYS = tuple(key for key in Recipe.__dataclass_fields__ if key != "precision") + ("seeds",)
+RECIPE_KEYS = ("seeds", *(key for key in Recipe.__dataclass_fields__ if key != "precision"))
 
 
 def check(config: dict, schema: dict, networks: Iterable[Network]) -> None:

@@ -1,4 +1,4 @@
-"""A data set in memory: uint8 pixels, labels, and the global mean and deviation of training pixels."""
+"""A data set in memory: uint8 pixels, labels, global mean and deviation of training pixels."""
 
 import json
 from dataclasses import dataclass, replace
@@ -16,7 +16,7 @@ TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images uint8 [N, C, H, W], labels int64 [N]; mean and std of all training pixels in [0, 1]."""
+    """Images uint8 [N, C, H, W], labels int64 [N]; mean and std of training pixels in [0, 1]."""
 
     source: str
     train_images: Tensor

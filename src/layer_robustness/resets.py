@@ -33,7 +33,7 @@ def reset_rows(
     dataset, network = trained.dataset, trained.network
     device = dataset.test_images.device
     precision = trained.recipe.precision
-    network.to(device, PRECISIONS[precision])
+    network.to(device)
     final = network.state_dict()
     sources = {
         key: {name: tensor.to(final[name]) for name, tensor in state.items()}

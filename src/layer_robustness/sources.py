@@ -65,7 +65,7 @@ def read_idx(path: Path) -> Tensor:
     start = 4 + 4 * dimensions
     if len(content) - start != np.prod(shape, dtype=np.int64):
         raise InputError(
-            f"{path} should hold {list(shape)} bytes but holds {len(content) - start}: fetch it again"
+            f"{path} should hold {list(shape)} bytes, found {len(content) - start}: fetch it again"
         )
     return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=start).reshape(shape)
 

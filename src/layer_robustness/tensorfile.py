@@ -5,6 +5,7 @@ each file carries the SHA-256 of its tensors.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -32,7 +33,9 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
     held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     sha256 = digest(held)
     with replacing(path) as temporary:
-        save_file(held, temporary, {**metadata, "sha256": sha256})
+        # In one entry: safetensors writes several in random order, and equal files should be equal.
+        text = json.dumps({**metadata, "sha256": sha256}, sort_keys=True)
+        save_file(held, temporary, {"metadata": text})
     return sha256
 
 
@@ -46,9 +49,9 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """
     try:
         with safe_open(path, "pt") as file:
-            metadata = file.metadata() or {}
+            metadata = json.loads((file.metadata() or {}).get("metadata", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, SafetensorError) as error:
+    except (OSError, ValueError, SafetensorError) as error:
         raise InputError(f"{path} cannot be read ({error}): delete it and run again") from error
     if metadata.get("sha256") != digest(tensors):
         raise InputError(f"{path} does not match its own checksum: delete it and run again")

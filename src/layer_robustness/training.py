@@ -46,8 +46,7 @@ def train(
         for experiment in experiments
     ]
     for network, state in zip(networks, states, strict=True):
-        network.load_state_dict(state.weights)
-        network.to(device, dtype)
+        network.to(device, dtype).load_state_dict(state.weights)
     ensemble = together(networks)
     optimizer = torch.optim.SGD(
         ensemble.tensors.values(),

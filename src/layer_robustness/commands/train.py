@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from itertools import groupby
 from pathlib import Path
 
-
 from layer_robustness import data
 from layer_robustness.checkpoints import TrainingFolder
 from layer_robustness.devices import choose

@@ -1,4 +1,4 @@
-"""Heatmaps: units as rows (or columns, where transposed), sources as columns, one colour bar each."""
+"""Heatmaps: units as rows (columns where transposed), sources as columns, one colour bar each."""
 
 import pandas as pd
 import seaborn as sns

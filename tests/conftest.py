@@ -1,0 +1,50 @@
+"""Shared fixtures: real digits, a small recipe, and networks that are not FCNs."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from layer_robustness.data import Dataset, from_splits
+from layer_robustness.recipe import Recipe
+from layer_robustness.sources import digits5k
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+@pytest.fixture(scope="session")
+def digits() -> Dataset:
+    return digits5k()
+
+
+@pytest.fixture(scope="session")
+def few_digits(digits) -> Dataset:
+    """320 training and 200 test digits, every class in both."""
+    few = from_splits(
+        "few_digits",
+        (digits.train_images[::12][:320], digits.train_labels[::12][:320]),
+        (digits.test_images[::5], digits.test_labels[::5]),
+    )
+    return replace(few, sha256="few")
+
+
+@pytest.fixture
+def recipe() -> Recipe:
+    return Recipe(
+        epochs=4,
+        batch_size=64,
+        learning_rate=0.05,
+        milestones=(2,),
+        factor=0.2,
+        momentum=0.9,
+        weight_decay=0.0,
+        checkpoints=(0, 1, 2, 4),
+        initial_law="uniform_fan_in",
+        precision="float32",
+    )

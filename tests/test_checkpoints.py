@@ -1,0 +1,199 @@
+"""What lies on disk: interrupted, taken over, damaged."""
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from conftest import ROOT
+from layer_robustness import data, tensorfile
+from layer_robustness.checkpoints import TrainedNetwork, TrainingFolder, load_checkpoint
+from layer_robustness.commands.train import train_alone
+from layer_robustness.errors import InputError
+from layer_robustness.experiments import parse_network
+from layer_robustness.files import replacing
+from layer_robustness.models.build import build
+
+NETWORK = parse_network("mnist/fcn3x32")
+
+
+def folder_of(tmp_path, recipe, dataset, seed=0) -> TrainingFolder:
+    experiment = NETWORK.seed(seed)
+    return TrainingFolder(tmp_path / str(experiment), experiment, recipe, dataset)
+
+
+def weights(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "checkpoints").iterdir()}
+
+
+def train_command(tmp_path, results, recipe, networks, seeds=2) -> list[str]:
+    recipes = {network: {"seeds": seeds, **asdict(recipe)} for network in networks}
+    return [
+        *(sys.executable, "-m", "layer_robustness.commands.train", "--device", "cpu"),
+        *("--data", str(tmp_path / "digits.safetensors"), "--results", str(results)),
+        *("--recipes", json.dumps(recipes), "--workers", "2"),
+    ]
+
+
+ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+
+
+def test_a_finished_training_has_all_its_files(tmp_path, recipe, few_digits):
+    folder = folder_of(tmp_path, recipe, few_digits)
+    train_alone(folder)
+    assert set(weights(folder.path)) == {f"epoch{epoch}.safetensors" for epoch in (0, 1, 2, 4)}
+    with (folder.path / "training.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert list(rows[0]) == ["epoch", "rate", "train_loss", "train_error", "test_error", "seconds"]
+    assert len(rows) == 4
+    manifest = json.loads((folder.path / "checkpoints.json").read_text())
+    assert manifest["recipe"]["learning_rate"] == 0.05
+    assert manifest["machine"]["threads"] == 1
+    trained = TrainedNetwork.load(tmp_path, folder.experiment, few_digits)
+    assert trained.recipe == recipe
+    assert torch.equal(
+        trained.checkpoint(4)["layer1.linear.bias"], trained.network.layer1.linear.bias
+    )
+
+
+def test_killed_at_random_moments_it_ends_bit_identical(tmp_path, recipe, few_digits):
+    """Two processes and a parent, all killed; two networks of two seeds each."""
+    data.save(few_digits, tmp_path / "digits.safetensors")
+    recipe = replace(recipe, epochs=60, checkpoints=(0, 1, 2, 30, 60))
+    networks = ["mnist/fcn3x32", "mnist/fcn2x64"]
+    undisturbed = train_command(tmp_path, tmp_path / "undisturbed", recipe, networks)
+    started = time.monotonic()
+    subprocess.run(undisturbed, env=ENVIRONMENT, check=True, capture_output=True)
+    seconds = time.monotonic() - started
+    command = train_command(tmp_path, tmp_path / "killed", recipe, networks)
+    moments = random.Random(1)
+    resumed_at = []
+    for _ in range(4):
+        with subprocess.Popen(
+            command, env=ENVIRONMENT, start_new_session=True, stderr=subprocess.PIPE, text=True
+        ) as process:
+            time.sleep(seconds * moments.uniform(0.5, 0.95))
+            os.killpg(process.pid, signal.SIGKILL)
+            resumed_at += [
+                int(line.split("epoch ")[1].split("/")[0])
+                for line in process.stderr.readlines()[:1]
+            ]
+    last = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True)
+    assert "starting over" not in last.stderr
+    assert max(resumed_at[1:], default=2) > 1, "it never went on from where it was"
+    for network in networks:
+        for seed in range(2):
+            parts = [tmp_path / run / network / f"seed{seed}" for run in ("undisturbed", "killed")]
+            assert weights(parts[0]) == weights(parts[1])
+
+
+def test_workers_leave_when_their_parent_is_killed(tmp_path, recipe, digits):
+    data.save(digits, tmp_path / "digits.safetensors")
+    recipe = replace(recipe, epochs=1000, checkpoints=(0, 1000))
+    command = train_command(tmp_path, tmp_path / "results", recipe, ["mnist/fcn3x256"])
+    states = [
+        tmp_path / f"results/mnist/fcn3x256/seed{seed}/resume/state.safetensors"
+        for seed in range(2)
+    ]
+    with subprocess.Popen(command, env=ENVIRONMENT, stderr=subprocess.DEVNULL) as process:
+        while not all(state.exists() for state in states):
+            assert process.poll() is None
+            time.sleep(0.1)
+        process.kill()
+    time.sleep(2)
+    before = [state.stat().st_mtime_ns for state in states]
+    time.sleep(1.5)
+    assert [state.stat().st_mtime_ns for state in states] == before
+
+
+def test_a_network_does_not_depend_on_its_company(tmp_path, recipe, few_digits):
+    data.save(few_digits, tmp_path / "digits.safetensors")
+    for run, networks in {
+        "alone": [str(NETWORK)],
+        "family": ["mnist/fcn2x64", str(NETWORK)],
+    }.items():
+        command = train_command(tmp_path, tmp_path / run, recipe, networks)
+        subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True)
+    alone, family = (tmp_path / run / str(NETWORK) / "seed1" for run in ("alone", "family"))
+    assert weights(alone) == weights(family)
+
+
+def test_a_finished_network_is_taken_over_and_a_changed_one_is_not(tmp_path, recipe, few_digits):
+    folder = folder_of(tmp_path, recipe, few_digits)
+    train_alone(folder)
+    history = (folder.path / "training.csv").read_text()
+    for name in ("training.csv", "checkpoints.json"):
+        (folder.path / name).unlink()
+    train_alone(folder)
+    assert (folder.path / "training.csv").read_text() == history  # its seconds too
+    train_alone(folder_of(tmp_path, replace(recipe, learning_rate=0.04), few_digits))
+    assert (folder.path / "training.csv").read_text() != history
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing"])
+@pytest.mark.parametrize("name", ["state", "epoch1"])
+def test_a_damaged_resume_file_is_noticed_and_repaired(
+    tmp_path, recipe, few_digits, capsys, name, damage
+):
+    folder = folder_of(tmp_path, recipe, few_digits)
+    train_alone(folder)
+    expected = weights(folder.path)
+    harm(folder.path / "resume" / f"{name}.safetensors", damage)
+    train_alone(folder)
+    assert weights(folder.path) == expected
+    if (name, damage) != ("state", "missing"):
+        assert "starting over" in capsys.readouterr().err
+
+
+def harm(path: Path, damage: str) -> None:
+    content = bytearray(path.read_bytes())
+    path.unlink()  # the published checkpoint is the same file
+    if damage == "truncated":
+        path.write_bytes(content[:-100])
+    elif damage == "flipped":
+        content[-50] ^= 1
+        path.write_bytes(content)
+
+
+def test_a_damaged_checkpoint_is_one_clear_error(tmp_path, recipe, few_digits):
+    folder = folder_of(tmp_path, recipe, few_digits)
+    train_alone(folder)
+    path = folder.path / "checkpoints" / "epoch4.safetensors"
+    harm(path, "flipped")
+    with pytest.raises(InputError, match=r"epoch4.safetensors does not match its own checksum"):
+        TrainedNetwork.load(tmp_path, folder.experiment, few_digits)
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path, recipe, few_digits):
+    folder = folder_of(tmp_path, recipe, few_digits)
+    train_alone(folder)
+    other = build(parse_network("mnist/fcn3x64"), few_digits.image_shape, few_digits.classes)
+    with pytest.raises(InputError, match=r"another network: layer1\.linear\.bias has shape"):
+        load_checkpoint(folder.path / "checkpoints" / "epoch0.safetensors", other)
+
+
+def test_other_data_than_trained_on_is_refused(tmp_path, recipe, few_digits):
+    folder = folder_of(tmp_path, recipe, few_digits)
+    train_alone(folder)
+    with pytest.raises(InputError, match="trained on other data"):
+        TrainedNetwork.load(tmp_path, folder.experiment, replace(few_digits, sha256="other"))
+
+
+def test_a_failing_write_leaves_nothing_behind(tmp_path):
+    path = tmp_path / "file.safetensors"
+    tensorfile.save(path, {"a": torch.ones(2)}, {})
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

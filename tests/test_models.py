@@ -1,0 +1,97 @@
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from layer_robustness.errors import InputError
+from layer_robustness.experiments import parse_experiment
+from layer_robustness.models.build import draw
+from layer_robustness.models.initialization import LAWS, initialize
+from layer_robustness.models.sequence import unit_state
+from layer_robustness.seeding import generator
+
+SHAPE = (1, 28, 28)
+
+
+def fcn(name="mnist/fcn3x256/seed0", law="uniform_fan_in", purpose="initial"):
+    return draw(parse_experiment(name), law, SHAPE, 10, purpose)
+
+
+def test_an_fcn_is_its_units_in_order():
+    network = fcn("mnist/fcn5x32/seed0")
+    assert network.unit_names == tuple(f"layer{number}" for number in range(1, 7))
+    images = torch.rand(7, *SHAPE)
+    assert network(images).shape == (7, 10)
+    weights = [unit.linear for _, unit in network.named_children()]
+    expected = images.flatten(1)
+    for layer in weights[:-1]:
+        expected = (expected @ layer.weight.T + layer.bias).clamp(min=0)
+    expected = expected @ weights[-1].weight.T + weights[-1].bias
+    torch.testing.assert_close(network(images), expected)
+
+
+def test_each_unit_owns_its_state():
+    network = fcn()
+    state = network.state_dict()
+    parts = {unit: unit_state(state, unit) for unit in network.unit_names}
+    assert {len(part) for part in parts.values()} == {2}
+    assert sum(map(len, parts.values())) == len(state)
+    network.layer2.load_state_dict(parts["layer2"])
+
+
+@pytest.mark.parametrize(
+    ("law", "variance", "bounded", "bias_variance"),
+    [
+        ("uniform_fan_in", 1 / (3 * 784), True, 1 / (3 * 784)),
+        ("xavier_normal", 2 / (784 + 512), False, 1 / (3 * 784)),
+        ("lecun_normal", 1 / 784, False, 0),
+        ("he_normal", 2 / 784, False, 0),
+    ],
+)
+def test_a_law_has_its_moments_and_bounds(law, variance, bounded, bias_variance):
+    layer = fcn("mnist/fcn1x512/seed0", law).layer1.linear
+    weight = layer.weight.detach().double()
+    deviations = math.sqrt(variance / weight.numel())
+    assert abs(weight.mean()) < 5 * deviations
+    assert weight.var() == pytest.approx(variance, rel=0.02)
+    kurtosis = ((weight / weight.std()) ** 4).mean()
+    assert kurtosis == pytest.approx(1.8 if bounded else 3, rel=0.03)
+    if bounded:
+        assert 0.999 / 28 < weight.abs().max() <= 1 / 28
+    assert layer.bias.detach().double().var() == pytest.approx(bias_variance, rel=0.2)
+
+
+def test_the_default_law_is_pytorchs_own():
+    """PyTorch's reset_parameters is the independent oracle for bounds and spread."""
+    ours, theirs = nn.Conv2d(16, 64, 3), nn.Conv2d(16, 64, 3)
+    initialize(ours, LAWS["uniform_fan_in"], generator("test"))
+    for mine, reference in zip(
+        ours.state_dict().values(), theirs.state_dict().values(), strict=True
+    ):
+        assert mine.abs().max() == pytest.approx(float(reference.abs().max()), rel=0.05)
+        assert mine.std() == pytest.approx(float(reference.std()), rel=0.2)
+
+
+def test_normalizations_start_as_the_identity():
+    network = nn.Sequential(nn.BatchNorm2d(3))
+    network[0].running_mean.fill_(7)
+    network[0].weight.data.fill_(2)
+    initialize(network, LAWS["he_normal"], generator("test"))
+    assert network[0].running_mean.eq(0).all() and network[0].weight.eq(1).all()
+
+
+def test_an_unknown_kind_of_module_is_refused():
+    with pytest.raises(InputError, match="Embedding"):
+        initialize(nn.Sequential(nn.Embedding(3, 4)), LAWS["he_normal"], generator("test"))
+
+
+def test_draws_depend_on_name_law_and_purpose_only():
+    def first(*arguments):
+        return fcn(*arguments).layer1.linear.weight
+
+    reference = first()
+    torch.rand(100)
+    assert torch.equal(first(), reference)
+    assert not torch.equal(first("mnist/fcn3x256/seed1"), reference)
+    assert not torch.equal(fcn(purpose="rerand0").layer1.linear.weight, reference)

@@ -1,0 +1,54 @@
+from dataclasses import replace
+
+import pytest
+
+from layer_robustness.errors import InputError
+from layer_robustness.experiments import parse_experiment, parse_network
+from layer_robustness.groups import complement, members
+
+
+def test_a_name_is_read_and_printed_back():
+    experiment = parse_experiment("mnist/fcn3x256/seed3")
+    assert str(experiment) == "mnist/fcn3x256/seed3"
+    assert experiment.network.fcn_shape == (3, 256)
+    assert experiment.network.units == ("layer1", "layer2", "layer3", "layer4")
+    assert parse_network("mnist/fcn3x256+wd").variant == "wd"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mnist",
+        "mnist/",
+        "svhn/fcn3x256",
+        "mnist/fcn3",
+        "mnist/fcn0x5",
+        "mnist/fcn3x256+",
+        "mnist/x",
+    ],
+)
+def test_an_unknown_network_is_refused_with_what_is_allowed(name):
+    with pytest.raises(InputError, match="allowed"):
+        parse_network(name)
+
+
+def test_an_experiment_needs_a_seed():
+    with pytest.raises(InputError, match="seed"):
+        parse_experiment("mnist/fcn3x256")
+
+
+@pytest.mark.parametrize(
+    ("group", "inside"),
+    [("all_but_first", "23456"), ("two_of_three", "2356"), ("every_second", "246")],
+)
+def test_joint_groups_are_those_of_figure_8(group, inside):
+    network = parse_network("mnist/fcn5x256")
+    assert members(network, group) == tuple(f"layer{number}" for number in inside)
+    outside = [number for number in "123456" if number not in inside]
+    assert complement(network, group) == tuple(f"layer{number}" for number in outside)
+
+
+def test_the_rate_falls_after_30_60_and_90_epochs(recipe):
+    paper = replace(recipe, learning_rate=0.01, milestones=(30, 60, 90), epochs=100)
+    rates = {1: 0.01, 30: 0.01, 31: 0.002, 60: 0.002, 61: 0.0004, 90: 0.0004, 91: 8e-5, 100: 8e-5}
+    assert {epoch: paper.rate(epoch) for epoch in rates} == pytest.approx(rates)
