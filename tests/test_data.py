@@ -77,7 +77,9 @@ def test_a_damaged_file_is_one_clear_error(tmp_path, few_digits, damage):
     path = tmp_path / "few.safetensors"
     data.save(few_digits, path)
     harm(path, damage)
-    with pytest.raises(InputError, match=r"few\.safetensors .*delete it and run again"):
+    with pytest.raises(
+        InputError, match=r"few\.safetensors .*: delete .*few\.safetensors and run again"
+    ):
         data.load(path)
 
 

@@ -138,7 +138,7 @@ def load_checkpoint(path: Path, network: UnitSequence) -> dict[str, Tensor]:
     InputError
         If the file is missing, damaged, or of another network.
     """
-    tensors, _ = tensorfile.load(path)
+    tensors, _ = tensorfile.load(path, path.parent)
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     for name in sorted({*shapes, *found}):

@@ -65,6 +65,12 @@ class Plan:
             for (dataset, *wanted_by), networks in together.items()
         )
 
+    @property
+    def joint_families(self) -> tuple[Family, ...]:
+        """Each network of which groups of units are reset jointly, alone."""
+        joint = filter(self.joint_groups, self.networks)
+        return tuple(Family(str(network), (network,)) for network in joint)
+
     def experiments(self, networks: Iterable[Network]) -> list[Experiment]:
         """Return all seeds of some networks."""
         return [

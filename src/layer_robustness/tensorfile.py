@@ -39,8 +39,11 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
     return sha256
 
 
-def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def load(path: Path, unit: Path | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the tensors and the metadata of a file written by `save`.
+
+    `unit` is what to delete if the file is damaged, where that is more than the file: an output
+    that is made again as a whole.
 
     Raises
     ------
@@ -52,7 +55,11 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             metadata = json.loads((file.metadata() or {}).get("metadata", "{}"))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, ValueError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read ({error}): delete it and run again") from error
+        raise InputError(
+            f"{path} cannot be read ({error}): delete {unit or path} and run again"
+        ) from error
     if metadata.get("sha256") != digest(tensors):
-        raise InputError(f"{path} does not match its own checksum: delete it and run again")
+        raise InputError(
+            f"{path} does not match its own checksum: delete {unit or path} and run again"
+        )
     return tensors, metadata

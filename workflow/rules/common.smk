@@ -15,7 +15,9 @@ from layer_robustness.figures.registry import FIGURES
 from layer_robustness.imports import source_files
 from layer_robustness.plan import Plan
 
-SCHEMA = yaml.safe_load(Path(workflow.source_path("../schemas/config.schema.yaml")).read_text())
+SCHEMA = yaml.safe_load(
+    Path(workflow.source_path("../schemas/config.schema.yaml")).read_text()
+)
 NETWORKS = {network for figure in FIGURES.values() for network in figure.networks}
 try:
     check(config, SCHEMA, NETWORKS)
@@ -23,11 +25,13 @@ except InputError as error:
     sys.exit(f"error: {error}")
 
 PLAN = Plan(config)
-RESULTS = PLAN.results
-LOGS = f"{RESULTS}/logs"
+LOGS = f"{PLAN.results}/logs"
+# A resource, not a parameter: another device does not make a result out of date.
 DEVICE = config["device"]
 # `gpu` is what profiles cap and clusters schedule by; on `auto` it counts where there is a GPU.
-GPU = int(DEVICE == "cuda" or (DEVICE == "auto" and shutil.which("nvidia-smi") is not None))
+GPU = int(
+    DEVICE == "cuda" or (DEVICE == "auto" and shutil.which("nvidia-smi") is not None)
+)
 
 # The checkout's own package is what runs, installed or not.
 shell.prefix(f"export PYTHONPATH={str(SOURCE)!r}; ")

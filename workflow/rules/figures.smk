@@ -16,15 +16,16 @@ for figure in FIGURES.values():
             ),
             png=f"paper_figures/{figure.name}.png",
             csv=f"paper_figures/{figure.name}.csv",
-        params:
-            name=figure.name,
-            seeds=json.dumps(PLAN.figure_seeds(figure)),
-            small_print=PLAN.small_print(figure),
         log:
             f"{LOGS}/figures/{figure.name}.log",
         conda:
             "../../envs/light.yaml"
+        params:
+            preset=config["preset"],
+            name=figure.name,
+            seeds=json.dumps(PLAN.figure_seeds(figure)),
+            small_print=PLAN.small_print(figure),
         shell:
-            "python -m layer_robustness.commands.figure {params.name} --results {RESULTS}"
+            "python -m layer_robustness.commands.figure {params.name} --results results/{params.preset}"
             " --output paper_figures --seeds {params.seeds:q}"
             " --small-print {params.small_print:q} > {log} 2>&1"

@@ -1,5 +1,4 @@
 # From trained networks to rows of numbers. Checkpoints are known by the checksums in their manifest.
-PROBE = config["probe"]
 
 
 def trained(networks):
@@ -23,22 +22,24 @@ for family in PLAN.families:
             code=source_files("commands.probe"),
         output:
             PLAN.files(family.networks, "probe.csv"),
-        params:
-            experiments=[str(e) for e in PLAN.experiments(family.networks)],
-            limits=PROBE,
         log:
             f"{LOGS}/probe/{family.rule}.log",
         benchmark:
             f"{LOGS}/probe/{family.rule}.benchmark.tsv"
+        conda:
+            "../../envs/heavy.yaml"
         threads: len(PLAN.experiments(family.networks))
         resources:
             gpu=GPU,
-        conda:
-            "../../envs/heavy.yaml"
+            device=DEVICE,
+        params:
+            preset=config["preset"],
+            experiments=[str(e) for e in PLAN.experiments(family.networks)],
+            limits=config["probe"],
         shell:
             "python -m layer_robustness.commands.probe {params.experiments} --data {input.data}"
-            " --results {RESULTS} --draws {PROBE[draws]} --micro-batch {PROBE[micro_batch]}"
-            " --memory {PROBE[memory_gb]} --device {DEVICE} --workers {threads} > {log} 2>&1"
+            " --results results/{params.preset} --draws {params.limits[draws]} --micro-batch {params.limits[micro_batch]}"
+            " --memory {params.limits[memory_gb]} --device {resources.device} --workers {threads} > {log} 2>&1"
 
     rule:
         name:
@@ -48,43 +49,45 @@ for family in PLAN.families:
             code=source_files("commands.distances"),
         output:
             PLAN.files(family.networks, "distances.csv"),
-        params:
-            experiments=[str(e) for e in PLAN.experiments(family.networks)],
-            draws=PROBE["draws"],
         log:
             f"{LOGS}/distances/{family.rule}.log",
-        threads: len(PLAN.experiments(family.networks))
         conda:
             "../../envs/heavy.yaml"
+        threads: len(PLAN.experiments(family.networks))
+        params:
+            preset=config["preset"],
+            experiments=[str(e) for e in PLAN.experiments(family.networks)],
+            draws=config["probe"]["draws"],
         shell:
             "python -m layer_robustness.commands.distances {params.experiments} --data {input.data}"
-            " --results {RESULTS} --draws {params.draws} --device cpu --workers {threads} > {log} 2>&1"
+            " --results results/{params.preset} --draws {params.draws} --device cpu --workers {threads} > {log} 2>&1"
 
 
-for network in filter(PLAN.joint_groups, PLAN.networks):
-    name = str(network).replace("/", "_")
+for family in PLAN.joint_families:
 
     rule:
         name:
-            f"joint_{name}"
+            f"joint_{family.rule}"
         input:
-            **trained([network]),
+            **trained(family.networks),
             code=source_files("commands.joint"),
         output:
-            PLAN.files([network], "joint.csv"),
-        params:
-            experiments=[str(e) for e in PLAN.experiments([network])],
-            groups=PLAN.joint_groups(network),
-            limits=PROBE,
+            PLAN.files(family.networks, "joint.csv"),
         log:
-            f"{LOGS}/joint/{name}.log",
-        threads: len(PLAN.experiments([network]))
-        resources:
-            gpu=GPU,
+            f"{LOGS}/joint/{family.rule}.log",
         conda:
             "../../envs/heavy.yaml"
+        threads: len(PLAN.experiments(family.networks))
+        resources:
+            gpu=GPU,
+            device=DEVICE,
+        params:
+            preset=config["preset"],
+            experiments=[str(e) for e in PLAN.experiments(family.networks)],
+            groups=PLAN.joint_groups(family.networks[0]),
+            limits=config["probe"],
         shell:
             "python -m layer_robustness.commands.joint {params.experiments} --groups {params.groups}"
-            " --data {input.data} --results {RESULTS} --draws {PROBE[draws]}"
-            " --micro-batch {PROBE[micro_batch]} --memory {PROBE[memory_gb]}"
-            " --device {DEVICE} --workers {threads} > {log} 2>&1"
+            " --data {input.data} --results results/{params.preset} --draws {params.limits[draws]}"
+            " --micro-batch {params.limits[micro_batch]} --memory {params.limits[memory_gb]}"
+            " --device {resources.device} --workers {threads} > {log} 2>&1"

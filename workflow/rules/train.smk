@@ -11,20 +11,24 @@ for family in PLAN.families:
             summary=f"{source}.json",
             code=source_files("commands.train"),
         output:
-            checkpoints=[directory(path) for path in PLAN.files(family.networks, "checkpoints")],
+            checkpoints=[
+                directory(path) for path in PLAN.files(family.networks, "checkpoints")
+            ],
             manifests=PLAN.files(family.networks, "checkpoints.json"),
             histories=PLAN.files(family.networks, "training.csv"),
-        params:
-            recipes=json.dumps(PLAN.recipes(family)),
         log:
             f"{LOGS}/train/{family.rule}.log",
         benchmark:
             f"{LOGS}/train/{family.rule}.benchmark.tsv"
+        conda:
+            "../../envs/heavy.yaml"
         threads: len(PLAN.experiments(family.networks))
         resources:
             gpu=GPU,
-        conda:
-            "../../envs/heavy.yaml"
+            device=DEVICE,
+        params:
+            preset=config["preset"],
+            recipes=json.dumps(PLAN.recipes(family)),
         shell:
-            "python -m layer_robustness.commands.train --data {input.data} --results {RESULTS}"
-            " --recipes {params.recipes:q} --device {DEVICE} --workers {threads} > {log} 2>&1"
+            "python -m layer_robustness.commands.train --data {input.data} --results results/{params.preset}"
+            " --recipes {params.recipes:q} --device {resources.device} --workers {threads} > {log} 2>&1"

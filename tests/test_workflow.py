@@ -1,0 +1,209 @@
+"""Real Snakemake runs in copies of this checkout: what is built, and what is built again."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from conftest import ROOT
+from test_repository import files
+
+TINY = ["--configfile", "tests/tiny.yaml"]
+RESULTS = "results/tiny/mnist/fcn3x256/seed0"
+HEATMAPS = {"figure1", "figure8"}
+FIGURES = {"figure1", "figure2", "figure8"}
+TRAIN = {f"train_mnist_{name}" for name in ("fcn3x256", "fcn5x256", "figure2")}
+PROBE = {name.replace("train", "probe") for name in TRAIN} | {"joint_mnist_fcn5x256"}
+DISTANCES = {"distances_mnist_fcn3x256"}
+ALL = "paper_figures/all"
+
+
+def snakemake(folder: Path, *arguments: str, config=TINY) -> subprocess.CompletedProcess:
+    return subprocess.run(
+        ["snakemake", *config, "--cores", "2", *arguments],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+    )
+
+
+def jobs(ended: subprocess.CompletedProcess) -> set[str]:
+    """Names of the rules that ran, or would run."""
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    table = re.search(r"^job +count\n-.*\n((?:.+\n)+?)total", ended.stdout + ended.stderr, re.M)
+    return {line.split()[0] for line in table[1].splitlines()} if table else set()
+
+
+def planned(folder: Path, *arguments: str, **keywords) -> set[str]:
+    """Names of the rules that would run."""
+    return jobs(snakemake(folder, "-n", *arguments, **keywords))
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """A copy of the checkout in which everything was built."""
+    folder = tmp_path_factory.mktemp("built") / "checkout"
+    for name in files():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    ran = jobs(snakemake(folder))
+    assert ran == {"data", ALL} | TRAIN | PROBE | DISTANCES | FIGURES
+    return folder
+
+
+@pytest.fixture
+def checkout(built, tmp_path) -> Path:
+    """A copy of the built checkout, to be spoiled."""
+    return Path(shutil.copytree(built, tmp_path / "checkout", copy_function=shutil.copy2))
+
+
+def edit(path: Path) -> None:
+    path.write_text(path.read_text() + "\n# an edit\n")
+
+
+SOURCE = Path("src/layer_robustness")
+
+
+def test_every_file_of_every_figure_is_there(built):
+    names = {path.name for path in (built / "paper_figures").iterdir()} - {"README.md"}
+    assert names == {f"{figure}.{kind}" for figure in FIGURES for kind in ("pdf", "png", "csv")}
+    cells = pd.read_csv(built / "paper_figures/figure1.csv")
+    probed = pd.read_csv(built / RESULTS / "probe.csv").query("unit == 'layer2' and source == '0'")
+    drawn = cells.query("figure == '1a' and layer == 'layer2' and checkpoint == '0'")
+    assert drawn["value"].item() == probed["error"].item()
+
+
+def test_a_second_run_has_nothing_to_do(built):
+    assert "Nothing to be done" in snakemake(built).stderr
+
+
+def test_the_default_target_is_all_figures(built):
+    assert planned(built, "-F") == planned(built, "-F", ALL)
+
+
+def test_one_figure_trains_only_what_it_needs(built):
+    needed = {"data", "train_mnist_fcn3x256", "probe_mnist_fcn3x256", *DISTANCES, "figure1"}
+    assert planned(built, "-F", "paper_figures/figure1.pdf") == needed
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("figures/heatmap.py", HEATMAPS),
+        ("figures/bars.py", {"figure2"}),
+        ("figures/style.py", FIGURES),
+        ("probe.py", PROBE | FIGURES),
+        ("distances.py", DISTANCES | {"figure1"}),
+        ("training.py", TRAIN | PROBE | DISTANCES | FIGURES),
+        ("sources.py", {"data"} | TRAIN | PROBE | DISTANCES | FIGURES),
+        ("plan.py", set()),
+    ],
+)
+def test_an_edit_reruns_what_imports_it_and_what_follows(checkout, module, expected):
+    edit(checkout / SOURCE / module)
+    assert planned(checkout) == (expected | {ALL} if expected else set())
+
+
+def test_an_edit_of_the_probe_does_not_retrain(checkout):
+    """Run for real: the trained files stay as they are."""
+    manifest = checkout / RESULTS / "checkpoints.json"
+    before = manifest.stat().st_mtime_ns
+    edit(checkout / SOURCE / "probe.py")
+    assert jobs(snakemake(checkout)) == PROBE | FIGURES | {ALL}
+    assert manifest.stat().st_mtime_ns == before
+    assert planned(checkout) == set()
+
+
+def test_touching_files_does_nothing(checkout):
+    for name in files():
+        if (checkout / name).exists():
+            (checkout / name).touch()
+    for path in (checkout / "results").rglob("*.*"):
+        path.touch()
+    assert planned(checkout) == set()
+
+
+def test_checking_out_another_commit_and_back_does_nothing(checkout):
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+        subprocess.run(
+            ["git", *identity, *arguments], cwd=checkout, check=True, capture_output=True
+        )
+
+    git("init", "-q", "-b", "main")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    git("checkout", "-qb", "other")
+    for module in ("training.py", "figures/heatmap.py"):
+        edit(checkout / SOURCE / module)
+    git("commit", "-qam", "second")
+    assert planned(checkout) >= TRAIN
+    git("checkout", "-q", "main")
+    assert planned(checkout) == set()
+
+
+def test_a_deleted_figure_is_built_again_alone(checkout):
+    (checkout / "paper_figures/figure2.png").unlink()
+    assert jobs(snakemake(checkout)) == {"figure2", ALL}
+    assert (checkout / "paper_figures/figure2.png").exists()
+
+
+def test_another_rate_for_one_network_retrains_that_one(checkout):
+    """Figure 2's small networks share a job; all but the changed one are taken over."""
+    config = yaml.safe_load((checkout / "tests/tiny.yaml").read_text())
+    config["training"]["mnist/fcn3x64"] = {"learning_rate": 0.02}
+    (checkout / "tests/tiny.yaml").write_text(yaml.safe_dump(config))
+    ran = jobs(snakemake(checkout))
+    assert ran == {"train_mnist_figure2", "probe_mnist_figure2", "figure2", ALL}
+    log = (checkout / "results/tiny/logs/train/mnist_figure2.log").read_text()
+    trained = {line.split()[0] for line in log.splitlines() if " epoch " in line}
+    assert trained == {"mnist/fcn3x64/seed0"}
+    manifest = json.loads(
+        (checkout / "results/tiny/mnist/fcn3x64/seed0/checkpoints.json").read_text()
+    )
+    assert manifest["recipe"]["learning_rate"] == 0.02
+
+
+def test_another_device_budget_or_core_count_does_not_retrain(checkout):
+    config = yaml.safe_load((checkout / "tests/tiny.yaml").read_text())
+    (checkout / "tests/tiny.yaml").write_text(yaml.safe_dump(config | {"device": "auto"}))
+    assert planned(checkout, "--cores", "7") == set()
+
+
+def test_a_damaged_checkpoint_fails_with_its_name_and_a_remedy_that_works(checkout):
+    path = checkout / RESULTS / "checkpoints" / "epoch1.safetensors"
+    path.write_bytes(path.read_bytes()[:-7])
+    for name in ("paper_figures/figure1.pdf", f"{RESULTS}/probe.csv"):
+        (checkout / name).unlink()
+    ended = snakemake(checkout, "paper_figures/figure1.pdf")
+    assert ended.returncode != 0
+    assert "epoch1.safetensors cannot be read" in ended.stderr
+    assert "Traceback" not in (checkout / "results/tiny/logs/probe/mnist_fcn3x256.log").read_text()
+    assert f"delete {RESULTS}/checkpoints and run again" in ended.stderr
+    shutil.rmtree(path.parent)
+    assert snakemake(checkout, "paper_figures/figure1.pdf").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"device": "tpu"}, "config key device is 'tpu'; allowed: auto, cpu, cuda"),
+        ({"training": {"mnist/fcn*": {"checkpoints": [0, 1, 9]}}}, "[0, 1, 9]"),
+        ({"colour": "blue"}, "config key colour is unknown"),
+    ],
+)
+def test_a_wrong_config_ends_in_one_line_before_any_job(built, tmp_path, setting, words):
+    (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(setting))
+    ended = snakemake(built, "-F", config=[*TINY, str(tmp_path / "wrong.yaml")])
+    assert ended.returncode != 0
+    told = [line for line in ended.stderr.splitlines() if not line.startswith("Using workflow")]
+    told = [line for line in told if not line.startswith("Config file ")]
+    assert len(told) == 1 and words in told[0] and told[0].startswith("error: ")
