@@ -70,39 +70,41 @@ def probe(
     """
     network.eval()
     final = dict(network.state_dict())
-    changes = [changed_units(reset, final) for reset in resets]
     of_first_unit = defaultdict(list)
-    for row, change in enumerate(changes, 1):
-        first = next((unit for unit in network.unit_names if unit in change), None)
-        of_first_unit[first].append((row, change))
+    for row, reset in enumerate(resets, 1):
+        changed = changed_units(network, reset, final)
+        of_first_unit[next(iter(changed), None)].append((row, changed))
     predictions = torch.empty(len(resets) + 1, len(images), dtype=torch.int64)
     losses = torch.empty(len(resets) + 1, len(images), dtype=torch.float64)
     for start in range(0, len(images), micro_batch):
         columns = slice(start, start + micro_batch)
 
-        def keep(row: int, logits: Tensor, columns: slice = columns) -> None:
-            loss = nn.functional.cross_entropy(logits, labels[columns], reduction="none")
-            predictions[row, columns] = logits.argmax(1).cpu()
-            losses[row, columns] = loss.double().cpu()
+        def keep(rows: Sequence[int], logits: Tensor, columns: slice = columns) -> None:
+            expected = labels[columns].repeat(len(rows))
+            loss = nn.functional.cross_entropy(logits, expected, reduction="none")
+            predictions[rows, columns] = logits.argmax(1).view(len(rows), -1).cpu()
+            losses[rows, columns] = loss.view(len(rows), -1).double().cpu()
 
         activation = images[columns]
         for name, unit in network.named_children():
-            for group in chunks(of_first_unit[name], joined):
-                rows, of_row = zip(*group, strict=True)
-                for row, logits in zip(
-                    rows, suffix(network, name, of_row, activation), strict=True
-                ):
-                    keep(row, logits)
+            if starting := of_first_unit[name]:
+                logits = [
+                    suffix(network, name, [changed for _, changed in group], activation)
+                    for group in chunks(starting, joined)
+                ]
+                keep([row for row, _ in starting], torch.cat(logits))
             activation = unit(activation)
-        keep(0, activation)
+        keep([0], activation)
     for row, _ in of_first_unit[None]:  # a source that equals the final weights costs nothing
         predictions[row], losses[row] = predictions[0], losses[0]
     return Outcome(predictions, losses)
 
 
-def changed_units(reset: Reset, final: State) -> dict[str, State]:
-    """States of the reset's units, those left out that the final network has already."""
-    states = {unit: unit_state(reset.state, unit) for unit in reset.units}
+def changed_units(network: UnitSequence, reset: Reset, final: State) -> dict[str, State]:
+    """States of the reset's units, first to last, without those that are the final ones already."""
+    states = {
+        unit: unit_state(reset.state, unit) for unit in network.unit_names if unit in reset.units
+    }
     return {
         unit: state
         for unit, state in states.items()
@@ -111,24 +113,26 @@ def changed_units(reset: Reset, final: State) -> dict[str, State]:
 
 
 def suffix(
-    network: UnitSequence, first: str, changes: Sequence[Mapping[str, State]], activation: Tensor
-) -> Sequence[Tensor]:
-    """Run from unit `first` to the logits, once for each entry of `changes`."""
-    activations = [activation] * len(changes)
+    network: UnitSequence,
+    first: str,
+    changes: Sequence[Mapping[str, State]],
+    activation: Tensor,
+) -> Tensor:
+    """Run from unit `first` on, once for each entry of `changes`: logits, one after the other."""
     names = network.unit_names
+    count = len(changes)
+    activations = torch.cat([activation] * count) if count > 1 else activation
     for name in names[names.index(first) :]:
         unit = network.get_submodule(name)
-        if any(name in change for change in changes):
-            activations = [
-                functional_call(unit, change[name], (activation,))
-                if name in change
-                else unit(activation)
-                for change, activation in zip(changes, activations, strict=True)
+        if any(name in changed for changed in changes):
+            parts = zip(changes, activations.chunk(count), strict=True)
+            outputs = [
+                functional_call(unit, changed[name], (part,)) if name in changed else unit(part)
+                for changed, part in parts
             ]
-        elif len(activations) == 1:
-            activations = [unit(activations[0])]
+            activations = torch.cat(outputs) if count > 1 else outputs[0]
         else:
-            activations = unit(torch.cat(activations)).chunk(len(activations))
+            activations = unit(activations)
     return activations
 
 

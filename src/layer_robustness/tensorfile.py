@@ -39,10 +39,10 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
     return sha256
 
 
-def load(path: Path, unit: Path | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
+def load(path: Path, delete: Path | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the tensors and the metadata of a file written by `save`.
 
-    `unit` is what to delete if the file is damaged, where that is more than the file: an output
+    `delete` is what to delete if the file is damaged, where that is more than the file: an output
     that is made again as a whole.
 
     Raises
@@ -56,10 +56,10 @@ def load(path: Path, unit: Path | None = None) -> tuple[dict[str, Tensor], dict[
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, ValueError, SafetensorError) as error:
         raise InputError(
-            f"{path} cannot be read ({error}): delete {unit or path} and run again"
+            f"{path} cannot be read ({error}): delete {delete or path} and run again"
         ) from error
     if metadata.get("sha256") != digest(tensors):
         raise InputError(
-            f"{path} does not match its own checksum: delete {unit or path} and run again"
+            f"{path} does not match its own checksum: delete {delete or path} and run again"
         )
     return tensors, metadata

@@ -53,7 +53,7 @@ def train(
         lr=recipe.learning_rate,
         momentum=recipe.momentum,
         weight_decay=recipe.weight_decay,
-        foreach=device.type == "cuda",  # on a CPU the plain loop over tensors measured faster
+        fused=True,  # measured fastest: one kernel reads and writes each tensor once
     )
     restore_momentum(optimizer, ensemble, states, recipe.momentum)
     (done,) = {state.epoch for state in states}
@@ -93,8 +93,8 @@ def train_epoch(ensemble, optimizer, experiments, epoch, recipe, dataset) -> tup
     wrong = torch.zeros(len(experiments), dtype=torch.int64, device=device)
     ensemble.train(True)
     for batch in orders.split(recipe.batch_size, dim=1):
-        images = dataset.normalize(dataset.train_images[batch], PRECISIONS[recipe.precision])
-        labels = dataset.train_labels[batch]
+        images = dataset.normalize(take(dataset.train_images, batch), PRECISIONS[recipe.precision])
+        labels = take(dataset.train_labels, batch)
         logits = ensemble(images)
         losses = mean_loss(logits, labels)
         optimizer.zero_grad()
@@ -103,6 +103,12 @@ def train_epoch(ensemble, optimizer, experiments, epoch, recipe, dataset) -> tup
         loss_sums += losses.detach() * batch.shape[1]
         wrong += (logits.argmax(-1) != labels).sum(1)
     return (loss_sums / count).tolist(), (wrong.double() / count).tolist()
+
+
+def take(tensor: Tensor, indices: Tensor) -> Tensor:
+    """Return tensor[indices] for indices [K, B]; index_select is the fastest way to gather rows."""
+    rows = tensor.index_select(0, indices.reshape(-1))
+    return rows.view(*indices.shape, *tensor.shape[1:])
 
 
 @torch.no_grad()

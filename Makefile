@@ -1,0 +1,34 @@
+# make figures builds every figure of the quick preset; make test runs the tests.
+PYTHON ?= python3
+CORES ?= $(shell getconf _NPROCESSORS_ONLN)
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+.PHONY: figures test benchmarks lock
+.DELETE_ON_ERROR:
+
+figures: .venv/requirements.done
+	snakemake --cores $(CORES) paper_figures/all
+
+test: .venv/requirements-test.done
+	pytest
+
+benchmarks: .venv/requirements-test.done
+	python benchmarks/training.py
+	python benchmarks/probe.py
+	python benchmarks/workflow.py
+
+# The marks stand inside .venv, so that deleting it starts over.
+.venv/%.done: envs/%.txt | .venv/bin/python
+	python -m pip install --disable-pip-version-check --quiet --require-hashes -r $<
+	touch $@
+
+.venv/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else \
+		"Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv .venv
+
+# Resolve the versions anew from pyproject.toml; needs uv.
+LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
+lock:
+	$(LOCK) --upgrade pyproject.toml -o envs/requirements.txt
+	$(LOCK) --upgrade --constraint envs/requirements.txt --extra test pyproject.toml -o envs/requirements-test.txt
