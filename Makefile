@@ -2,6 +2,7 @@
 PYTHON ?= python3
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PYTHONPATH := $(CURDIR)/src
 
 .PHONY: figures test benchmarks lock
 .DELETE_ON_ERROR:
@@ -15,6 +16,7 @@ test: .venv/requirements-test.done
 benchmarks: .venv/requirements-test.done
 	python benchmarks/training.py
 	python benchmarks/probe.py
+	python benchmarks/family.py
 	python benchmarks/workflow.py
 
 # The marks stand inside .venv, so that deleting it starts over.

@@ -4,6 +4,8 @@ from copy import deepcopy
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from snakemake.utils import update_config
 
 from conftest import ROOT
@@ -123,3 +125,37 @@ def test_a_recipe_without_a_value_is_refused():
     del config["training"]["*"]["momentum"]
     with pytest.raises(InputError, match="training has no momentum for mnist/fcn"):
         check(config, SCHEMA, NETWORKS)
+
+
+def leaves(config: dict, path=()) -> list[tuple]:
+    if not isinstance(config, dict):
+        return [path]
+    return [leaf for key, value in config.items() for leaf in leaves(value, (*path, key))]
+
+
+NEVER_RIGHT = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(max_value=-1),
+    st.floats(max_value=-1e-9),
+    st.just(float("inf")),
+    st.text(alphabet="?!ÄÖ 01\n", min_size=1),
+    st.dictionaries(st.text(), st.integers(), min_size=1),
+    st.lists(st.sampled_from([None, "a", -3, 1.5, True]), min_size=1),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(name=st.sampled_from(PRESETS), place=st.randoms(), wrong=NEVER_RIGHT)
+def test_generated_wrong_values_are_refused_in_one_line(name, place, wrong):
+    config = preset(name)
+    *folders, last = path = place.choice(leaves(config))
+    value = config
+    for key in folders:
+        value = value[key]
+    value[last] = wrong
+    with pytest.raises(InputError) as refusal:
+        check(config, SCHEMA, NETWORKS)
+    message = str(refusal.value)
+    assert message.startswith(f"config key {'.'.join(path)}")
+    assert "allowed: " in message and "\n" not in message
