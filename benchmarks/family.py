@@ -60,9 +60,7 @@ def main() -> None:
                 way(folder, f"{way.__name__}{index}")
                 values.append(time.perf_counter() - started)
     count = len(NETWORKS) * SEEDS
-    print(
-        f"\n{count} small networks, 30 epochs, {describe()}, median of {ROUNDS} rounds in turns\n"
-    )
+    print(f"\n{count} networks, {describe()}, median of {ROUNDS} rounds in turns\n")
     print("| trained in | seconds |\n|---|---:|")
     for way, values in seconds.items():
         print(f"| {way.__name__.replace('_', ' ')} | {statistics.median(values):.1f} |")
