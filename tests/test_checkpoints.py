@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -65,31 +66,44 @@ def test_a_finished_training_has_all_its_files(tmp_path, recipe, few_digits):
     )
 
 
-def test_killed_at_random_moments_it_ends_bit_identical(tmp_path, recipe, few_digits):
+def epochs_told(lines: list[str]) -> dict[str, list[int]]:
+    """Epochs that a log tells of, by experiment."""
+    told = {}
+    for line in lines:
+        if match := re.match(r"(\S+) epoch (\d+)/", line):
+            told.setdefault(match[1], []).append(int(match[2]))
+    return told
+
+
+def test_killed_at_random_moments_it_loses_nothing_and_ends_bit_identical(
+    tmp_path, recipe, few_digits
+):
     """Two processes and a parent, all killed; two networks of two seeds each."""
     data.save(few_digits, tmp_path / "digits.safetensors")
     recipe = replace(recipe, epochs=60, checkpoints=(0, 1, 2, 30, 60))
     networks = ["mnist/fcn3x32", "mnist/fcn2x64"]
     undisturbed = train_command(tmp_path, tmp_path / "undisturbed", recipe, networks)
-    started = time.monotonic()
     subprocess.run(undisturbed, env=ENVIRONMENT, check=True, capture_output=True)
-    seconds = time.monotonic() - started
     command = train_command(tmp_path, tmp_path / "killed", recipe, networks)
     moments = random.Random(1)
-    resumed_at = []
-    for _ in range(4):
+    done = {}
+    for kill in range(6):
+        lines = []
         with subprocess.Popen(
             command, env=ENVIRONMENT, start_new_session=True, stderr=subprocess.PIPE, text=True
         ) as process:
-            time.sleep(seconds * moments.uniform(0.5, 0.95))
+            # Before anything is trained, or some lines and some milliseconds later.
+            for _ in range(kill and moments.randrange(1, 50)):
+                lines.append(process.stderr.readline())
+            time.sleep(moments.uniform(0, 0.02))
             os.killpg(process.pid, signal.SIGKILL)
-            resumed_at += [
-                int(line.split("epoch ")[1].split("/")[0])
-                for line in process.stderr.readlines()[:1]
-            ]
-    last = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True)
-    assert "starting over" not in last.stderr
-    assert max(resumed_at[1:], default=2) > 1, "it never went on from where it was"
+            lines += process.stderr.readlines()
+        assert not any("starting over" in line for line in lines)
+        for experiment, epochs in epochs_told(lines).items():
+            assert epochs[0] > done.get(experiment, 0), "an epoch was trained twice"
+            done[experiment] = epochs[-1]
+    assert len(done) >= 2 and max(done.values()) > 1
+    subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True)
     for network in networks:
         for seed in range(2):
             parts = [tmp_path / run / network / f"seed{seed}" for run in ("undisturbed", "killed")]
