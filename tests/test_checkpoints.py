@@ -5,6 +5,7 @@ import json
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -58,7 +59,7 @@ def test_a_finished_training_has_all_its_files(tmp_path, recipe, few_digits):
     assert len(rows) == 4
     manifest = json.loads((folder.path / "checkpoints.json").read_text())
     assert manifest["recipe"]["learning_rate"] == 0.05
-    assert manifest["machine"]["threads"] == 1
+    assert [machine["threads"] for machine in manifest["machines"]] == [1]
     trained = TrainedNetwork.load(tmp_path, folder.experiment, few_digits)
     assert trained.recipe == recipe
     assert torch.equal(
@@ -192,7 +193,55 @@ def test_a_checkpoint_of_another_network_is_refused(tmp_path, recipe, few_digits
     train_alone(folder)
     other = build(parse_network("mnist/fcn3x64"), few_digits.image_shape, few_digits.classes)
     with pytest.raises(InputError, match=r"another network: layer1\.linear\.bias has shape"):
-        load_checkpoint(folder.path / "checkpoints" / "epoch0.safetensors", other)
+        load_checkpoint(folder.path / "checkpoints" / "epoch0.safetensors", other, "")
+
+
+def test_a_checkpoint_of_another_seed_is_refused(tmp_path, recipe, few_digits):
+    folders = [folder_of(tmp_path, recipe, few_digits, seed) for seed in range(2)]
+    for folder in folders:
+        train_alone(folder)
+    mine, others = (folder.path / "checkpoints" / "epoch2.safetensors" for folder in folders)
+    mine.unlink()
+    shutil.copy(others, mine)
+    trained = TrainedNetwork.load(tmp_path, folders[0].experiment, few_digits)
+    with pytest.raises(InputError, match="not the checkpoint that was trained"):
+        trained.checkpoint(2)
+
+
+def test_no_byte_of_a_file_can_change_unnoticed(tmp_path):
+    """Every bit of a small file flipped, the header with its metadata among them."""
+    path = tmp_path / "file.safetensors"
+    tensorfile.save(path, {"a": torch.tensor([1.0, 2.0])}, {"mean": "0.13", "history": "[]"})
+    content = path.read_bytes()
+    original = tensorfile.load(path)
+    for position in range(len(content)):
+        changed = bytearray(content)
+        changed[position] ^= 1 << position % 8
+        path.write_bytes(changed)
+        try:
+            tensors, metadata = tensorfile.load(path)
+        except InputError:
+            continue
+        assert metadata == original[1] and torch.equal(tensors["a"], original[0]["a"])
+
+
+def test_an_edit_of_the_code_while_it_runs_is_not_what_ran(tmp_path, recipe, few_digits):
+    """The fingerprint is of the code that was imported, not of what lies there at the end."""
+    source = tmp_path / "src"
+    shutil.copytree(ROOT / "src", source)
+    data.save(few_digits, tmp_path / "digits.safetensors")
+    recipe = replace(recipe, epochs=200, checkpoints=(0, 200))
+    command = train_command(tmp_path, tmp_path / "results", recipe, [str(NETWORK)], seeds=1)
+    environment = ENVIRONMENT | {"PYTHONPATH": str(source)}
+    with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+        process.stderr.readline()
+        training = source / "layer_robustness/training.py"
+        training.write_text(training.read_text() + "# edited\n")
+        process.stderr.read()
+    assert process.returncode == 0
+    again = subprocess.run(command, env=environment, check=True, capture_output=True, text=True)
+    assert "another recipe, data or code" in again.stderr
+    assert "epoch 200/200" in again.stderr
 
 
 def test_other_data_than_trained_on_is_refused(tmp_path, recipe, few_digits):

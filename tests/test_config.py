@@ -45,14 +45,23 @@ def test_the_paper_preset_is_the_papers_recipe():
     assert seeds_of(preset("paper"), parse_network("mnist/fcn3x16")) == 5
 
 
+def test_a_key_that_is_no_string_is_refused():
+    config = preset()
+    config["training"][16] = {"epochs": 3}
+    with pytest.raises(InputError, match=r"training\.16 is a int; allowed: a string"):
+        check(config, SCHEMA, NETWORKS)
+
+
 def test_weight_decay_counts_where_the_name_says_so():
     assert recipe_of(preset(), parse_network("mnist/fcn3x256+wd")).weight_decay == 0.0005
 
 
-def test_the_longest_pattern_wins_whatever_the_order():
+def test_the_own_name_wins_then_the_longest_pattern_whatever_the_order():
     config = preset()
     config["training"] = {"mnist/fcn3x256": {"learning_rate": 0.5}, **config["training"]}
+    config["training"]["mnist/fcn[35]x256"] = {"learning_rate": 0.7}
     assert recipe_of(config, parse_network("mnist/fcn3x256")).learning_rate == 0.5
+    assert recipe_of(config, parse_network("mnist/fcn5x256")).learning_rate == 0.7
     assert recipe_of(config, parse_network("mnist/fcn3x64")).learning_rate == 0.01
 
 
@@ -86,10 +95,19 @@ WRONG = [
     (f"{FCN}", None, ["mnist/fcn*", "None", "a mapping"]),
     ("training.*.momentum", 1, ["momentum", "1", "< 1"]),
     ("training.*.seeds", 0, ["seeds", "0", ">= 1"]),
-    ("training.mnist/fnc*", {"epochs": 3}, ["mnist/fnc*", "allowed", "mnist/fcn3x256"]),
-    ("training.mnist/fcn3y256", {"epochs": 3}, ["fcn3y256", "allowed: fcnDxH"]),
-    ("training.svhn/fcn3x256", {"epochs": 3}, ["svhn", "allowed: mnist, cifar10, imagenet"]),
+    ("training.mnist/fnc*", {"epochs": 3}, ["mnist/fnc*", "matches no network", "mnist/fcn3x256"]),
+    (
+        "training.mnist/fcn3y256",
+        {"epochs": 3},
+        ["fcn3y256", "matches no network", "mnist/fcn3x256"],
+    ),
+    ("training.svhn/fcn3x256", {"epochs": 3}, ["svhn", "matches no network"]),
     ("training.mnist/fcn3x256", {"epochs": 3}, ["mnist/fcn3x256", "from 0 to 3"]),
+    ("training.mnist/fcn3x265", {"epochs": 3}, ["mnist/fcn3x265", "matches no network"]),
+    ("training.cifar10/*", {"epochs": 3}, ["cifar10/*", "matches no network"]),
+    ("training.*.seeds", 5.0, ["seeds", "5.0", "an integer"]),
+    (f"{FCN}.checkpoints", [0, 1.0, 30], ["checkpoints", "1.0", "an integer"]),
+    ("preset", "quick\n", ["preset", "matching"]),
     ("probe", 5, ["probe", "5", "a mapping"]),
     ("probe.draws", 1.5, ["probe.draws", "1.5", "an integer >= 1"]),
     ("probe.memory_gb", -1, ["probe.memory_gb", "-1", "> 0"]),

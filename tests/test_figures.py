@@ -8,11 +8,15 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
+from matplotlib.container import BarContainer
 
-from layer_robustness.figures import bars, heatmap
+from conftest import ROOT
+from layer_robustness.figures import bars, heatmap, style
 from layer_robustness.figures.collect import collect
 from layer_robustness.figures.registry import FIGURES, Figure
 from layer_robustness.groups import members
+from layer_robustness.plan import Plan
 from test_checkpoints import ENVIRONMENT
 
 SOURCES = [("rerand", 0), ("rerand", 1), ("0", 0), ("1", 0), ("10", 0)]
@@ -73,10 +77,15 @@ def test_joint_rows_show_the_group_and_the_rest(tmp_path):
     figure = FIGURES["figure8"]
     frame = collect(figure, tmp_path, write_results(tmp_path, figure))
     for panel in figure.panels:
+        (network,) = panel.networks
+        joint = pd.read_csv(tmp_path / str(network.seed(0)) / "joint.csv", dtype={"source": str})
+        joint = joint.query("source == '0'").set_index("unit")["error"]
         cells = frame[frame["figure"] == f"8{panel.letter}"].query("checkpoint == '0'")
-        inside = cells["layer"].isin(members(panel.networks[0], panel.group))
-        assert cells[inside]["value"].nunique() == cells[~inside]["value"].nunique() == 1
-        assert cells[inside]["value"].iloc[0] != cells[~inside]["value"].iloc[0]
+        assert list(cells["layer"]) == list(network.units)
+        for layer, value in zip(cells["layer"], cells["value"], strict=True):
+            inside = layer in members(network, panel.group)
+            of_first_seed = joint[panel.group if inside else f"not {panel.group}"]
+            assert value == pytest.approx(of_first_seed + 0.001)
 
 
 def test_bars_leave_out_the_first_layer(tmp_path):
@@ -98,16 +107,49 @@ def test_what_is_drawn_is_what_the_csv_says(case):
         if rows.empty:
             assert "not run" in axes.texts[0].get_text()
         elif figure.kind == "heatmap":
-            drawn = axes.collections[0].get_array().reshape(rows["layer"].nunique(), -1)
-            np.testing.assert_array_equal(drawn.ravel(), rows["value"])
-            assert [t.get_text() for t in axes.get_xticklabels()] == list(
-                rows["checkpoint"].unique()
-            )
+            compare_heatmap(axes, rows)
         else:
-            tops = sorted(round(bar.get_y() + bar.get_height(), 9) for bar in axes.patches)
-            bottoms = sorted(round(bar.get_y(), 9) for bar in axes.patches)
-            assert tops == sorted(rows["reinit_error_mean"].round(9))
-            assert bottoms == sorted(rows["full_error_mean"].round(9))
+            compare_bars(axes, rows)
+
+
+def compare_heatmap(axes, rows):
+    layers = [label.get_text().removeprefix("*") for label in axes.get_yticklabels()]
+    checkpoints = [label.get_text() for label in axes.get_xticklabels()]
+    assert layers == list(rows["layer"].unique())
+    assert checkpoints == list(rows["checkpoint"].unique())
+    drawn = axes.collections[0].get_array().reshape(len(layers), len(checkpoints))
+    value = rows.set_index(["layer", "checkpoint"])["value"]
+    for row, layer in enumerate(layers):
+        for column, checkpoint in enumerate(checkpoints):
+            assert drawn[row, column] == value[layer, checkpoint]
+
+
+def compare_bars(axes, rows):
+    widths = [int(label.get_text()) for label in axes.get_xticklabels()]
+    assert widths == sorted(rows["width"].unique())
+    depths = [int(text.get_text().split()[0]) for text in axes.get_legend().get_texts()]
+    expected = rows.set_index(["hidden_layers", "width"])
+    drawn = [container for container in axes.containers if isinstance(container, BarContainer)]
+    for depth, container in zip(depths, drawn, strict=True):
+        whiskers = container.errorbar.lines[2][0].get_segments()
+        for width, bar, whisker in zip(widths, container.patches, whiskers, strict=True):
+            row = expected.loc[(depth, width)]
+            assert abs(bar.get_x() + bar.get_width() / 2 - widths.index(width)) < 0.5
+            assert bar.get_y() == pytest.approx(row["full_error_mean"])
+            assert bar.get_y() + bar.get_height() == pytest.approx(row["reinit_error_mean"])
+            assert np.ptp(whisker[:, 1]) == pytest.approx(2 * row["reinit_error_std"])
+
+
+def test_the_small_print_says_what_was_computed_from_what(tmp_path):
+    plan = Plan(yaml.safe_load((ROOT / "config/config.yaml").read_text()))
+    figure = FIGURES["figure1"]
+    small_print = plan.small_print(figure)
+    for words in ("quick preset", "mnist = digits5k", "30 epochs", "seeds: 5", "rerand: 3"):
+        assert words in small_print
+    frame = collect(figure, tmp_path, write_results(tmp_path, figure))
+    drawing = heatmap.draw(figure, frame)
+    style.save(drawing, tmp_path / "figure1", small_print)
+    assert small_print in [text.get_text() for text in drawing.texts]
 
 
 def test_members_of_a_joint_group_are_starred_and_blue(tmp_path):

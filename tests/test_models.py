@@ -21,6 +21,7 @@ def fcn(name="mnist/fcn3x256/seed0", law="uniform_fan_in", purpose="initial"):
 def test_an_fcn_is_its_units_in_order():
     network = fcn("mnist/fcn5x32/seed0")
     assert network.unit_names == tuple(f"layer{number}" for number in range(1, 7))
+    assert network.unit_names == parse_experiment("mnist/fcn5x32/seed0").network.units
     images = torch.rand(7, *SHAPE)
     assert network(images).shape == (7, 10)
     weights = [unit.linear for _, unit in network.named_children()]

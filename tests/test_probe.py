@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from layer_robustness.errors import InputError
 from layer_robustness.experiments import parse_experiment
 from layer_robustness.models.build import draw
 from layer_robustness.models.initialization import LAWS, initialize
@@ -139,6 +140,29 @@ def test_the_network_is_left_as_it_was(case):
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     probe(network, resets, images, labels, MICRO_BATCH)
     assert all(torch.equal(before[name], t) for name, t in network.state_dict().items())
+
+
+def test_units_and_states_that_do_not_fit_are_refused(few_digits):
+    network = small_fcn()
+    images, state = few_digits.normalize(few_digits.test_images), network.state_dict()
+    partial = {name: tensor for name, tensor in state.items() if "bias" in name}
+    prefixed = {f"module.{name}": tensor for name, tensor in state.items()}
+    wrong = {
+        "unit 'layr1' is unknown": Reset(frozenset({"layr1"}), state),
+        "unit layer1 to has other": Reset(frozenset({"layer1"}), partial),
+        "unit layer2 to has other": Reset(frozenset({"layer2"}), prefixed),
+    }
+    for complaint, reset in wrong.items():
+        with pytest.raises(InputError, match=complaint):
+            probe(network, [reset], images, few_digits.test_labels, MICRO_BATCH)
+
+
+def test_a_unit_that_writes_into_its_input_is_refused(few_digits):
+    layers = [("layer1", nn.Conv2d(1, 2, 3)), ("layer2", nn.LeakyReLU(inplace=True))]
+    network = UnitSequence(OrderedDict([*layers, ("layer3", nn.Flatten())]))
+    images = few_digits.normalize(few_digits.test_images)
+    with pytest.raises(InputError, match="unit layer2 changes its input in place"):
+        probe(network, [], images, few_digits.test_labels, MICRO_BATCH)
 
 
 def test_the_micro_batch_stays_inside_the_budget():

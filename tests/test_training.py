@@ -4,6 +4,7 @@ import pytest
 import torch
 from torch import nn
 
+from layer_robustness.errors import InputError
 from layer_robustness.experiments import parse_network
 from layer_robustness.models.build import draw
 from layer_robustness.seeding import generator
@@ -127,3 +128,8 @@ def test_a_stack_goes_on_from_its_members_states(few_digits, recipe):
     train(experiments, states, recipe, few_digits, lambda *_: None)
     for again, state in zip(states, whole, strict=True):
         torch.testing.assert_close(again.weights, state.weights, rtol=1e-10, atol=1e-12)
+
+
+def test_a_training_that_diverges_says_so(few_digits, recipe):
+    with pytest.raises(InputError, match=r"mnist/fcn3x32/seed0 diverged: .* lower learning_rate"):
+        trained([NETWORK.seed(0)], replace(recipe, learning_rate=1000.0), few_digits)

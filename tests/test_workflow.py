@@ -4,7 +4,9 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -12,6 +14,9 @@ import pytest
 import yaml
 
 from conftest import ROOT
+from layer_robustness import data, tensorfile
+from layer_robustness.experiments import parse_experiment
+from layer_robustness.models.build import build
 from test_repository import files
 
 TINY = ["--configfile", "tests/tiny.yaml"]
@@ -79,6 +84,44 @@ def test_every_file_of_every_figure_is_there(built):
     probed = pd.read_csv(built / RESULTS / "probe.csv").query("unit == 'layer2' and source == '0'")
     drawn = cells.query("figure == '1a' and layer == 'layer2' and checkpoint == '0'")
     assert drawn["value"].item() == probed["error"].item()
+
+
+def test_the_rows_of_a_probe_agree_with_training_and_with_a_plain_pass(built):
+    """Independent of the engine: the history, and networks put together by hand."""
+    dataset = data.load(built / "results/data/digits5k.safetensors")
+    experiment = parse_experiment("mnist/fcn5x256/seed0")
+    folder = built / "results/tiny" / str(experiment)
+    states = {n: tensorfile.load(folder / f"checkpoints/epoch{n}.safetensors")[0] for n in "01"}
+
+    def error_and_agreement(units) -> tuple[float, float]:
+        network = build(experiment.network, dataset.image_shape, dataset.classes)
+        inputs = dataset.normalize(dataset.test_images)
+        predictions = []
+        for reset in ([], units):
+            parts = {
+                name: states["0" if name.split(".")[0] in reset else "1"] for name in states["1"]
+            }
+            network.load_state_dict({name: state[name] for name, state in parts.items()})
+            predictions.append(network(inputs).argmax(1))
+        wrong = (predictions[1] != dataset.test_labels).double().mean()
+        return float(wrong), float((predictions[0] == predictions[1]).double().mean())
+
+    probe = pd.read_csv(folder / "probe.csv").set_index(["unit", "source", "draw"])
+    joint = pd.read_csv(folder / "joint.csv").set_index(["unit", "source", "draw"])
+    history = pd.read_csv(folder / "training.csv")
+    full = probe.loc[("fullmodel", "1", 0)]
+    assert full["error"] == pytest.approx(history["test_error"].iloc[-1])
+    assert full["agreement"] == 1 and full["images"] == 1000 and full["precision"] == "float32"
+    single, group = probe.loc[("layer2", "0", 0)], joint.loc[("every_second", "0", 0)]
+    rest = joint.loc[("not every_second", "0", 0)]
+    assert tuple(single[["error", "agreement"]]) == error_and_agreement({"layer2"})
+    assert tuple(group[["error", "agreement"]]) == error_and_agreement(
+        {"layer2", "layer4", "layer6"}
+    )
+    assert tuple(rest[["error", "agreement"]]) == error_and_agreement(
+        {"layer1", "layer3", "layer5"}
+    )
+    assert len(probe) == 7 * (2 + 2)  # six layers and the whole; two draws and two checkpoints
 
 
 def test_a_second_run_has_nothing_to_do(built):
@@ -172,7 +215,7 @@ def test_another_rate_for_one_network_retrains_that_one(checkout):
     assert manifest["recipe"]["learning_rate"] == 0.02
 
 
-def test_another_device_budget_or_core_count_does_not_retrain(checkout):
+def test_another_device_or_core_count_does_not_retrain(checkout):
     config = yaml.safe_load((checkout / "tests/tiny.yaml").read_text())
     (checkout / "tests/tiny.yaml").write_text(yaml.safe_dump(config | {"device": "auto"}))
     assert planned(checkout, "--cores", "7") == set()
@@ -190,6 +233,25 @@ def test_a_damaged_checkpoint_fails_with_its_name_and_a_remedy_that_works(checko
     assert f"delete {RESULTS}/checkpoints and run again" in ended.stderr
     shutil.rmtree(path.parent)
     assert snakemake(checkout, "paper_figures/figure1.pdf").returncode == 0
+
+
+def test_a_killed_snakemake_goes_on_after_an_unlock(checkout):
+    """Snakemake and its job are killed while a family trains; finished networks are kept."""
+    shutil.rmtree(checkout / "results/tiny/mnist")
+    command = ["snakemake", *TINY, "--cores", "1", "train_mnist_figure2"]
+    with subprocess.Popen(
+        command, cwd=checkout, start_new_session=True, stderr=subprocess.DEVNULL
+    ) as process:
+        while len(list(checkout.glob("results/tiny/mnist/*/seed0/training.csv"))) < 2:
+            assert process.poll() is None
+            time.sleep(0.05)
+        os.killpg(process.pid, signal.SIGKILL)
+    finished = list(checkout.glob("results/tiny/mnist/*/seed0/training.csv"))
+    histories = {path: path.read_text() for path in finished}
+    assert snakemake(checkout, "--unlock").returncode == 0
+    ended = snakemake(checkout, "train_mnist_figure2")
+    assert ended.returncode == 0, ended.stderr
+    assert all(path.read_text() == history for path, history in histories.items())
 
 
 @pytest.mark.parametrize(

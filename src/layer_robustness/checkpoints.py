@@ -15,6 +15,7 @@ import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+from functools import cache, cached_property
 from pathlib import Path
 
 import torch
@@ -40,7 +41,7 @@ class TrainingFolder:
     recipe: Recipe
     dataset: Dataset
 
-    @property
+    @cached_property
     def fingerprint(self) -> str:
         """Names recipe, data and code: a state of other ones is never gone on from."""
         parts = [str(self.experiment), asdict(self.recipe), self.dataset.sha256, code_digest()]
@@ -48,13 +49,16 @@ class TrainingFolder:
 
     def state(self) -> TrainState:
         """Return the state to go on from, or the initial one with its checkpoint written."""
+        here = machine(self.dataset.train_images.device)
         state = TrainState.load(self.path / "resume" / "state.safetensors", self.fingerprint)
         if state is not None and self.has_checkpoints(state.epoch):
+            if state.epoch < self.recipe.epochs and here not in state.machines:
+                state.machines.append(here)
             return state
         network = draw(
             self.experiment, self.recipe.initial_law, self.dataset.image_shape, self.dataset.classes
         )
-        state = TrainState(dict(network.state_dict()))
+        state = TrainState(dict(network.state_dict()), machines=[here])
         self.keep(state)
         return state
 
@@ -82,6 +86,7 @@ class TrainingFolder:
                 print(f"starting over: {error}", file=sys.stderr)
                 return False
             if metadata["fingerprint"] != self.fingerprint:
+                print(f"starting over: {self.kept(epoch)} is of another training", file=sys.stderr)
                 return False
         return True
 
@@ -100,7 +105,7 @@ class TrainingFolder:
             "experiment": str(self.experiment),
             "recipe": asdict(self.recipe),
             "data": {"source": self.dataset.source, "sha256": self.dataset.sha256},
-            "machine": machine(self.dataset.train_images.device),
+            "machines": state.machines,
             "checkpoints": checksums,
         }
         with replacing(self.path / "checkpoints.json") as temporary:
@@ -110,12 +115,17 @@ class TrainingFolder:
         state.save(self.path / "resume" / "state.safetensors", self.fingerprint)
 
 
+@cache
 def code_digest() -> str:
-    """SHA-256 of this package's modules that this process has imported."""
+    """SHA-256 of this package's modules that this process has imported.
+
+    To be called first when a command starts: files that are edited while it runs are not what runs.
+    """
+    specs = (getattr(module, "__spec__", None) for module in tuple(sys.modules.values()))
+    origins = {s.name: s.origin for s in specs if s and s.name.partition(".")[0] == __package__}
     sha = hashlib.sha256()
-    for name, module in sorted(sys.modules.items()):
-        if name.partition(".")[0] == __package__:
-            sha.update(Path(module.__file__).read_bytes())
+    for name in sorted(origins):
+        sha.update(Path(origins[name]).read_bytes())
     return sha.hexdigest()
 
 
@@ -130,23 +140,28 @@ def machine(device: torch.device) -> dict[str, object]:
     }
 
 
-def load_checkpoint(path: Path, network: UnitSequence) -> dict[str, Tensor]:
+def load_checkpoint(path: Path, network: UnitSequence, sha256: str) -> dict[str, Tensor]:
     """Read a checkpoint's weights.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged, or of another network.
+        If the file is missing, damaged, of another network, or not the one with this checksum.
     """
-    tensors, _ = tensorfile.load(path, path.parent)
+    tensors, metadata = tensorfile.load(path, path.parent)
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     for name in sorted({*shapes, *found}):
         if shapes.get(name) != found.get(name):
             raise InputError(
                 f"{path} is a checkpoint of another network: {name} has shape {found.get(name)}, "
-                f"expected {shapes.get(name)}"
+                f"expected {shapes.get(name)}; delete {path.parent} and run again"
             )
+    if metadata["sha256"] != sha256:
+        raise InputError(
+            f"{path} is not the checkpoint that was trained (checkpoints.json has another "
+            f"checksum): delete {path.parent} and run again"
+        )
     return tensors
 
 
@@ -159,6 +174,7 @@ class TrainedNetwork:
     recipe: Recipe
     dataset: Dataset
     network: UnitSequence
+    checksums: Mapping[str, str]
 
     @classmethod
     def load(cls, results: Path, experiment: Experiment, dataset: Dataset) -> "TrainedNetwork":
@@ -174,6 +190,7 @@ class TrainedNetwork:
             manifest = json.loads((folder / "checkpoints.json").read_text())
             recipe = Recipe.from_dict(manifest["recipe"])
             trained_on = manifest["data"]["sha256"]
+            checksums = dict(manifest["checkpoints"])
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise InputError(
                 f"{folder}/checkpoints.json cannot be read ({error!r}): train {experiment} again"
@@ -184,14 +201,15 @@ class TrainedNetwork:
             )
         network = build(experiment.network, dataset.image_shape, dataset.classes)
         network.to(PRECISIONS[recipe.precision])
-        trained = cls(folder, experiment, recipe, dataset, network)
+        trained = cls(folder, experiment, recipe, dataset, network, checksums)
         network.load_state_dict(trained.checkpoint(recipe.epochs))
         return trained
 
     def checkpoint(self, epoch: int) -> Mapping[str, Tensor]:
         """Return the weights after an epoch."""
-        path = self.folder / "checkpoints" / f"epoch{epoch}.safetensors"
-        return load_checkpoint(path, self.network)
+        name = f"epoch{epoch}.safetensors"
+        path = self.folder / "checkpoints" / name
+        return load_checkpoint(path, self.network, self.checksums.get(name, ""))
 
     def rerand(self, number: int) -> Mapping[str, Tensor]:
         """Return the weights of a fresh network from the same initial law."""

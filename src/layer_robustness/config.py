@@ -6,11 +6,19 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from fnmatch import fnmatchcase
 
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator, ValidationError, validators
 
 from layer_robustness.errors import InputError
-from layer_robustness.experiments import Network, parse_network
+from layer_robustness.experiments import Network
 from layer_robustness.recipe import Recipe
+
+# JSON Schema counts 5.0 as an integer; torch and range do not.
+Validator = validators.extend(
+    Draft202012Validator,
+    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
+        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
+    ),
+)
 
 RECIPE_KEYS = ("seeds", *(key for key in Recipe.__dataclass_fields__ if key != "precision"))
 
@@ -31,23 +39,25 @@ def check(config: dict, schema: dict, networks: Iterable[Network]) -> None:
     for key, value in leaves(config):
         if isinstance(value, float) and not math.isfinite(value):
             raise InputError(f"config key {key} is {value}; allowed: a finite number")
-    errors = list(Draft202012Validator(schema).iter_errors(config))
+    errors = list(Validator(schema).iter_errors(config))
     if errors:
         raise InputError(explain(min(errors, key=lambda error: (len(error.path), str(error.path)))))
-    networks = list(networks)
+    networks = sorted(n for n in networks if n.dataset in config["datasets"])
     for pattern in config["training"]:
         check_pattern(pattern, networks)
-    named = [parse_network(name) for name in config["training"] if not is_wild(name)]
-    for network in {*networks, *named}:
-        if network.dataset in config["datasets"]:
-            recipe_of(config, network)
+    for network in networks:
+        recipe_of(config, network)
 
 
 def leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
     """Yield every value that is neither mapping nor list, with its dotted key."""
     if isinstance(value, dict):
         for name, item in value.items():
-            yield from leaves(item, f"{key}.{name}" if key else str(name))
+            if not isinstance(name, str):
+                raise InputError(
+                    f"config key {key}.{name!r} is a {type(name).__name__}; allowed: a string"
+                )
+            yield from leaves(item, f"{key}.{name}" if key else name)
     elif isinstance(value, list):
         for item in value:
             yield from leaves(item, key)
@@ -97,31 +107,23 @@ def allowed_by(schema: dict) -> str:
     return " ".join([kind, " and ".join(demands)]).strip()
 
 
-def is_wild(pattern: str) -> bool:
-    """Whether a pattern may match more than one name."""
-    return any(character in pattern for character in "*?[")
-
-
 def check_pattern(pattern: str, networks: Iterable[Network]) -> None:
-    """Refuse a pattern of `training` that is neither a network's name nor matches one."""
-    if not is_wild(pattern):
-        try:
-            parse_network(pattern)
-        except InputError as error:
-            raise InputError(f"config key training.{error}") from error
-    elif not any(fnmatchcase(str(network), pattern) for network in networks):
-        names = sorted({f"{network.dataset}/{network.model}" for network in networks})
+    """Refuse a pattern of `training` that has no effect."""
+    if not any(fnmatchcase(str(network), pattern) for network in networks):
         raise InputError(
-            f"config key training.{pattern!r} matches no network; allowed: a pattern that "
-            f"matches one of {', '.join(names)}"
+            f"config key training.{pattern!r} matches no network that is trained; allowed: a "
+            f"pattern that matches one of {', '.join(map(str, networks))}"
         )
 
 
 def settings_of(config: dict, network: Network) -> dict:
-    """Merge the entries of `training` that match a network; the longest pattern counts most."""
+    """Merge the entries of `training` that match a network.
+
+    Its own name counts most, then the longer of two patterns.
+    """
     patterns = [name for name in config["training"] if fnmatchcase(str(network), name)]
     merged = {}
-    for pattern in sorted(patterns, key=len):
+    for pattern in sorted(patterns, key=lambda name: (name == str(network), len(name))):
         merged |= config["training"][pattern]
     missing = [key for key in RECIPE_KEYS if key not in merged]
     if missing:

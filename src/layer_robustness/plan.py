@@ -121,8 +121,8 @@ class Plan:
         data = dict.fromkeys(f"{n.dataset} = {self.source(n.dataset)}" for n in ran)
         epochs = dict.fromkeys(str(recipe_of(self.config, network).epochs) for network in ran)
         seeds = dict.fromkeys(str(seeds_of(self.config, network)) for network in ran)
-        draws = self.config["probe"]["draws"]
+        draws = f", draws of rerand: {self.config['probe']['draws']} each"
         return (
             f"{self.config['preset']} preset, {', '.join(data)}, {'/'.join(epochs)} epochs; "
-            f"seeds: {'/'.join(seeds)}, draws of rerand: {draws} each; means are shown"
+            f"seeds: {'/'.join(seeds)}{draws if figure.kind == 'heatmap' else ''}; means are shown"
         )

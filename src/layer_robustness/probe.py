@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from layer_robustness.errors import InputError
 from layer_robustness.models.sequence import UnitSequence, unit_state
 
 State = Mapping[str, Tensor]
@@ -59,7 +60,7 @@ def probe(
     Parameters
     ----------
     network
-        The final network.
+        The final network; it is left in evaluation mode.
     images, labels
         Normalized inputs [N, ...] and classes int64 [N], on the network's device.
     micro_batch
@@ -67,8 +68,14 @@ def probe(
     joined
         How many resets of the same first unit travel up in one batch. On a CPU 1 is fastest and
         gives bit for bit the logits of the plain loop; on a GPU more of them save launches.
+
+    Raises
+    ------
+    InputError
+        If a reset does not fit the network, or a unit writes into its input.
     """
     network.eval()
+    check_resets(network, resets)
     final = dict(network.state_dict())
     of_first_unit = defaultdict(list)
     for row, reset in enumerate(resets, 1):
@@ -93,11 +100,31 @@ def probe(
                     for group in chunks(starting, joined)
                 ]
                 keep([row for row, _ in starting], torch.cat(logits))
-            activation = unit(activation)
+            before = activation.clone() if start == 0 else activation
+            output = unit(activation)
+            if start == 0 and not torch.equal(before, activation):
+                raise InputError(f"unit {name} changes its input in place: set inplace=False in it")
+            activation = output
         keep([0], activation)
     for row, _ in of_first_unit[None]:  # a source that equals the final weights costs nothing
         predictions[row], losses[row] = predictions[0], losses[0]
     return Outcome(predictions, losses)
+
+
+def check_resets(network: UnitSequence, resets: Sequence[Reset]) -> None:
+    """Refuse units that the network has not, and states that are not of these units."""
+    own = network.state_dict()
+    for reset in resets:
+        for unit in sorted(reset.units):
+            if unit not in network.unit_names:
+                raise InputError(
+                    f"unit {unit!r} is unknown; the network's are {', '.join(network.unit_names)}"
+                )
+            if unit_state(reset.state, unit).keys() != unit_state(own, unit).keys():
+                raise InputError(
+                    f"the state to reset unit {unit} to has other tensors than the unit: expected "
+                    f"{', '.join(unit_state(own, unit))}, each under {unit}."
+                )
 
 
 def changed_units(network: UnitSequence, reset: Reset, final: State) -> dict[str, State]:

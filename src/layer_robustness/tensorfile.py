@@ -1,7 +1,7 @@
 """Safetensors files that know their own checksum.
 
 Safetensors never runs code when it is read. It notices a truncated file but not a flipped bit, so
-each file carries the SHA-256 of its tensors.
+each file carries the SHA-256 of its tensors and metadata.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ from layer_robustness.errors import InputError
 from layer_robustness.files import replacing
 
 
-def digest(tensors: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 over names, types, shapes and values."""
-    sha = hashlib.sha256()
+def digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
+    """Return the SHA-256 over metadata, names, types, shapes and values."""
+    sha = hashlib.sha256(json.dumps(metadata, sort_keys=True).encode())
     for name in sorted(tensors):
         tensor = tensors[name].detach().cpu().contiguous()
         sha.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
@@ -31,7 +31,7 @@ def digest(tensors: Mapping[str, Tensor]) -> str:
 def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
     """Write the file at once or not at all; return the digest that it carries."""
     held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
-    sha256 = digest(held)
+    sha256 = digest(held, metadata)
     with replacing(path) as temporary:
         # In one entry: safetensors writes several in random order, and equal files should be equal.
         text = json.dumps({**metadata, "sha256": sha256}, sort_keys=True)
@@ -58,7 +58,8 @@ def load(path: Path, delete: Path | None = None) -> tuple[dict[str, Tensor], dic
         raise InputError(
             f"{path} cannot be read ({error}): delete {delete or path} and run again"
         ) from error
-    if metadata.get("sha256") != digest(tensors):
+    carried = {key: value for key, value in metadata.items() if key != "sha256"}
+    if metadata.get("sha256") != digest(tensors, carried):
         raise InputError(
             f"{path} does not match its own checksum: delete {delete or path} and run again"
         )

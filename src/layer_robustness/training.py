@@ -1,5 +1,6 @@
 """Training by the paper's recipe: SGD with momentum and a piecewise constant rate (Section 2)."""
 
+import math
 import time
 from collections.abc import Callable, Sequence
 
@@ -8,6 +9,7 @@ from torch import Tensor
 
 from layer_robustness.data import Dataset
 from layer_robustness.ensemble import mean_loss, together
+from layer_robustness.errors import InputError
 from layer_robustness.experiments import Experiment
 from layer_robustness.models.build import PRECISIONS, build
 from layer_robustness.progress import Progress
@@ -38,6 +40,11 @@ def train(
         One for each experiment, all at the same epoch.
     dataset
         On the device to train on.
+
+    Raises
+    ------
+    InputError
+        If a training loss is no longer finite; the state before that epoch is kept.
     """
     device = dataset.train_images.device
     dtype = PRECISIONS[recipe.precision]
@@ -64,6 +71,12 @@ def train(
             losses, errors = train_epoch(ensemble, optimizer, experiments, epoch, recipe, dataset)
             test_errors = test_error(ensemble, len(experiments), dataset, dtype)
             seconds = time.perf_counter() - started
+            for experiment, loss in zip(experiments, losses, strict=True):
+                if not math.isfinite(loss):
+                    raise InputError(
+                        f"{experiment} diverged: its training loss is {loss} in epoch {epoch}; "
+                        "lower learning_rate or choose another initial_law"
+                    )
             for index, (experiment, state) in enumerate(zip(experiments, states, strict=True)):
                 tensors = {**ensemble.tensors, **ensemble.buffers}
                 state.weights = ensemble.member(tensors, index)

@@ -17,12 +17,14 @@ HISTORY = ("epoch", "rate", "train_loss", "train_error", "test_error", "seconds"
 class TrainState:
     """State after `epoch` epochs; `history` has a row of `HISTORY` for each of them.
 
-    Loss and error of training are means over the epoch's batches, each before its step.
+    `machines` are those that trained it, in their order. Loss and error of training are means over
+    the epoch's batches, each before its step.
     """
 
     weights: dict[str, Tensor]
     momentum: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
+    machines: list[dict[str, object]] = field(default_factory=list)
 
     @property
     def epoch(self) -> int:
@@ -37,9 +39,12 @@ class TrainState:
         """Write the state; `fingerprint` names the recipe, data and code that it belongs to."""
         tensors = {f"weights.{name}": tensor for name, tensor in self.weights.items()}
         tensors |= {f"momentum.{name}": tensor for name, tensor in self.momentum.items()}
-        tensorfile.save(
-            path, tensors, {"fingerprint": fingerprint, "history": json.dumps(self.history)}
-        )
+        metadata = {
+            "fingerprint": fingerprint,
+            "history": json.dumps(self.history),
+            "machines": json.dumps(self.machines),
+        }
+        tensorfile.save(path, tensors, metadata)
 
     @classmethod
     def load(cls, path: Path, fingerprint: str) -> "TrainState | None":
@@ -58,4 +63,5 @@ class TrainState:
         for name, tensor in tensors.items():
             part, _, name = name.partition(".")
             parts[part][name] = tensor
-        return cls(**parts, history=json.loads(metadata["history"]))
+        lists = {name: json.loads(metadata[name]) for name in ("history", "machines")}
+        return cls(**parts, **lists)

@@ -1,17 +1,18 @@
 """Reset groups of units jointly, and the units outside them, to every source: `joint.csv`."""
 
-from layer_robustness.commands.over_experiments import GIGABYTE, probe_parser, write_rows
+from layer_robustness.commands.over_experiments import write_rows
+from layer_robustness.commands.probe_arguments import probe_limits, probe_parser
 from layer_robustness.errors import exit_with_one_line
-from layer_robustness.groups import complement, members
-from layer_robustness.resets import Limits, reset_rows
+from layer_robustness.groups import GROUPS, complement, members
+from layer_robustness.resets import reset_rows
 
 
 def main() -> None:
     """Probe what the arguments name."""
     parser = probe_parser(__doc__)
-    parser.add_argument("--groups", nargs="+", required=True, help="such as every_second")
+    parser.add_argument("--groups", nargs="+", required=True, choices=GROUPS)
     arguments = parser.parse_args()
-    limits = Limits(arguments.draws, arguments.micro_batch, int(arguments.memory * GIGABYTE))
+    limits = probe_limits(arguments)
 
     def rows_of(trained):
         network = trained.experiment.network

@@ -10,8 +10,6 @@ from layer_robustness.devices import choose
 from layer_robustness.experiments import Experiment, parse_experiment
 from layer_robustness.workers import run_all
 
-GIGABYTE = 10**9
-
 
 def parser(description: str) -> argparse.ArgumentParser:
     """Return a parser for data, results, experiments, draws, device and workers."""
@@ -23,14 +21,6 @@ def parser(description: str) -> argparse.ArgumentParser:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--workers", type=int, default=1, help="processes on a CPU")
     return parser
-
-
-def probe_parser(description: str) -> argparse.ArgumentParser:
-    """Return the same parser with a probe's limits."""
-    extended = parser(description)
-    extended.add_argument("--micro-batch", type=int, required=True, help="most images at once")
-    extended.add_argument("--memory", type=float, required=True, help="budget in GB")
-    return extended
 
 
 def write_rows(

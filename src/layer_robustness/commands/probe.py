@@ -1,14 +1,15 @@
 """Reset every single unit, and the whole network, to every source: `probe.csv`."""
 
-from layer_robustness.commands.over_experiments import GIGABYTE, probe_parser, write_rows
+from layer_robustness.commands.over_experiments import write_rows
+from layer_robustness.commands.probe_arguments import probe_limits, probe_parser
 from layer_robustness.errors import exit_with_one_line
-from layer_robustness.resets import FULL_MODEL, Limits, reset_rows
+from layer_robustness.resets import FULL_MODEL, reset_rows
 
 
 def main() -> None:
     """Probe what the arguments name."""
     arguments = probe_parser(__doc__).parse_args()
-    limits = Limits(arguments.draws, arguments.micro_batch, int(arguments.memory * GIGABYTE))
+    limits = probe_limits(arguments)
 
     def rows_of(trained):
         units = trained.network.unit_names

@@ -7,7 +7,7 @@ from itertools import groupby
 from pathlib import Path
 
 from layer_robustness import data
-from layer_robustness.checkpoints import TrainingFolder
+from layer_robustness.checkpoints import TrainingFolder, code_digest
 from layer_robustness.devices import choose
 from layer_robustness.errors import exit_with_one_line
 from layer_robustness.experiments import parse_network
@@ -25,6 +25,7 @@ def main() -> None:
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--workers", type=int, default=1, help="processes on a CPU")
     arguments = parser.parse_args()
+    code_digest()
     device = choose(arguments.device)
     dataset = data.load(arguments.data).to(device)
     families = [
