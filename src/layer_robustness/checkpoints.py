@@ -8,7 +8,6 @@ mnist/fcn3x256/seed0/
     training.csv        one row an epoch
 """
 
-import csv
 import hashlib
 import json
 import platform
@@ -21,7 +20,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from layer_robustness import tensorfile
+from layer_robustness import rows, tensorfile
 from layer_robustness.data import Dataset
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import Experiment
@@ -29,7 +28,7 @@ from layer_robustness.files import link, replacing
 from layer_robustness.models.build import PRECISIONS, build, draw
 from layer_robustness.models.sequence import UnitSequence
 from layer_robustness.recipe import Recipe
-from layer_robustness.trainstate import HISTORY, TrainState
+from layer_robustness.trainstate import TrainState
 
 
 @dataclass
@@ -97,10 +96,7 @@ class TrainingFolder:
             name = f"epoch{epoch}.safetensors"
             link(self.kept(epoch), self.path / "checkpoints" / name)
             checksums[name] = tensorfile.load(self.kept(epoch))[1]["sha256"]
-        with replacing(self.path / "training.csv") as temporary, temporary.open("w") as file:
-            writer = csv.DictWriter(file, HISTORY, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(state.history)
+        rows.write(self.path / "training.csv", state.history)
         manifest = {
             "experiment": str(self.experiment),
             "recipe": asdict(self.recipe),

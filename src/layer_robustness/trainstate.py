@@ -10,15 +10,14 @@ from torch import Tensor
 from layer_robustness import tensorfile
 from layer_robustness.errors import InputError
 
-HISTORY = ("epoch", "rate", "train_loss", "train_error", "test_error", "seconds")
-
 
 @dataclass
 class TrainState:
-    """State after `epoch` epochs; `history` has a row of `HISTORY` for each of them.
+    """State after `epoch` epochs, and the rows of `training.csv` for each of them in `history`.
 
-    `machines` are those that trained it, in their order. Loss and error of training are means over
-    the epoch's batches, each before its step.
+    A row has epoch, rate, train_loss, train_error, test_error (fractions in [0, 1]) and seconds; of
+    a stack of networks, the whole stack's. Loss and error of training are means over the epoch's
+    batches, each before its step. `machines` are those that trained it, in their order.
     """
 
     weights: dict[str, Tensor]
