@@ -11,7 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from layer_robustness.experiments import Network, parse_network
-from layer_robustness.figures.collect import cells, read
+from layer_robustness.figures.collect import bar_errors, cells, read
 from layer_robustness.figures.registry import WIDTHS
 from layer_robustness.groups import members
 
@@ -47,12 +47,7 @@ def widths(results: Path) -> None:
         for depth in (3, 5):
             network = Network("mnist", f"fcn{depth}x{width}")
             frame = read(results, network, seeds(results, network, "probe.csv"), "probe.csv")
-            last = frame["source"].iloc[-1]
-            full = frame[(frame["unit"] == "fullmodel") & (frame["source"] == last)]
-            upper = frame[frame["unit"].isin(network.units[1:]) & (frame["source"] == "0")]
-            for part in (full, upper):
-                per_seed = part.groupby("seed")["error"].mean()
-                row.append(f"{per_seed.mean():.3f} ± {per_seed.std():.3f}")
+            row += [tell(per_seed.agg(["mean", "std"])) for per_seed in bar_errors(frame, network)]
         print(f"| {' | '.join(row)} |")
 
 

@@ -1,7 +1,5 @@
 """Wrong configs are refused in one line that names key, value and what is allowed."""
 
-from copy import deepcopy
-
 import pytest
 import yaml
 from hypothesis import given, settings
@@ -27,6 +25,13 @@ def preset(name: str = "config") -> dict:
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
     update_config(config, yaml.safe_load((ROOT / f"config/{name}.yaml").read_text()))
     return config
+
+
+def put(config: dict, path: list[str], value: object) -> None:
+    *folders, last = path
+    for name in folders:
+        config = config[name]
+    config[last] = value
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -117,11 +122,7 @@ WRONG = [
 @pytest.mark.parametrize(("key", "value", "words"), WRONG, ids=[f"{k}={v}" for k, v, _ in WRONG])
 def test_a_wrong_value_is_refused_in_one_line(key, value, words):
     config = preset()
-    place = config
-    *folders, last = key.split(".")
-    for name in folders:
-        place = place[name]
-    place[last] = value
+    put(config, key.split("."), value)
     with pytest.raises(InputError) as refusal:
         check(config, SCHEMA, NETWORKS)
     message = str(refusal.value)
@@ -139,7 +140,7 @@ def test_a_missing_key_is_named(key):
 
 
 def test_a_recipe_without_a_value_is_refused():
-    config = deepcopy(preset())
+    config = preset()
     del config["training"]["*"]["momentum"]
     with pytest.raises(InputError, match="training has no momentum for mnist/fcn"):
         check(config, SCHEMA, NETWORKS)
@@ -167,11 +168,8 @@ NEVER_RIGHT = st.one_of(
 @given(name=st.sampled_from(PRESETS), place=st.randoms(), wrong=NEVER_RIGHT)
 def test_generated_wrong_values_are_refused_in_one_line(name, place, wrong):
     config = preset(name)
-    *folders, last = path = place.choice(leaves(config))
-    value = config
-    for key in folders:
-        value = value[key]
-    value[last] = wrong
+    path = place.choice(leaves(config))
+    put(config, path, wrong)
     with pytest.raises(InputError) as refusal:
         check(config, SCHEMA, NETWORKS)
     message = str(refusal.value)

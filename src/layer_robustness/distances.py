@@ -21,8 +21,6 @@ from torch import Tensor
 
 from layer_robustness.models.sequence import unit_state
 
-QUANTITIES = ("dist_l2", "dist_linf", "dist_l2_stated", "dist_linf_stated")
-
 
 def distances(
     initial: Mapping[str, Tensor], state: Mapping[str, Tensor], unit: str

@@ -75,7 +75,6 @@ def probe(
         If a reset does not fit the network, or a unit writes into its input.
     """
     network.eval()
-    check_resets(network, resets)
     final = dict(network.state_dict())
     of_first_unit = defaultdict(list)
     for row, reset in enumerate(resets, 1):
@@ -94,13 +93,13 @@ def probe(
 
         activation = images[columns]
         for name, unit in network.named_children():
+            before = activation.clone() if start == 0 else activation
             if starting := of_first_unit[name]:
                 logits = [
                     suffix(network, name, [changed for _, changed in group], activation)
                     for group in chunks(starting, joined)
                 ]
                 keep([row for row, _ in starting], torch.cat(logits))
-            before = activation.clone() if start == 0 else activation
             output = unit(activation)
             if start == 0 and not torch.equal(before, activation):
                 raise InputError(f"unit {name} changes its input in place: set inplace=False in it")
@@ -111,32 +110,23 @@ def probe(
     return Outcome(predictions, losses)
 
 
-def check_resets(network: UnitSequence, resets: Sequence[Reset]) -> None:
-    """Refuse units that the network has not, and states that are not of these units."""
-    own = network.state_dict()
-    for reset in resets:
-        for unit in sorted(reset.units):
-            if unit not in network.unit_names:
-                raise InputError(
-                    f"unit {unit!r} is unknown; the network's are {', '.join(network.unit_names)}"
-                )
-            if unit_state(reset.state, unit).keys() != unit_state(own, unit).keys():
-                raise InputError(
-                    f"the state to reset unit {unit} to has other tensors than the unit: expected "
-                    f"{', '.join(unit_state(own, unit))}, each under {unit}."
-                )
-
-
 def changed_units(network: UnitSequence, reset: Reset, final: State) -> dict[str, State]:
     """States of the reset's units, first to last, without those that are the final ones already."""
-    states = {
-        unit: unit_state(reset.state, unit) for unit in network.unit_names if unit in reset.units
-    }
-    return {
-        unit: state
-        for unit, state in states.items()
-        if any(not torch.equal(tensor, final[f"{unit}.{name}"]) for name, tensor in state.items())
-    }
+    if unknown := sorted(reset.units - set(network.unit_names)):
+        raise InputError(
+            f"unit {unknown[0]!r} is unknown; the network's are {', '.join(network.unit_names)}"
+        )
+    changed = {}
+    for unit in (name for name in network.unit_names if name in reset.units):
+        state, own = unit_state(reset.state, unit), unit_state(final, unit)
+        if state.keys() != own.keys():
+            raise InputError(
+                f"the state to reset unit {unit} to has other tensors than the unit: expected "
+                f"{', '.join(own)}, each under {unit}."
+            )
+        if any(not torch.equal(tensor, own[name]) for name, tensor in state.items()):
+            changed[unit] = state
+    return changed
 
 
 def suffix(

@@ -62,7 +62,7 @@ def train(
         weight_decay=recipe.weight_decay,
         fused=True,  # measured fastest: one kernel reads and writes each tensor once
     )
-    restore_momentum(optimizer, ensemble, states, recipe.momentum)
+    restore_momentum(optimizer, ensemble, states)
     (done,) = {state.epoch for state in states}
     with Progress(", ".join(map(str, experiments)), done, recipe.epochs) as progress:
         for epoch in range(done + 1, recipe.epochs + 1):
@@ -71,16 +71,12 @@ def train(
             losses, errors = train_epoch(ensemble, optimizer, experiments, epoch, recipe, dataset)
             test_errors = test_error(ensemble, len(experiments), dataset, dtype)
             seconds = time.perf_counter() - started
-            for experiment, loss in zip(experiments, losses, strict=True):
-                if not math.isfinite(loss):
-                    raise InputError(
-                        f"{experiment} diverged: its training loss is {loss} in epoch {epoch}; "
-                        "lower learning_rate or choose another initial_law"
-                    )
+            refuse_divergence(experiments, losses, epoch)
+            weights = {**ensemble.tensors, **ensemble.buffers}
+            velocities = momentum(optimizer, ensemble)
             for index, (experiment, state) in enumerate(zip(experiments, states, strict=True)):
-                tensors = {**ensemble.tensors, **ensemble.buffers}
-                state.weights = ensemble.member(tensors, index)
-                state.momentum = ensemble.member(momentum(optimizer, ensemble), index)
+                state.weights = ensemble.member(weights, index)
+                state.momentum = ensemble.member(velocities, index)
                 state.record(
                     rate=recipe.rate(epoch),
                     train_loss=losses[index],
@@ -139,6 +135,16 @@ def test_error(ensemble, members: int, dataset: Dataset, dtype: torch.dtype) -> 
     return (wrong.double() / len(dataset.test_labels)).tolist()
 
 
+def refuse_divergence(experiments: Sequence[Experiment], losses: list[float], epoch: int) -> None:
+    """Raise where a training loss is no longer finite: such a network has nothing to probe."""
+    for experiment, loss in zip(experiments, losses, strict=True):
+        if not math.isfinite(loss):
+            raise InputError(
+                f"{experiment} diverged: its training loss is {loss} in epoch {epoch}; "
+                "lower learning_rate or choose another initial_law"
+            )
+
+
 def momentum(optimizer: torch.optim.SGD, ensemble) -> dict[str, Tensor]:
     """Momentum buffers by parameter name."""
     return {
@@ -148,9 +154,9 @@ def momentum(optimizer: torch.optim.SGD, ensemble) -> dict[str, Tensor]:
     }
 
 
-def restore_momentum(optimizer, ensemble, states: Sequence[TrainState], strength: float) -> None:
-    """Put the states' momentum buffers back into the optimizer."""
-    if strength == 0 or not states[0].momentum:
+def restore_momentum(optimizer, ensemble, states: Sequence[TrainState]) -> None:
+    """Put the states' momentum buffers back into the optimizer, where there are any yet."""
+    if not states[0].momentum:
         return
     for name, tensor in ensemble.tensors.items():
         buffers = [state.momentum[name].to(tensor) for state in states]

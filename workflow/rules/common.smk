@@ -33,5 +33,11 @@ GPU = int(
     DEVICE == "cuda" or (DEVICE == "auto" and shutil.which("nvidia-smi") is not None)
 )
 
+
+def workers(family):
+    """A process for each experiment of a job; on a GPU one does them all."""
+    return 1 if GPU else len(PLAN.experiments(family.networks))
+
+
 # The checkout's own package is what runs, installed or not.
 shell.prefix(f"export PYTHONPATH={str(SOURCE)!r}; ")

@@ -28,7 +28,7 @@ for family in PLAN.families:
             f"{LOGS}/probe/{family.rule}.benchmark.tsv"
         conda:
             "../../envs/heavy.yaml"
-        threads: 1 if GPU else len(PLAN.experiments(family.networks))
+        threads: workers(family)
         resources:
             gpu=GPU,
             device=DEVICE,
@@ -53,7 +53,7 @@ for family in PLAN.families:
             f"{LOGS}/distances/{family.rule}.log",
         conda:
             "../../envs/heavy.yaml"
-        threads: 1 if GPU else len(PLAN.experiments(family.networks))
+        threads: len(PLAN.experiments(family.networks))
         params:
             preset=config["preset"],
             experiments=[str(e) for e in PLAN.experiments(family.networks)],
@@ -77,7 +77,7 @@ for family in PLAN.joint_families:
             f"{LOGS}/joint/{family.rule}.log",
         conda:
             "../../envs/heavy.yaml"
-        threads: 1 if GPU else len(PLAN.experiments(family.networks))
+        threads: workers(family)
         resources:
             gpu=GPU,
             device=DEVICE,

@@ -22,7 +22,7 @@ for family in PLAN.families:
             f"{LOGS}/train/{family.rule}.benchmark.tsv"
         conda:
             "../../envs/heavy.yaml"
-        threads: 1 if GPU else len(PLAN.experiments(family.networks))
+        threads: workers(family)
         resources:
             gpu=GPU,
             device=DEVICE,

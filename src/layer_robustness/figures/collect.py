@@ -66,19 +66,23 @@ def joint_cells(network: Network, group: str, found: pd.DataFrame) -> pd.DataFra
     return pd.concat(rows, ignore_index=True)
 
 
-def bars_panel(figure: Figure, panel: Panel, results: Path, seeds: dict[str, int]) -> pd.DataFrame:
-    """Return the bars of Figure 2: full-model error, and error with one layer re-initialized.
+def bar_errors(frame: pd.DataFrame, network: Network) -> tuple[pd.Series, pd.Series]:
+    """Return two errors by seed: of the full model, and with one layer re-initialized.
 
-    The latter is a mean over all layers but the first, each reset to checkpoint 0; its deviation
-    is over seeds.
+    The latter is a mean over all layers but the first, each reset to checkpoint 0.
     """
+    last = max(frame["source"][frame["source"] != "rerand"], key=int)
+    full = (frame["unit"] == "fullmodel") & (frame["source"] == last)
+    upper = frame["unit"].isin(network.units[1:]) & (frame["source"] == "0")
+    return tuple(frame[rows].groupby("seed")["error"].mean() for rows in (full, upper))
+
+
+def bars_panel(figure: Figure, panel: Panel, results: Path, seeds: dict[str, int]) -> pd.DataFrame:
+    """Return the bars of Figure 2, from `bar_errors`; deviations are over seeds."""
     rows = []
     for network in panel.networks:
         frame = read(results, network, seeds[str(network)], "probe.csv")
-        last = max(frame["source"][frame["source"] != "rerand"], key=int)
-        upper = frame["unit"].isin(network.units[1:]) & (frame["source"] == "0")
-        full = (frame["unit"] == "fullmodel") & (frame["source"] == last)
-        reset = frame[upper].groupby("seed")["error"].mean()
+        full, reset = bar_errors(frame, network)
         hidden_layers, width = network.fcn_shape
         rows.append(
             {
@@ -87,7 +91,7 @@ def bars_panel(figure: Figure, panel: Panel, results: Path, seeds: dict[str, int
                 "hidden_layers": hidden_layers,
                 "width": width,
                 "reinit_error_mean": reset.mean(),
-                "full_error_mean": frame[full].groupby("seed")["error"].mean().mean(),
+                "full_error_mean": full.mean(),
                 "reinit_error_std": reset.std(),
                 "seeds": len(reset),
             }

@@ -12,7 +12,7 @@ WIDTHS = (16, 32, 64, 128, 256, 512)
 class Panel:
     """One panel: which networks, which quantity, and for joint resets which group of units.
 
-    A quantity is `test_error` or one of `distances.QUANTITIES`.
+    A quantity is `test_error` or a column of `distances.csv`.
     """
 
     letter: str
