@@ -21,3 +21,4 @@ rule:
     default_target: True
     input:
         expand("paper_figures/{name}.{type}", name=FIGURES, type=["pdf", "png", "csv"]),
+        expand("paper_figures/{name}.{type}", name=TABLES, type=["csv", "md", "tex"]),

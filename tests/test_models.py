@@ -15,7 +15,7 @@ SHAPE = (1, 28, 28)
 
 
 def fcn(name="mnist/fcn3x256/seed0", law="uniform_fan_in", purpose="initial"):
-    return draw(parse_experiment(name), law, SHAPE, 10, purpose)
+    return draw(parse_experiment(name), law, SHAPE, 10, purpose=purpose)
 
 
 def test_an_fcn_is_its_units_in_order():
@@ -24,7 +24,7 @@ def test_an_fcn_is_its_units_in_order():
     assert network.unit_names == parse_experiment("mnist/fcn5x32/seed0").network.units
     images = torch.rand(7, *SHAPE)
     assert network(images).shape == (7, 10)
-    weights = [unit.linear for _, unit in network.named_children()]
+    weights = [unit.linear for _, unit in network.units()]
     expected = images.flatten(1)
     for layer in weights[:-1]:
         expected = (expected @ layer.weight.T + layer.bias).clamp(min=0)

@@ -4,7 +4,7 @@ import pytest
 
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import parse_experiment, parse_network
-from layer_robustness.groups import complement, members
+from layer_robustness.groups import complement, frozen_units, members
 
 
 def test_a_name_is_read_and_printed_back():
@@ -13,6 +13,21 @@ def test_a_name_is_read_and_printed_back():
     assert experiment.network.fcn_shape == (3, 256)
     assert experiment.network.units == ("layer1", "layer2", "layer3", "layer4")
     assert parse_network("mnist/fcn3x256+wd").variant == "wd"
+
+
+def test_variant_and_treatment_are_parts_of_the_name():
+    network = parse_network("cifar10/resnet50+wd+bn+frozen")
+    parts = (network.architecture, network.kind, network.variant, network.treatment)
+    assert parts == ("resnet50", "resnet", "wd+bn", "frozen")
+    plain = parse_network("imagenet/resnet101+removed")
+    assert (plain.variant, plain.treatment) == ("", "removed")
+    assert plain.units == ("stage0", *(f"stage{n}.resblk1" for n in range(1, 5)), "final_linear")
+
+
+def test_frozen_units_are_all_blocks_but_the_first_of_each_stage():
+    network = parse_network("cifar10/resnet18+frozen")
+    assert frozen_units(network) == tuple(f"stage{stage}.resblk2" for stage in range(1, 5))
+    assert frozen_units(parse_network("cifar10/resnet18")) == ()
 
 
 @pytest.mark.parametrize(
@@ -25,6 +40,12 @@ def test_a_name_is_read_and_printed_back():
         "mnist/fcn0x5",
         "mnist/fcn3x256+",
         "mnist/x",
+        "mnist/fcn3x256+bn",
+        "cifar10/resnet20",
+        "cifar10/resnet50+bn+wd",
+        "cifar10/resnet50+frozen+wd",
+        "cifar10/vgg16+frozen",
+        "cifar10/resnet50+",
     ],
 )
 def test_an_unknown_network_is_refused_with_what_is_allowed(name):

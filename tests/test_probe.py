@@ -129,7 +129,7 @@ def test_a_source_that_equals_the_final_weights_costs_nothing(case, monkeypatch)
     network, resets, images, labels = case
     unchanged = [reset for reset in resets if reset.state is resets[2].state]
     passes = []
-    network[0].register_forward_hook(lambda *_: passes.append(1))
+    network.get_submodule(network.unit_names[0]).register_forward_hook(lambda *_: passes.append(1))
     outcome = probe(network, unchanged, images, labels, len(images))
     assert len(passes) == 1
     assert (outcome.predictions == outcome.predictions[0]).all()

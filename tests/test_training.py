@@ -1,12 +1,20 @@
-from dataclasses import replace
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
 
 import pytest
 import torch
 from torch import nn
 
+from conftest import ROOT
+from layer_robustness import data, tensorfile
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import parse_network
+from layer_robustness.groups import frozen_units
 from layer_robustness.models.build import draw
+from layer_robustness.models.sequence import unit_state
 from layer_robustness.seeding import generator
 from layer_robustness.training import train
 from layer_robustness.trainstate import TrainState
@@ -15,7 +23,9 @@ NETWORK = parse_network("mnist/fcn3x32")
 
 
 def start(experiment, recipe, dataset) -> TrainState:
-    network = draw(experiment, recipe.initial_law, dataset.image_shape, dataset.classes)
+    network = draw(
+        experiment, recipe.initial_law, dataset.image_shape, dataset.classes, recipe.width
+    )
     return TrainState(dict(network.state_dict()))
 
 
@@ -133,3 +143,103 @@ def test_a_stack_goes_on_from_its_members_states(few_digits, recipe):
 def test_a_training_that_diverges_says_so(few_digits, recipe):
     with pytest.raises(InputError, match=r"mnist/fcn3x32/seed0 diverged: .* lower learning_rate"):
         trained([NETWORK.seed(0)], replace(recipe, learning_rate=1000.0), few_digits)
+
+
+@pytest.fixture
+def deep_recipe(recipe):
+    """For networks of an eighth of their width, on 28x28 digits."""
+    return replace(
+        recipe,
+        epochs=2,
+        checkpoints=(0, 2),
+        initial_law="lecun_normal",
+        learning_rate=0.02,
+        width=0.125,
+        augmentation="pad_crop_flip",
+    )
+
+
+def initial_state(experiment, recipe, dataset) -> dict:
+    weights = start(experiment, recipe, dataset).weights
+    return {name: tensor.clone() for name, tensor in weights.items()}
+
+
+@pytest.mark.parametrize("name", ["mnist/resnet18+wd+frozen", "mnist/resnet18+wd+bn+frozen"])
+def test_frozen_units_keep_their_initial_values(few_digits, deep_recipe, name):
+    """Neither steps, momentum, weight decay nor running statistics touch them."""
+    recipe = replace(deep_recipe, weight_decay=0.01)
+    experiment = parse_network(name).seed(0)
+    before = initial_state(experiment, recipe, few_digits)
+    _, (state,) = trained([experiment], recipe, few_digits)
+    frozen = frozen_units(experiment.network)
+    assert len(frozen) == 4
+    for unit in experiment.network.units:
+        kept = equal(unit_state(before, unit), unit_state(state.weights, unit))
+        assert kept == (unit in frozen), unit
+    assert not any(name.startswith(tuple(f"{unit}." for unit in frozen)) for name in state.momentum)
+
+
+@pytest.mark.parametrize("name", ["mnist/resnet18+wd+bn", "mnist/vgg11", "mnist/resnet18+frozen"])
+def test_a_deep_network_goes_on_bit_identically(few_digits, deep_recipe, name):
+    experiment = parse_network(name).seed(0)
+    snapshots, (whole,) = trained([experiment], deep_recipe, few_digits)
+    weights, momentum = snapshots[experiment][0]
+    state = TrainState(weights, momentum, whole.history[:1])
+    train([experiment], [state], deep_recipe, few_digits, lambda *_: None)
+    assert equal(state.weights, whole.weights)
+
+
+def test_the_precision_is_that_of_the_arithmetic(few_digits, deep_recipe):
+    """On a CPU tf32 is float32; bf16 rounds, and leaves the weights in float32."""
+    experiment = parse_network("mnist/resnet18").seed(0)
+    states = {
+        precision: trained([experiment], replace(deep_recipe, precision=precision), few_digits)[1][0]
+        for precision in ("float32", "tf32", "bf16")
+    }
+    assert equal(states["tf32"].weights, states["float32"].weights)
+    assert not equal(states["bf16"].weights, states["float32"].weights)
+    assert {tensor.dtype for tensor in states["bf16"].weights.values()} == {torch.float32}
+    losses = [states[name].history[0]["train_loss"] for name in ("bf16", "float32")]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+
+
+def train_in_processes(folder, name, recipe, count) -> subprocess.CompletedProcess:
+    """Train by the command, started by torchrun where there are several processes."""
+    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    recipes = json.dumps({name: {"seeds": [0], **asdict(recipe)}})
+    command = [
+        *(sys.executable, *(launcher if count > 1 else [])),
+        *("-m", "layer_robustness.commands.train", "--device", "cpu", "--recipes", recipes),
+        *("--data", str(folder / "few.safetensors"), "--results", str(folder / str(count))),
+    ]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", ["mnist/fcn3x32", "mnist/resnet18+frozen"])
+def test_two_processes_train_as_one(tmp_path, few_digits, deep_recipe, name):
+    """Batches of 47 give one process more images than the other, and leave a last one of 38."""
+    width = 1 if "fcn" in name else 0.125
+    recipe = replace(deep_recipe, precision="float64", batch_size=47, width=width)
+    data.save(few_digits, tmp_path / "few.safetensors")
+    for count in (1, 2):
+        ended = train_in_processes(tmp_path, name, recipe, count)
+        assert ended.returncode == 0, ended.stderr
+    folders = [tmp_path / str(count) / name / "seed0" for count in (1, 2)]
+    finals = [tensorfile.load(folder / "checkpoints/epoch2.safetensors")[0] for folder in folders]
+    for key, tensor in finals[0].items():
+        torch.testing.assert_close(finals[1][key], tensor, rtol=1e-9, atol=1e-12)
+    histories = [(folder / "training.csv").read_text().splitlines()[1:] for folder in folders]
+    for one, two in zip(*histories, strict=True):
+        assert [float(v) for v in two.split(",")[:-1]] == pytest.approx(
+            [float(v) for v in one.split(",")[:-1]]
+        )
+    manifest = json.loads((folders[1] / "checkpoints.json").read_text())
+    assert manifest["machines"][0]["processes"] == 2
+
+
+def test_batch_statistics_over_processes_need_gpus(tmp_path, few_digits, deep_recipe):
+    data.save(few_digits, tmp_path / "few.safetensors")
+    ended = train_in_processes(tmp_path, "mnist/resnet18+bn", deep_recipe, 2)
+    assert ended.returncode != 0
+    assert "error: batch normalization over several processes needs GPUs" in ended.stderr

@@ -25,8 +25,9 @@ from layer_robustness.data import Dataset
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import Experiment
 from layer_robustness.files import link, replacing
-from layer_robustness.models.build import PRECISIONS, build, draw
+from layer_robustness.models.build import build, draw, memory_format
 from layer_robustness.models.sequence import UnitSequence
+from layer_robustness.precision import PRECISIONS
 from layer_robustness.recipe import Recipe
 from layer_robustness.trainstate import TrainState
 
@@ -39,6 +40,7 @@ class TrainingFolder:
     experiment: Experiment
     recipe: Recipe
     dataset: Dataset
+    processes: int = 1
 
     @cached_property
     def fingerprint(self) -> str:
@@ -48,14 +50,18 @@ class TrainingFolder:
 
     def state(self) -> TrainState:
         """Return the state to go on from, or the initial one with its checkpoint written."""
-        here = machine(self.dataset.train_images.device)
+        here = machine(self.dataset.device, self.processes)
         state = TrainState.load(self.path / "resume" / "state.safetensors", self.fingerprint)
         if state is not None and self.has_checkpoints(state.epoch):
             if state.epoch < self.recipe.epochs and here not in state.machines:
                 state.machines.append(here)
             return state
         network = draw(
-            self.experiment, self.recipe.initial_law, self.dataset.image_shape, self.dataset.classes
+            self.experiment,
+            self.recipe.initial_law,
+            self.dataset.image_shape,
+            self.dataset.classes,
+            self.recipe.width,
         )
         state = TrainState(dict(network.state_dict()), machines=[here])
         self.keep(state)
@@ -125,12 +131,13 @@ def code_digest() -> str:
     return sha.hexdigest()
 
 
-def machine(device: torch.device) -> dict[str, object]:
+def machine(device: torch.device, processes: int = 1) -> dict[str, object]:
     """What the bits of a result depend on besides recipe, data and code."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
         "device": device.type,
         "name": name,
+        "processes": processes,
         "threads": torch.get_num_threads(),
         "torch": torch.__version__,
     }
@@ -195,8 +202,13 @@ class TrainedNetwork:
             raise InputError(
                 f"{folder} was trained on other data than {dataset.source}: train again"
             )
-        network = build(experiment.network, dataset.image_shape, dataset.classes)
-        network.to(PRECISIONS[recipe.precision])
+        network = build(
+            experiment.network, dataset.image_shape, dataset.classes, recipe.width
+        )
+        network.to(
+            PRECISIONS[recipe.precision].weights,
+            memory_format=memory_format(experiment.network),
+        )
         trained = cls(folder, experiment, recipe, dataset, network, checksums)
         network.load_state_dict(trained.checkpoint(recipe.epochs))
         return trained
@@ -214,6 +226,7 @@ class TrainedNetwork:
             self.recipe.initial_law,
             self.dataset.image_shape,
             self.dataset.classes,
+            self.recipe.width,
             f"rerand{number}",
         ).state_dict()
 

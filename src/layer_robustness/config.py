@@ -3,13 +3,13 @@
 import difflib
 import math
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from layer_robustness.errors import InputError
-from layer_robustness.experiments import Network
+from layer_robustness.experiments import Network, parse_experiment
 from layer_robustness.recipe import Recipe
 
 # JSON Schema counts 5.0 as an integer; torch and range do not.
@@ -19,6 +19,10 @@ Validator = validators.extend(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     ),
 )
+
+# Augmentations of images in memory, and of files in a folder.
+IN_MEMORY = ("none", "pad_crop_flip")
+FOLDER = ("resized_crop_flip", "scaled_crop_flip")
 
 RECIPE_KEYS = ("seeds", *(key for key in Recipe.__dataclass_fields__ if key != "precision"))
 
@@ -42,11 +46,47 @@ def check(config: dict, schema: dict, networks: Iterable[Network]) -> None:
     errors = list(Validator(schema).iter_errors(config))
     if errors:
         raise InputError(explain(min(errors, key=lambda error: (len(error.path), str(error.path)))))
-    networks = sorted(n for n in networks if n.dataset in config["datasets"])
+    check_imagenet_path(config["imagenet_path"])
+    named = [check_experiment(config, name) for name in config["experiments"]]
+    networks = sorted({*networks, *named})
     for pattern in config["training"]:
         check_pattern(pattern, networks)
     for network in networks:
-        recipe_of(config, network)
+        if not missing_source(config, network.dataset):
+            recipe_of(config, network)
+
+
+def check_imagenet_path(path: str | None) -> None:
+    """Refuse a path that is not that of ImageNet's folder."""
+    missing = [name for name in ("train", "val") if path and not Path(path, name).is_dir()]
+    if missing:
+        raise InputError(
+            f"config key imagenet_path is {path!r}, where there is no folder {missing[0]}/; "
+            "allowed: null, or a folder with train/ and val/, each with a folder for each class"
+        )
+
+
+def check_experiment(config: dict, name: str) -> Network:
+    """Refuse an experiment that is unknown, or whose data set has no source."""
+    try:
+        network = parse_experiment(name).network
+    except InputError as error:
+        raise InputError(f"config key experiments has {error}") from None
+    if reason := missing_source(config, network.dataset):
+        raise InputError(f"config key experiments has {name!r}, but there is {reason}")
+    return network
+
+
+def missing_source(config: dict, dataset: str) -> str:
+    """Say why a data set cannot be had; nothing if it can."""
+    if config["datasets"][dataset] == "imagenet" and not config["imagenet_path"]:
+        return "no ImageNet path configured (imagenet_path)"
+    return ""
+
+
+def in_folder(config: dict, dataset: str) -> bool:
+    """Whether the images are files in a folder, too many for the memory."""
+    return config["datasets"][dataset] == "imagenet"
 
 
 def leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
@@ -87,13 +127,16 @@ def allowed_by(schema: dict) -> str:
     """Put a schema's demands into words."""
     if "enum" in schema:
         return ", ".join(map(str, schema["enum"]))
-    kind = {
+    kinds = {
+        "null": "null",
         "integer": "an integer",
         "number": "a number",
         "string": "a string",
         "array": "a list without repetitions",
         "object": "a mapping",
-    }[schema["type"]]
+    }
+    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
+    kind = " or ".join(kinds[name] for name in types)
     words = {
         "minimum": ">= {}",
         "exclusiveMinimum": "> {}",
@@ -145,7 +188,7 @@ def recipe_of(config: dict, network: Network) -> Recipe:
     Raises
     ------
     InputError
-        If a hyperparameter is missing or a checkpoint lies beyond the last epoch.
+        If a hyperparameter is missing or does not fit the network, its data or another one.
     """
     settings = {key: value for key, value in settings_of(config, network).items() if key != "seeds"}
     epochs, checkpoints = settings["epochs"], sorted(settings["checkpoints"])
@@ -154,18 +197,24 @@ def recipe_of(config: dict, network: Network) -> Recipe:
             f"config key training.checkpoints is {settings['checkpoints']} for {network}; allowed: "
             f"epochs from 0 to {epochs}, both among them, as epochs is {epochs}"
         )
+    if network.kind == "fcn" and settings["width"] != 1:
+        raise InputError(
+            f"config key training.width is {settings['width']} for {network}; allowed: 1, as the "
+            "name says the width of an FCN"
+        )
+    allowed = FOLDER if in_folder(config, network.dataset) else IN_MEMORY
+    if settings["augmentation"] not in allowed:
+        raise InputError(
+            f"config key training.augmentation is {settings['augmentation']} for {network}; "
+            f"allowed for images of {config['datasets'][network.dataset]}: {', '.join(allowed)}"
+        )
     return Recipe(
         **{
             **settings,
             "checkpoints": tuple(checkpoints),
             "milestones": tuple(sorted(settings["milestones"])),
             # the paper uses weight decay only where a variant's name says so
-            "weight_decay": settings["weight_decay"] if "wd" in network.variant else 0,
+            "weight_decay": settings["weight_decay"] if "wd" in network.variant.split("+") else 0,
         },
         precision=config["precision"],
     )
-
-
-def recipe_entry(config: dict, network: Network) -> dict:
-    """Return recipe and seeds as builtin types, for a rule's params."""
-    return {"seeds": seeds_of(config, network), **asdict(recipe_of(config, network))}

@@ -1,6 +1,7 @@
-"""A data set in memory: uint8 pixels, labels, global mean and deviation of training pixels."""
+"""A data set: uint8 pixels or image files, labels, mean and deviation of training pixels."""
 
 import json
+import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,14 +13,30 @@ from layer_robustness.errors import InputError
 from layer_robustness.files import replacing
 
 TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
+FOLDER_TENSORS = ("train_files", "train_labels", "test_images", "test_labels")
+
+
+@dataclass(frozen=True)
+class FolderImages:
+    """Image files of any size, too many to hold in memory: paths relative to the folder `root`."""
+
+    root: Path
+    files: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.files)
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images uint8 [N, C, H, W], labels int64 [N]; mean and std of training pixels in [0, 1]."""
+    """Images uint8 [N, C, H, W], labels int64 [N]; mean and std of training pixels in [0, 1].
+
+    The training images may be files instead; the test images are then centre crops, and are read
+    from the prepared file, which is mapped into memory, as they are used.
+    """
 
     source: str
-    train_images: Tensor
+    train_images: Tensor | FolderImages
     train_labels: Tensor
     test_images: Tensor
     test_labels: Tensor
@@ -28,22 +45,33 @@ class Dataset:
     sha256: str = ""
 
     @property
+    def device(self) -> torch.device:
+        """Where to compute; test images that go with files may lie elsewhere."""
+        return self.train_labels.device
+
+    @property
     def classes(self) -> int:
         """Number of classes."""
         return int(self.train_labels.max()) + 1
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """Channels, height and width."""
-        return tuple(self.train_images.shape[1:])
+        """Channels, height and width of what a network is given."""
+        return tuple(self.test_images.shape[1:])
 
     def normalize(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Turn uint8 pixels [..., C, H, W] into inputs of zero mean and unit deviation."""
         return images.to(dtype).sub_(255 * self.mean).div_(255 * self.std)
 
     def to(self, device: torch.device) -> "Dataset":
-        """Return the data set with its tensors on `device`."""
-        return replace(self, **{name: getattr(self, name).to(device) for name in TENSORS})
+        """Return the data set with its tensors on `device`.
+
+        Test images that go with image files are too many to move at once: they stay where they are.
+        """
+        moved = TENSORS
+        if isinstance(self.train_images, FolderImages):
+            moved = ("train_labels", "test_labels")
+        return replace(self, **{name: getattr(self, name).to(device) for name in moved})
 
 
 def from_splits(source: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> Dataset:
@@ -60,31 +88,49 @@ def from_splits(source: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, T
 
 
 def save(dataset: Dataset, path: Path) -> None:
-    """Write the data set, and beside it a small `.json` that tells whether the content changed."""
+    """Write the data set, and beside it a small `.json` that tells whether the content changed.
+
+    Of image files the names are written, and neither the content nor the folder: the same images
+    in another place are the same data set.
+    """
     summary = {
         "source": dataset.source,
         "mean": dataset.mean,
         "std": dataset.std,
-        "train": list(dataset.train_images.shape),
+        "train": [len(dataset.train_images), *dataset.image_shape],
         "test": list(dataset.test_images.shape),
         "classes": dataset.classes,
     }
     tensors = {name: getattr(dataset, name) for name in TENSORS}
+    if isinstance(dataset.train_images, FolderImages):
+        names = os.fsencode("\n".join(tensors.pop("train_images").files))
+        tensors["train_files"] = torch.frombuffer(bytearray(names), dtype=torch.uint8)
     metadata = {"source": dataset.source, "mean": repr(dataset.mean), "std": repr(dataset.std)}
     summary["sha256"] = tensorfile.save(path, tensors, metadata)
     with replacing(path.with_suffix(".json")) as temporary:
         temporary.write_text(json.dumps(summary, indent=1) + "\n")
 
 
-def load(path: Path) -> Dataset:
+def load(path: Path, images: Path | None = None) -> Dataset:
     """Read what `save` wrote.
+
+    Safetensors maps the file into memory, so that its checksum is verified and its test images are
+    used without a copy: processes share them, and the system drops them when it needs the memory.
+
+    Parameters
+    ----------
+    images
+        The folder that a data set of image files was prepared from, with train/ in it; others
+        need none.
 
     Raises
     ------
     InputError
-        If the file is missing, damaged, or not a data set.
+        If the file is missing, damaged, or not a data set, or if its images are not in `images`.
     """
     tensors, metadata = tensorfile.load(path)
+    if set(tensors) == set(FOLDER_TENSORS):
+        tensors["train_images"] = find_images(path, tensors.pop("train_files"), images)
     if set(tensors) != set(TENSORS):
         raise InputError(f"{path} is not a prepared data set: delete it and run again")
     return Dataset(
@@ -94,3 +140,21 @@ def load(path: Path) -> Dataset:
         std=float(metadata["std"]),
         sha256=metadata["sha256"],
     )
+
+
+def find_images(path: Path, names: Tensor, images: Path | None) -> FolderImages:
+    """Look for the training images of the file `path` in train/ of the folder `images`."""
+    if images is None:
+        raise InputError(
+            f"{path} holds the names of training images, not the images: say which folder they "
+            "are in, the one that was given as --images to prepare them"
+        )
+    found = FolderImages(images / "train", tuple(os.fsdecode(names.numpy().tobytes()).split("\n")))
+    # Of the right folder; to look for each of a million files would take minutes.
+    for name in (found.files[0], found.files[-1]):
+        if not (found.root / name).is_file():
+            raise InputError(
+                f"{found.root / name} is missing: {path} was prepared from a folder that has it; "
+                "give that folder, or delete the file and run again"
+            )
+    return found

@@ -1,13 +1,17 @@
-"""Names of experiments: `mnist/fcn3x256/seed0` is data set, model and seed, and its path too."""
+"""Names of experiments: `cifar10/resnet50+wd/seed0` is data set, model and seed, and its path too."""
 
 import re
 from dataclasses import dataclass
 
+from layer_robustness import architectures
 from layer_robustness.errors import InputError
 
 DATASETS = ("mnist", "cifar10", "imagenet")
-VARIANTS = ("", "wd")  # wd: with weight decay
-FCN = re.compile(r"fcn([1-9]\d*)x([1-9]\d*)")
+# wd: with weight decay; bn: with batch normalization
+VARIANTS = {"fcn": ("", "wd"), "vgg": ("", "wd", "bn", "wd+bn"), "resnet": ("", "wd", "bn", "wd+bn")}
+# Of all residual blocks but the first of each stage (Table 1). frozen: they keep their initial
+# values while the others are trained; removed: they are not there.
+TREATMENTS = ("frozen", "removed")
 
 
 @dataclass(frozen=True, order=True)
@@ -22,25 +26,34 @@ class Network:
 
     @property
     def architecture(self) -> str:
-        """The model without its variant: `resnet50` of `resnet50+wd+bn`."""
+        """The model without variant and treatment: `resnet50` of `resnet50+wd+bn`."""
         return self.model.partition("+")[0]
 
     @property
+    def kind(self) -> str:
+        """`fcn`, `vgg` or `resnet`."""
+        return architectures.kind_of(self.architecture)
+
+    @property
     def variant(self) -> str:
-        """What follows the architecture: `wd+bn` of `resnet50+wd+bn`, or nothing."""
-        return self.model.partition("+")[2]
+        """`wd+bn` of `resnet50+wd+bn`, or nothing."""
+        return "+".join(tag for tag in self.model.split("+")[1:] if tag not in TREATMENTS)
+
+    @property
+    def treatment(self) -> str:
+        """`frozen` of `resnet50+frozen`, or nothing."""
+        last = self.model.rpartition("+")[2]
+        return last if last in TREATMENTS else ""
 
     @property
     def fcn_shape(self) -> tuple[int, int]:
         """Number of hidden layers and their width."""
-        depth, width = FCN.fullmatch(self.architecture).groups()
-        return int(depth), int(width)
+        return architectures.fcn_shape(self.architecture)
 
     @property
     def units(self) -> tuple[str, ...]:
         """Names of the units, first to last."""
-        depth, _ = self.fcn_shape
-        return tuple(f"layer{number}" for number in range(1, depth + 2))
+        return architectures.unit_names(self.architecture, self.treatment == "removed")
 
     def seed(self, seed: int) -> "Experiment":
         """Return the experiment with this seed."""
@@ -64,7 +77,7 @@ def parse_network(name: str) -> Network:
     Raises
     ------
     InputError
-        If the data set or the architecture is unknown.
+        If the data set, the architecture, the variant or the treatment is unknown.
     """
     dataset, _, model = name.partition("/")
     if dataset not in DATASETS:
@@ -72,13 +85,18 @@ def parse_network(name: str) -> Network:
             f"{name!r}: data set {dataset!r} is unknown; allowed: {', '.join(DATASETS)}"
         )
     network = Network(dataset, model)
-    if not FCN.fullmatch(network.architecture):
+    try:
+        kind = network.kind
+    except InputError as error:
+        raise InputError(f"{name!r}: {error}") from None
+    endings = [f"+{variant}" if variant else "" for variant in VARIANTS[kind]]
+    if kind == "resnet":
+        endings += [f"{e}+{treatment}" for e in endings for treatment in TREATMENTS]
+    if model.removeprefix(network.architecture) not in endings:
         raise InputError(
-            f"{name!r}: architecture {model!r} is unknown; allowed: fcnDxH, D hidden layers of "
-            "H units, such as fcn3x256"
+            f"{name!r}: variant {model.partition('+')[2]!r} is unknown; allowed for "
+            f"{network.architecture}: {', '.join(filter(None, endings))} or none"
         )
-    if network.variant not in VARIANTS or model.endswith("+"):
-        raise InputError(f"{name!r}: variant {network.variant!r} is unknown; allowed: +wd or none")
     return network
 
 
@@ -86,5 +104,5 @@ def parse_experiment(name: str) -> Experiment:
     """Read an experiment's name; raises `InputError` as `parse_network` does."""
     network, _, seed = name.rpartition("/")
     if not re.fullmatch(r"seed\d+", seed):
-        raise InputError(f"{name!r} names no seed; expected a name such as mnist/fcn3x256/seed0")
+        raise InputError(f"{name!r} names no seed; allowed: a name such as mnist/fcn3x256/seed0")
     return Experiment(parse_network(network), int(seed.removeprefix("seed")))

@@ -1,35 +1,45 @@
-"""What has to be built: the bridge between config, registry and the workflow's rules."""
+"""What has to be built: the bridge between config, registries and the workflow's rules."""
 
 from collections import defaultdict
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from fractions import Fraction
 from functools import cached_property
 
-from layer_robustness.config import recipe_entry, recipe_of, seeds_of
-from layer_robustness.experiments import Experiment, Network
-from layer_robustness.figures.registry import FIGURES, Figure
+from layer_robustness.config import missing_source, recipe_of, seeds_of
+from layer_robustness.experiments import Experiment, Network, parse_experiment
+from layer_robustness.figures.panels import Figure
+from layer_robustness.figures.registry import FIGURES
+from layer_robustness.tables.registry import TABLES, Table
+
+Target = Figure | Table
 
 
 @dataclass(frozen=True)
 class Family:
-    """Networks that are trained, and probed, by one job.
+    """Experiments of one data set that are trained, and probed, by one job.
 
-    The small networks of Figure 2 train in less time than a process takes to start. Those that
-    the same figures need share one job, so that one figure never trains what only another needs.
+    Small networks train in less time than a process takes to start. Those that the same figures
+    and tables need share one job, so that one figure never trains what only another needs.
     """
 
     name: str
-    networks: tuple[Network, ...]
+    experiments: tuple[Experiment, ...]
 
     @property
     def dataset(self) -> str:
-        """The data set of all its networks."""
-        return self.networks[0].dataset
+        """The data set of all its experiments."""
+        return self.experiments[0].network.dataset
 
     @property
     def rule(self) -> str:
         """Its part of a rule's name."""
         return self.name.replace("/", "_").replace("+", "_")
+
+    @property
+    def names(self) -> list[str]:
+        """Names of its experiments."""
+        return list(map(str, self.experiments))
 
 
 @dataclass(frozen=True)
@@ -37,92 +47,127 @@ class Plan:
     """Everything that a checked config asks for."""
 
     config: dict
-    figures: tuple[Figure, ...] = tuple(FIGURES.values())
+    targets: tuple[Target, ...] = (*FIGURES.values(), *TABLES.values())
 
     @property
     def results(self) -> str:
         """Folder of the preset's results."""
         return f"results/{self.config['preset']}"
 
-    @cached_property
-    def networks(self) -> tuple[Network, ...]:
-        """Networks of all figures whose data set has a source."""
-        networks = dict.fromkeys(network for figure in self.figures for network in figure.networks)
-        return tuple(network for network in networks if network.dataset in self.config["datasets"])
-
-    @cached_property
-    def families(self) -> tuple[Family, ...]:
-        """The networks by job, in the order of the figures."""
-        together = defaultdict(list)
-        for network in self.networks:
-            wanted_by = [figure.name for figure in self.figures if network in figure.networks]
-            together[network.dataset, *wanted_by].append(network)
-        return tuple(
-            Family(
-                f"{dataset}/{'_'.join(wanted_by)}" if networks[1:] else str(networks[0]),
-                tuple(networks),
-            )
-            for (dataset, *wanted_by), networks in together.items()
-        )
-
-    @property
-    def joint_families(self) -> tuple[Family, ...]:
-        """Each network of which groups of units are reset jointly, alone."""
-        joint = filter(self.joint_groups, self.networks)
-        return tuple(Family(str(network), (network,)) for network in joint)
-
-    def experiments(self, networks: Iterable[Network]) -> list[Experiment]:
-        """Return all seeds of some networks."""
-        return [
-            network.seed(seed)
-            for network in networks
-            for seed in range(seeds_of(self.config, network))
-        ]
-
-    def files(self, networks: Iterable[Network], name: str) -> list[str]:
-        """Paths of one result file of every experiment."""
-        return [f"{self.results}/{experiment}/{name}" for experiment in self.experiments(networks)]
-
-    def recipes(self, family: Family) -> dict[str, dict]:
-        """Recipe and seeds of each network, of builtin types."""
-        return {str(network): recipe_entry(self.config, network) for network in family.networks}
-
     def source(self, dataset: str) -> str:
         """The configured source of a data set."""
         return self.config["datasets"][dataset]
 
+    @cached_property
+    def networks(self) -> tuple[Network, ...]:
+        """Networks of all figures and tables whose data set has a source."""
+        networks = dict.fromkeys(n for target in self.targets for n in target.networks)
+        return tuple(n for n in networks if not missing_source(self.config, n.dataset))
+
+    @cached_property
+    def experiments(self) -> tuple[Experiment, ...]:
+        """All seeds of those networks, and the experiments that the config names."""
+        wanted = [experiment for network in self.networks for experiment in self.seeds(network)]
+        named = map(parse_experiment, self.config["experiments"])
+        return tuple(dict.fromkeys([*wanted, *named]))
+
+    def seeds(self, network: Network) -> list[Experiment]:
+        """Return the experiments of a network that figures and tables need."""
+        return [network.seed(seed) for seed in range(seeds_of(self.config, network))]
+
+    @cached_property
+    def families(self) -> tuple[Family, ...]:
+        """The experiments by job, in the order of the figures."""
+        together = defaultdict(list)
+        for experiment in self.experiments:
+            together[self.job(experiment)].append(experiment)
+        return tuple(
+            Family(
+                str(experiments[0].network)
+                if len({experiment.network for experiment in experiments}) == 1 and job[1:]
+                else "/".join(job),
+                tuple(experiments),
+            )
+            for job, experiments in together.items()
+        )
+
+    def job(self, experiment: Experiment) -> tuple[str, ...]:
+        """Name the job that an experiment is a part of."""
+        network = experiment.network
+        wanted_by = [t.name for t in self.targets if network in t.networks]
+        separate = network.kind != "fcn" and self.config["convolutional_jobs"] == "separate"
+        if separate or experiment not in self.wanted:
+            return (str(experiment),)
+        return (network.dataset, "_".join(wanted_by))
+
+    @cached_property
+    def wanted(self) -> frozenset[Experiment]:
+        """The experiments that figures and tables need."""
+        return frozenset(e for network in self.networks for e in self.seeds(network))
+
+    @cached_property
+    def joint_families(self) -> tuple[Family, ...]:
+        """The experiments of which groups of units are reset jointly, by job."""
+        families = []
+        for family in self.families:
+            by_groups = defaultdict(list)
+            for experiment in family.experiments:
+                if groups := self.joint_groups(experiment.network):
+                    by_groups[experiment.network, *groups].append(experiment)
+            families += [Family(str(key[0]), tuple(e)) for key, e in by_groups.items()]
+        return tuple(families)
+
+    def files(self, experiments: Iterable[Experiment], name: str) -> list[str]:
+        """Paths of one result file of every experiment."""
+        return [f"{self.results}/{experiment}/{name}" for experiment in experiments]
+
+    def recipes(self, family: Family) -> dict[str, dict]:
+        """Recipe and seeds of each network, of builtin types."""
+        entries = {}
+        for experiment in family.experiments:
+            network = experiment.network
+            recipe = asdict(recipe_of(self.config, network))
+            entries.setdefault(str(network), {"seeds": [], **recipe})["seeds"] += [experiment.seed]
+        return entries
+
     def joint_groups(self, network: Network) -> list[str]:
         """Groups that some figure resets jointly in a network."""
-        panels = (panel for figure in self.figures for panel in figure.panels)
-        return [panel.group for panel in panels if panel.group and network in panel.networks]
+        panels = (panel for target in self.targets for panel in getattr(target, "panels", ()))
+        groups = (panel.group for panel in panels if panel.group and network in panel.networks)
+        return list(dict.fromkeys(groups))
 
-    def figure_files(self, figure: Figure) -> list[str]:
-        """Result files that a figure reads."""
+    def ran(self, target: Target) -> Sequence[Network]:
+        """Networks of a figure or table that are trained."""
+        return [network for network in target.networks if network in self.networks]
+
+    def target_files(self, target: Target) -> list[str]:
+        """Result files that a figure or table reads."""
         files = dict.fromkeys(
             file
-            for panel in figure.panels
-            for file in self.files(
-                [network for network in panel.networks if network in self.networks], panel.file
-            )
+            for network, name in target.needs
+            if network in self.networks
+            for file in self.files(self.seeds(network), name)
         )
         return list(files)
 
-    def figure_seeds(self, figure: Figure) -> dict[str, int]:
-        """Seeds of each network of a figure that is trained."""
-        return {
-            str(network): seeds_of(self.config, network)
-            for network in figure.networks
-            if network in self.networks
-        }
+    def target_seeds(self, target: Target) -> dict[str, int]:
+        """Seeds of each network of a figure or table that is trained."""
+        return {str(network): seeds_of(self.config, network) for network in self.ran(target)}
 
-    def small_print(self, figure: Figure) -> str:
-        """Say which preset, data, epochs, seeds and draws a figure was computed from."""
-        ran = [network for network in figure.networks if network in self.networks]
+    def small_print(self, target: Target) -> str:
+        """Say which preset, data, scale, seeds and draws a figure or table was computed from."""
+        ran = self.ran(target)
+        if not ran:
+            return f"{self.config['preset']} preset"
+        recipes = [recipe_of(self.config, network) for network in ran]
         data = dict.fromkeys(f"{n.dataset} = {self.source(n.dataset)}" for n in ran)
-        epochs = dict.fromkeys(str(recipe_of(self.config, network).epochs) for network in ran)
+        epochs = dict.fromkeys(str(recipe.epochs) for recipe in recipes)
+        widths = dict.fromkeys(str(Fraction(r.width).limit_denominator(1000)) for r in recipes)
+        width = "" if list(widths) == ["1"] else f", width {'/'.join(widths)}"
         seeds = dict.fromkeys(str(seeds_of(self.config, network)) for network in ran)
-        draws = f", draws of rerand: {self.config['probe']['draws']} each"
+        drawn = any(name != "training.csv" for _, name in target.needs) and target.kind != "bars"
+        draws = f", draws of rerand: {self.config['probe']['draws']} each" if drawn else ""
         return (
-            f"{self.config['preset']} preset, {', '.join(data)}, {'/'.join(epochs)} epochs; "
-            f"seeds: {'/'.join(seeds)}{draws if figure.kind == 'heatmap' else ''}; means are shown"
+            f"{self.config['preset']} preset, {', '.join(data)}{width}, {'/'.join(epochs)} epochs; "
+            f"seeds: {'/'.join(seeds)}{draws}; means are shown"
         )

@@ -6,7 +6,7 @@ final network's own activation, computed once for all resets.
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -54,6 +54,7 @@ def probe(
     labels: Tensor,
     micro_batch: int,
     joined: int = 1,
+    prepare: Callable[[Tensor], Tensor] = lambda images: images,
 ) -> Outcome:
     """Evaluate the network under every reset, in one pass over the images.
 
@@ -62,12 +63,15 @@ def probe(
     network
         The final network; it is left in evaluation mode.
     images, labels
-        Normalized inputs [N, ...] and classes int64 [N], on the network's device.
+        Inputs [N, ...] and classes int64 [N], anywhere.
     micro_batch
         Images that travel up together; bounds the memory.
     joined
         How many resets of the same first unit travel up in one batch. On a CPU 1 is fastest and
         gives bit for bit the logits of the plain loop; on a GPU more of them save launches.
+    prepare
+        Turns a micro-batch of `images` into what the network takes, on its device; so pixels can
+        stay bytes, even on disk, until they are needed.
 
     Raises
     ------
@@ -86,13 +90,13 @@ def probe(
         columns = slice(start, start + micro_batch)
 
         def keep(rows: Sequence[int], logits: Tensor, columns: slice = columns) -> None:
-            expected = labels[columns].repeat(len(rows))
+            expected = labels[columns].to(logits.device).repeat(len(rows))
             loss = nn.functional.cross_entropy(logits, expected, reduction="none")
             predictions[rows, columns] = logits.argmax(1).view(len(rows), -1).cpu()
             losses[rows, columns] = loss.view(len(rows), -1).double().cpu()
 
-        activation = images[columns]
-        for name, unit in network.named_children():
+        activation = prepare(images[columns])
+        for name, unit in network.units():
             before = activation.clone() if start == 0 else activation
             if starting := of_first_unit[name]:
                 logits = [

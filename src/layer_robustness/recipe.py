@@ -16,6 +16,8 @@ class Recipe:
     weight_decay: float
     checkpoints: tuple[int, ...]
     initial_law: str
+    width: float
+    augmentation: str
     precision: str
 
     def rate(self, epoch: int) -> float:

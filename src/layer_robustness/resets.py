@@ -3,8 +3,10 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from torch import Tensor
+
 from layer_robustness.checkpoints import TrainedNetwork
-from layer_robustness.models.build import PRECISIONS
+from layer_robustness.precision import PRECISIONS, arithmetic, computed_in
 from layer_robustness.probe import Reset, fitting_micro_batch, probe
 
 FULL_MODEL = "fullmodel"
@@ -29,10 +31,11 @@ def reset_rows(
         units reset to the source.
     agreement
         Fraction of test images that get the final network's own prediction.
+    precision
+        What the three were computed in.
     """
     dataset, network = trained.dataset, trained.network
-    device = dataset.test_images.device
-    precision = trained.recipe.precision
+    device, precision = dataset.device, trained.recipe.precision
     network.to(device)
     final = network.state_dict()
     sources = {
@@ -41,13 +44,18 @@ def reset_rows(
     }
     cells = [(group, key) for group in groups for key in sources]
     resets = [Reset(frozenset(groups[group]), sources[key]) for group, key in cells]
-    images = dataset.normalize(dataset.test_images, PRECISIONS[precision])
+
+    def prepare(images: Tensor) -> Tensor:
+        return dataset.normalize(images.to(device), PRECISIONS[precision].weights)
+
     joined = len(sources) if device.type == "cuda" else 1
-    micro_batch = fitting_micro_batch(
-        network, images[:1], limits.memory, limits.micro_batch, joined
-    )
-    outcome = probe(network, resets, images, dataset.test_labels, micro_batch, joined)
-    labels = dataset.test_labels.cpu()
+    images, labels = dataset.test_images, dataset.test_labels
+    with arithmetic(precision, device):
+        micro_batch = fitting_micro_batch(
+            network, prepare(images[:1]), limits.memory, limits.micro_batch, joined
+        )
+        outcome = probe(network, resets, images, labels, micro_batch, joined, prepare)
+    labels = labels.cpu()
     for row, (group, (source, draw)) in enumerate(cells, 1):
         predictions = outcome.predictions[row]
         yield {
@@ -58,5 +66,5 @@ def reset_rows(
             "loss": float(outcome.losses[row].mean()),
             "agreement": float((predictions == outcome.predictions[0]).double().mean()),
             "images": len(labels),
-            "precision": precision,
+            "precision": computed_in(precision, device),
         }

@@ -17,6 +17,8 @@ from torchvision.datasets.utils import download_url
 
 from layer_robustness.data import Dataset, from_splits
 from layer_robustness.errors import InputError
+from layer_robustness.imagefolder import imagenet
+from layer_robustness.standins import halved, padded, stand_in
 
 DEBIAN_FASHION = Path("/usr/share/datasets/fashion-mnist")
 # Of the uncompressed files: Debian and the mirrors compress the same bytes differently.
@@ -26,6 +28,11 @@ FASHION_MD5 = {
     "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
     "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
 }
+WITHOUT_NETWORK = (
+    "check the network, or choose a source that needs none: digits5k for datasets.mnist, "
+    "digits5k_as_cifar10 (or, with Debian's dataset-fashion-mnist, fashion_mnist_as_cifar10) for "
+    "datasets.cifar10"
+)
 DIGITS5K_SHA256 = "809ec085d551285cf9efad12c42a6aead98c62f96eb9936cc5b778870773e50d"
 
 
@@ -93,8 +100,8 @@ def download(source: str, dataset: type[datasets.MNIST], folder: Path) -> None:
                 errors.append(f"{mirror}: {error}")
         else:
             raise InputError(
-                f"{source}: {name} could not be downloaded ({'; '.join(errors)}); check the "
-                "network, or set datasets.mnist to digits5k, which needs none"
+                f"{source}: {name} could not be downloaded ({'; '.join(errors)}): "
+                + WITHOUT_NETWORK
             )
 
 
@@ -118,8 +125,53 @@ def fashion_mnist(debian: Path = DEBIAN_FASHION) -> Dataset:
         return from_idx_folder("fashion_mnist", Path(folder))
 
 
-SOURCES: dict[str, Callable[[], Dataset]] = {
+def cifar10() -> Dataset:
+    """Download CIFAR10 through torchvision's address and checksums.
+
+    The files are pickles, which run code when they are read: torchvision compares the MD5 of the
+    archive and of each file in it before it reads any.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            train = datasets.CIFAR10(folder, train=True, download=True)
+            test = datasets.CIFAR10(folder, train=False)
+        except (RuntimeError, HTTPException, OSError) as error:
+            raise InputError(
+                f"cifar10: {datasets.CIFAR10.url} could not be downloaded ({error}): "
+                + WITHOUT_NETWORK
+            ) from error
+
+    def split(found: datasets.CIFAR10) -> tuple[Tensor, Tensor]:
+        images = torch.from_numpy(found.data).permute(0, 3, 1, 2).contiguous()
+        return images, torch.tensor(found.targets)
+
+    return from_splits("cifar10", split(train), split(test))
+
+
+def digits5k_as_cifar10() -> Dataset:
+    """Return digits5k in CIFAR10's place, 16 x 16 pixels."""
+    return stand_in("digits5k_as_cifar10", digits5k(), halved)
+
+
+def fashion_mnist_as_cifar10() -> Dataset:
+    """Return Fashion-MNIST in CIFAR10's place, 32 x 32 pixels."""
+    return stand_in("fashion_mnist_as_cifar10", fashion_mnist(), padded)
+
+
+def digits5k_as_imagenet() -> Dataset:
+    """Return digits5k in ImageNet's place, 32 x 32 pixels."""
+    return stand_in("digits5k_as_imagenet", digits5k(), padded)
+
+
+SOURCES: dict[str, Callable[..., Dataset]] = {
     "digits5k": digits5k,
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
+    "cifar10": cifar10,
+    "digits5k_as_cifar10": digits5k_as_cifar10,
+    "fashion_mnist_as_cifar10": fashion_mnist_as_cifar10,
+    "imagenet": imagenet,
+    "digits5k_as_imagenet": digits5k_as_imagenet,
 }
+# These take the user's folder of images.
+FROM_IMAGES = ("imagenet",)

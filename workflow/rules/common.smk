@@ -1,5 +1,6 @@
 # The plan: what the config asks for, checked before any job runs.
 import json
+import shlex
 import shutil
 import sys
 from pathlib import Path
@@ -9,16 +10,18 @@ import yaml
 SOURCE = Path(workflow.basedir) / "src"
 sys.path.insert(0, str(SOURCE))
 
-from layer_robustness.config import check
+from layer_robustness.config import check, in_folder
 from layer_robustness.errors import InputError
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.imports import source_files
 from layer_robustness.plan import Plan
+from layer_robustness.tables.registry import TABLES
 
 SCHEMA = yaml.safe_load(
     Path(workflow.source_path("../schemas/config.schema.yaml")).read_text()
 )
-NETWORKS = {network for figure in FIGURES.values() for network in figure.networks}
+TARGETS = FIGURES | TABLES
+NETWORKS = {network for target in TARGETS.values() for network in target.networks}
 try:
     check(config, SCHEMA, NETWORKS)
 except InputError as error:
@@ -36,7 +39,27 @@ GPU = int(
 
 def workers(family):
     """A process for each experiment of a job; on a GPU one does them all."""
-    return 1 if GPU else len(PLAN.experiments(family.networks))
+    return 1 if GPU else len(family.experiments)
+
+
+def launcher(gpus):
+    """What starts Python: torchrun where several processes train one network together."""
+    if gpus == 1:
+        return "python"
+    return f"python -m torch.distributed.run --standalone --nproc-per-node {gpus}"
+
+
+# ImageNet's folder, where data or training need it. What counts is the images, not where they are.
+IMAGES = (
+    f"--images {shlex.quote(config['imagenet_path'])}"
+    if config["imagenet_path"]
+    else ""
+)
+
+
+def images(dataset):
+    """The option for a data set whose training images stay in a folder."""
+    return IMAGES if in_folder(config, dataset) else ""
 
 
 # The checkout's own package is what runs, installed or not.

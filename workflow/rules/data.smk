@@ -10,5 +10,9 @@ rule data:
         "results/data/logs/{source}.log",
     conda:
         "../../envs/heavy.yaml"
+    threads: lambda wildcards: 16 if wildcards.source == "imagenet" else 1
+    params:
+        images=lambda wildcards: IMAGES if wildcards.source == "imagenet" else "",
     shell:
-        "python -m layer_robustness.commands.data {wildcards.source} {output.data} > {log} 2>&1"
+        "python -m layer_robustness.commands.data {wildcards.source} {output.data} {params.images}"
+        " > {log} 2>&1"

@@ -1,11 +1,41 @@
-# Figures: light steps that read numbers and never import torch.
+# Figures and tables: light steps that read numbers and never import torch.
+
+
+def results_of(target):
+    """Inputs and options that figures and tables have in common."""
+    return {
+        "preset": config["preset"],
+        "name": target.name,
+        "seeds": json.dumps(PLAN.target_seeds(target)),
+        "small_print": PLAN.small_print(target),
+    }
+
+
+STRUCTURE = "results/structure/resnet50.json"
+
+
+# The residual blocks as they are built, for Figure 7.
+rule structure:
+    input:
+        code=source_files("commands.structure"),
+    output:
+        STRUCTURE,
+    log:
+        "results/structure/logs/resnet50.log",
+    conda:
+        "../../envs/heavy.yaml"
+    shell:
+        "python -m layer_robustness.commands.structure {output} > {log} 2>&1"
+
+
 for figure in FIGURES.values():
 
     rule:
         name:
             figure.name
         input:
-            results=PLAN.figure_files(figure),
+            results=PLAN.target_files(figure),
+            structure=[STRUCTURE] if figure.structure else [],
             code=source_files("commands.figure", f"figures.{figure.kind}"),
         output:
             pdf=report(
@@ -21,11 +51,38 @@ for figure in FIGURES.values():
         conda:
             "../../envs/light.yaml"
         params:
-            preset=config["preset"],
-            name=figure.name,
-            seeds=json.dumps(PLAN.figure_seeds(figure)),
-            small_print=PLAN.small_print(figure),
+            **results_of(figure),
+            structure=f"--structure {STRUCTURE}" if figure.structure else "",
         shell:
             "python -m layer_robustness.commands.figure {params.name} --results results/{params.preset}"
+            " --output paper_figures --seeds {params.seeds:q} {params.structure}"
+            " --small-print {params.small_print:q} > {log} 2>&1"
+
+
+for table in TABLES.values():
+
+    rule:
+        name:
+            table.name
+        input:
+            results=PLAN.target_files(table),
+            code=source_files("commands.table"),
+        output:
+            csv=report(
+                f"paper_figures/{table.name}.csv",
+                caption=f"../report/{table.name}.rst",
+                category=table.section,
+                labels={"figure": table.title, "preset": config["preset"]},
+            ),
+            md=f"paper_figures/{table.name}.md",
+            tex=f"paper_figures/{table.name}.tex",
+        log:
+            f"{LOGS}/tables/{table.name}.log",
+        conda:
+            "../../envs/light.yaml"
+        params:
+            **results_of(table),
+        shell:
+            "python -m layer_robustness.commands.table {params.name} --results results/{params.preset}"
             " --output paper_figures --seeds {params.seeds:q}"
             " --small-print {params.small_print:q} > {log} 2>&1"

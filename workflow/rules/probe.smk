@@ -1,14 +1,14 @@
 # From trained networks to rows of numbers. Checkpoints are known by the checksums in their manifest.
 
 
-def trained(networks):
-    """Inputs of every step that reads trained networks of one data set."""
-    source = f"results/data/{PLAN.source(networks[0].dataset)}"
+def trained(family):
+    """Inputs of every step that reads trained networks."""
+    source = f"results/data/{PLAN.source(family.dataset)}"
     return {
         "data": ancient(f"{source}.safetensors"),
         "summary": f"{source}.json",
-        "checkpoints": ancient(PLAN.files(networks, "checkpoints")),
-        "manifests": PLAN.files(networks, "checkpoints.json"),
+        "checkpoints": ancient(PLAN.files(family.experiments, "checkpoints")),
+        "manifests": PLAN.files(family.experiments, "checkpoints.json"),
     }
 
 
@@ -18,26 +18,27 @@ for family in PLAN.families:
         name:
             f"probe_{family.rule}"
         input:
-            **trained(family.networks),
+            **trained(family),
             code=source_files("commands.probe"),
         output:
-            PLAN.files(family.networks, "probe.csv"),
+            PLAN.files(family.experiments, "probe.csv"),
         log:
-            f"{LOGS}/probe/{family.rule}.log",
+            f"{LOGS}/probe/{family.name}.log",
         benchmark:
-            f"{LOGS}/probe/{family.rule}.benchmark.tsv"
+            f"{LOGS}/probe/{family.name}.benchmark.tsv"
         conda:
             "../../envs/heavy.yaml"
         threads: workers(family)
         resources:
             gpu=GPU,
             device=DEVICE,
+            images=images(family.dataset),
         params:
             preset=config["preset"],
-            experiments=[str(e) for e in PLAN.experiments(family.networks)],
+            experiments=family.names,
             limits=config["probe"],
         shell:
-            "python -m layer_robustness.commands.probe {params.experiments} --data {input.data}"
+            "python -m layer_robustness.commands.probe {params.experiments} --data {input.data} {resources.images}"
             " --results results/{params.preset} --draws {params.limits[draws]} --micro-batch {params.limits[micro_batch]}"
             " --memory {params.limits[memory_gb]} --device {resources.device} --workers {threads} > {log} 2>&1"
 
@@ -45,21 +46,23 @@ for family in PLAN.families:
         name:
             f"distances_{family.rule}"
         input:
-            **trained(family.networks),
+            **trained(family),
             code=source_files("commands.distances"),
         output:
-            PLAN.files(family.networks, "distances.csv"),
+            PLAN.files(family.experiments, "distances.csv"),
         log:
-            f"{LOGS}/distances/{family.rule}.log",
+            f"{LOGS}/distances/{family.name}.log",
         conda:
             "../../envs/heavy.yaml"
-        threads: len(PLAN.experiments(family.networks))
+        threads: len(family.experiments)
+        resources:
+            images=images(family.dataset),
         params:
             preset=config["preset"],
-            experiments=[str(e) for e in PLAN.experiments(family.networks)],
+            experiments=family.names,
             draws=config["probe"]["draws"],
         shell:
-            "python -m layer_robustness.commands.distances {params.experiments} --data {input.data}"
+            "python -m layer_robustness.commands.distances {params.experiments} --data {input.data} {resources.images}"
             " --results results/{params.preset} --draws {params.draws} --device cpu --workers {threads} > {log} 2>&1"
 
 
@@ -69,25 +72,40 @@ for family in PLAN.joint_families:
         name:
             f"joint_{family.rule}"
         input:
-            **trained(family.networks),
+            **trained(family),
             code=source_files("commands.joint"),
         output:
-            PLAN.files(family.networks, "joint.csv"),
+            PLAN.files(family.experiments, "joint.csv"),
         log:
-            f"{LOGS}/joint/{family.rule}.log",
+            f"{LOGS}/joint/{family.name}.log",
         conda:
             "../../envs/heavy.yaml"
         threads: workers(family)
         resources:
             gpu=GPU,
             device=DEVICE,
+            images=images(family.dataset),
         params:
             preset=config["preset"],
-            experiments=[str(e) for e in PLAN.experiments(family.networks)],
-            groups=PLAN.joint_groups(family.networks[0]),
+            experiments=family.names,
+            groups=PLAN.joint_groups(family.experiments[0].network),
             limits=config["probe"],
         shell:
             "python -m layer_robustness.commands.joint {params.experiments} --groups {params.groups}"
-            " --data {input.data} --results results/{params.preset} --draws {params.limits[draws]}"
+            " --data {input.data} {resources.images} --results results/{params.preset} --draws {params.limits[draws]}"
             " --micro-batch {params.limits[micro_batch]} --memory {params.limits[memory_gb]}"
             " --device {resources.device} --workers {threads} > {log} 2>&1"
+
+
+# A single experiment by its name, all that is measured of it: snakemake cifar10/resnet50+wd/seed0
+for experiment in PLAN.experiments:
+    jointly = PLAN.joint_groups(experiment.network) and ["joint.csv"]
+
+    rule:
+        name:
+            str(experiment)
+        input:
+            PLAN.files([experiment], "training.csv"),
+            PLAN.files([experiment], "probe.csv"),
+            PLAN.files([experiment], "distances.csv"),
+            [path for name in jointly for path in PLAN.files([experiment], name)],

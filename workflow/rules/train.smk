@@ -1,7 +1,9 @@
-# Training, one job for each family of networks. A network that was already trained by the same
+# Training, one job for each family of experiments. One that was already trained by the same
 # recipe, data and code is taken over from its resume/ folder, and one that was stopped goes on.
 for family in PLAN.families:
     source = f"results/data/{PLAN.source(family.dataset)}"
+    # Only training on ImageNet is worth several GPUs.
+    gpus = config["gpu"] if in_folder(config, family.dataset) else 1
 
     rule:
         name:
@@ -12,23 +14,27 @@ for family in PLAN.families:
             code=source_files("commands.train"),
         output:
             checkpoints=[
-                directory(path) for path in PLAN.files(family.networks, "checkpoints")
+                directory(path)
+                for path in PLAN.files(family.experiments, "checkpoints")
             ],
-            manifests=PLAN.files(family.networks, "checkpoints.json"),
-            histories=PLAN.files(family.networks, "training.csv"),
+            manifests=PLAN.files(family.experiments, "checkpoints.json"),
+            histories=PLAN.files(family.experiments, "training.csv"),
         log:
-            f"{LOGS}/train/{family.rule}.log",
+            f"{LOGS}/train/{family.name}.log",
         benchmark:
-            f"{LOGS}/train/{family.rule}.benchmark.tsv"
+            f"{LOGS}/train/{family.name}.benchmark.tsv"
         conda:
             "../../envs/heavy.yaml"
-        threads: workers(family)
+        threads: 16 if in_folder(config, family.dataset) else workers(family)
         resources:
-            gpu=GPU,
+            gpu=GPU * gpus,
             device=DEVICE,
+            images=images(family.dataset),
+            launcher=launcher(gpus),
         params:
             preset=config["preset"],
             recipes=json.dumps(PLAN.recipes(family)),
         shell:
-            "python -m layer_robustness.commands.train --data {input.data} --results results/{params.preset}"
-            " --recipes {params.recipes:q} --device {resources.device} --workers {threads} > {log} 2>&1"
+            "{resources.launcher} -m layer_robustness.commands.train --data {input.data} {resources.images}"
+            " --results results/{params.preset} --recipes {params.recipes:q}"
+            " --device {resources.device} --workers {threads} > {log} 2>&1"

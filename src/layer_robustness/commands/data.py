@@ -1,12 +1,12 @@
-"""Fetch a data set and prepare it as one checked file."""
+"""Fetch a data set, or find it in a folder of images, and prepare it as one checked file."""
 
 import argparse
 import socket
 from pathlib import Path
 
 from layer_robustness import data
-from layer_robustness.errors import exit_with_one_line
-from layer_robustness.sources import SOURCES
+from layer_robustness.errors import InputError, exit_with_one_line
+from layer_robustness.sources import FROM_IMAGES, SOURCES
 
 
 def main() -> None:
@@ -14,9 +14,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("source", choices=SOURCES)
     parser.add_argument("output", type=Path, help="a .safetensors file; a .json goes beside it")
+    parser.add_argument(
+        "--images", type=Path, help="for imagenet: the folder that has train/ and val/"
+    )
     arguments = parser.parse_args()
+    if (arguments.source in FROM_IMAGES) != (arguments.images is not None):
+        raise InputError(
+            f"{arguments.source}: --images is the folder with train/ and val/ for "
+            f"{', '.join(FROM_IMAGES)}, and for no other source"
+        )
+    folder = [arguments.images] if arguments.source in FROM_IMAGES else []
     socket.setdefaulttimeout(60)  # a download that stalls is an error, not a wait without end
-    data.save(SOURCES[arguments.source](), arguments.output)
+    data.save(SOURCES[arguments.source](*folder), arguments.output)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,9 @@ import importlib
 import json
 from pathlib import Path
 
-from layer_robustness.errors import exit_with_one_line
+from layer_robustness.errors import InputError, exit_with_one_line
 from layer_robustness.figures import style
-from layer_robustness.figures.collect import collect
+from layer_robustness.figures.collect import collect, collect_blocks
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.files import replacing
 
@@ -19,10 +19,16 @@ def main() -> None:
     parser.add_argument("--results", type=Path, required=True, help="folder of the preset")
     parser.add_argument("--output", type=Path, required=True, help="folder of the figures")
     parser.add_argument("--seeds", type=json.loads, required=True, help="of each network, as JSON")
+    parser.add_argument("--structure", type=Path, help="what commands.structure wrote; figure7")
     parser.add_argument("--small-print", required=True)
     arguments = parser.parse_args()
     figure = FIGURES[arguments.figure]
-    frame = collect(figure, arguments.results, arguments.seeds)
+    if not figure.structure:
+        frame = collect(figure, arguments.results, arguments.seeds)
+    elif arguments.structure:
+        frame = collect_blocks(figure, arguments.structure)
+    else:
+        raise InputError(f"{figure.name} needs --structure, a file that commands.structure wrote")
     output = arguments.output / figure.name
     with replacing(output.with_suffix(".csv")) as temporary:
         frame.to_csv(temporary, index=False)

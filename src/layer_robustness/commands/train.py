@@ -1,8 +1,11 @@
-"""Train a family of experiments; each goes on from where it was stopped."""
+"""Train a family of experiments; each goes on from where it was stopped.
+
+Started by torchrun, the processes train each network together.
+"""
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
@@ -11,6 +14,7 @@ from layer_robustness.checkpoints import TrainingFolder, code_digest
 from layer_robustness.devices import choose
 from layer_robustness.errors import exit_with_one_line
 from layer_robustness.experiments import parse_network
+from layer_robustness.ranks import Ranks, joined, own_device
 from layer_robustness.recipe import Recipe
 from layer_robustness.training import train
 from layer_robustness.workers import run_all
@@ -20,58 +24,76 @@ def main() -> None:
     """Train what the arguments name."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--images", type=Path, help="ImageNet's folder, for data that needs it")
     parser.add_argument("--results", type=Path, required=True, help="folder of the preset")
     parser.add_argument("--recipes", type=json.loads, required=True, metavar="JSON")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--workers", type=int, default=1, help="processes on a CPU")
     arguments = parser.parse_args()
     code_digest()
-    device = choose(arguments.device)
-    dataset = data.load(arguments.data).to(device)
-    families = [
-        [
-            TrainingFolder(arguments.results / str(experiment), experiment, recipe, dataset)
-            for experiment in map(parse_network(name).seed, range(seeds))
+    device = own_device(choose(arguments.device))
+    dataset = data.load(arguments.data, arguments.images).to(device)
+    with joined(device) as ranks:
+        networks = [
+            [
+                TrainingFolder(
+                    arguments.results / str(experiment), experiment, recipe, dataset, ranks.count
+                )
+                for experiment in map(parse_network(name).seed, seeds)
+            ]
+            for name, seeds, recipe in read_recipes(arguments.recipes)
         ]
-        for name, seeds, recipe in read_recipes(arguments.recipes)
-    ]
-    if device.type == "cuda":
-        for folders in families:
-            train_stacked(folders)
-    else:
-        run_all(train_alone, longest_first(families), arguments.workers)
+        if device.type == "cuda" or ranks.count > 1:
+            for folders in networks:
+                for group in stacks(folders):
+                    train_together(group, ranks)
+        else:
+            run_all(train_alone, longest_first(networks), arguments.workers)
 
 
-def read_recipes(recipes: dict[str, dict]) -> list[tuple[str, int, Recipe]]:
-    """Split each network's entry into its number of seeds and its recipe."""
+def read_recipes(recipes: dict[str, dict]) -> list[tuple[str, list[int], Recipe]]:
+    """Split each network's entry into its seeds and its recipe."""
     return [
         (name, recipe["seeds"], Recipe.from_dict({k: v for k, v in recipe.items() if k != "seeds"}))
         for name, recipe in recipes.items()
     ]
 
 
-def longest_first(families: Sequence[Sequence[TrainingFolder]]) -> list[TrainingFolder]:
+def longest_first(networks: Iterable[Sequence[TrainingFolder]]) -> list[TrainingFolder]:
     """Order single trainings so that the last ones to end are short."""
 
     def length(folder: TrainingFolder) -> int:
-        depth, width = folder.experiment.network.fcn_shape
-        return folder.recipe.epochs * depth * width**2
+        network = folder.experiment.network
+        width = network.fcn_shape[1] if network.kind == "fcn" else 1
+        return folder.recipe.epochs * len(network.units) * width**2
 
-    return sorted((folder for family in families for folder in family), key=length, reverse=True)
+    return sorted((folder for folders in networks for folder in folders), key=length, reverse=True)
+
+
+def stacks(folders: Sequence[TrainingFolder]) -> list[Sequence[TrainingFolder]]:
+    """Seeds that train stacked: those of an FCN, whose kernels are too small for a GPU alone."""
+    if folders[0].experiment.network.kind == "fcn" and folders[0].processes == 1:
+        return [folders]
+    return [[folder] for folder in folders]
 
 
 def train_alone(folder: TrainingFolder) -> None:
     """Train one network."""
-    train_stacked([folder])
+    train_together([folder], Ranks())
 
 
-def train_stacked(folders: Sequence[TrainingFolder]) -> None:
+def train_together(folders: Sequence[TrainingFolder], ranks: Ranks) -> None:
     """Train the seeds of one network, those at the same epoch stacked."""
-    states = {folder.experiment: folder.state() for folder in folders}
+    with ranks.first_goes_ahead():  # it writes the initial state where there is none
+        states = {folder.experiment: folder.state() for folder in folders}
     by_experiment = {folder.experiment: folder for folder in folders}
 
     def epoch(folder: TrainingFolder) -> int:
         return states[folder.experiment].epoch
+
+    def keep(experiment, state) -> None:
+        if ranks.rank == 0:
+            by_experiment[experiment].keep(state)
 
     for _, group in groupby(sorted(folders, key=epoch), key=epoch):
         group = list(group)
@@ -80,10 +102,12 @@ def train_stacked(folders: Sequence[TrainingFolder]) -> None:
             [states[folder.experiment] for folder in group],
             group[0].recipe,
             group[0].dataset,
-            keep=lambda experiment, state: by_experiment[experiment].keep(state),
+            keep,
+            ranks,
         )
-    for folder in folders:
-        folder.publish(states[folder.experiment])
+    if ranks.rank == 0:
+        for folder in folders:
+            folder.publish(states[folder.experiment])
 
 
 if __name__ == "__main__":

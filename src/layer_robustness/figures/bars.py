@@ -7,15 +7,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import style
-from layer_robustness.figures.registry import Figure
+from layer_robustness.figures.panels import Figure
 
-HEIGHT = 2.3  # inches
+HEIGHT = 2.5  # inches
 BAR = 0.38  # of the distance between two widths
 
 
 def draw(figure: Figure, frame: pd.DataFrame) -> Drawing:
     """Draw the bars of `collect.collect`."""
-    drawing, axes = style.panels(len(figure.panels), figure.across, HEIGHT)
+    drawing, axes = style.panels(figure.rows, HEIGHT, [1] * len(figure.panels))
     for panel, panel_axes in zip(figure.panels, axes, strict=True):
         bars = frame[frame["figure"] == f"{figure.number}{panel.letter}"]
         panel_axes.set_title(f"({panel.letter}) {panel.title}")

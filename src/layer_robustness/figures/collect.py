@@ -4,17 +4,33 @@ Each value is a mean over seeds of means over draws; its `std` is the sample sta
 seeds, empty for one seed.
 """
 
+import json
 from pathlib import Path
 
 import pandas as pd
 
 from layer_robustness.experiments import Network
-from layer_robustness.figures.registry import Figure, Panel
+from layer_robustness.figures.panels import Figure, Panel
 from layer_robustness.groups import members
+
+CELL_COLUMNS = (
+    *("figure", "dataset", "architecture", "variant", "joint_group", "layer", "checkpoint"),
+    *("quantity", "value", "std", "seeds", "draws"),
+)
+# The columns of what a figure draws, by its kind.
+COLUMNS = {
+    "heatmap": CELL_COLUMNS,
+    "lines": CELL_COLUMNS,
+    "bars": (
+        *("figure", "dataset", "hidden_layers", "width", "reinit_error_mean", "full_error_mean"),
+        *("reinit_error_std", "seeds"),
+    ),
+    "blocks": ("figure", "unit", "node", "label", "inputs"),
+}
 
 
 def read(results: Path, network: Network, seeds: int, file: str) -> pd.DataFrame:
-    """Read one file of every seed of a network; a row for each seed, unit, source and draw."""
+    """Read one file of every seed of a network; its rows, each with its `seed`."""
     frames = {
         seed: pd.read_csv(results / str(network.seed(seed)) / file, dtype={"source": str})
         for seed in range(seeds)
@@ -31,13 +47,15 @@ def cells(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     return over_seeds.join(draws).reset_index()
 
 
-def heatmap_panel(figure: Figure, panel: Panel, results: Path, seeds: int) -> pd.DataFrame:
-    """Return a heatmap's cells: one row for each layer and checkpoint, in drawing order."""
+def cells_panel(figure: Figure, panel: Panel, results: Path, seeds: dict[str, int]) -> pd.DataFrame:
+    """Return the cells of a panel: one row for each layer and checkpoint, in drawing order."""
     (network,) = panel.networks
     column = "error" if panel.quantity == "test_error" else panel.quantity
-    found = cells(read(results, network, seeds, panel.file), column)
+    found = cells(read(results, network, seeds[str(network)], panel.file), column)
     if panel.group:
         found = joint_cells(network, panel.group, found)
+    if figure.kind == "lines":  # the whole network is no point on a line of layers
+        found = found[found["unit"] != "fullmodel"]
     return pd.DataFrame(
         {
             "figure": f"{figure.number}{panel.letter}",
@@ -81,7 +99,7 @@ def bars_panel(figure: Figure, panel: Panel, results: Path, seeds: dict[str, int
     """Return the bars of Figure 2, from `bar_errors`; deviations are over seeds."""
     rows = []
     for network in panel.networks:
-        frame = read(results, network, seeds[str(network)], "probe.csv")
+        frame = read(results, network, seeds[str(network)], panel.file)
         full, reset = bar_errors(frame, network)
         hidden_layers, width = network.fcn_shape
         rows.append(
@@ -109,12 +127,32 @@ def collect(figure: Figure, results: Path, seeds: dict[str, int]) -> pd.DataFram
     seeds
         Number of seeds of each network that was trained.
     """
-    panels = []
-    for panel in figure.panels:
-        if not all(str(network) in seeds for network in panel.networks):
-            continue
-        if figure.kind == "bars":
-            panels.append(bars_panel(figure, panel, results, seeds))
-        else:
-            panels.append(heatmap_panel(figure, panel, results, seeds[str(panel.networks[0])]))
+    of_panel = bars_panel if figure.kind == "bars" else cells_panel
+    panels = [
+        of_panel(figure, panel, results, seeds)
+        for panel in figure.panels
+        if all(str(network) in seeds for network in panel.networks)
+    ]
+    if not panels:
+        return pd.DataFrame(columns=COLUMNS[figure.kind])
     return pd.concat(panels, ignore_index=True)
+
+
+def collect_blocks(figure: Figure, structure: Path) -> pd.DataFrame:
+    """Return the nodes of the residual blocks that Figure 7 draws, `inputs` joined by spaces.
+
+    Parameters
+    ----------
+    structure
+        What `layer_robustness.commands.structure` wrote.
+    """
+    traced = json.loads(structure.read_text())
+    rows = [
+        (
+            f"{figure.number}{panel.letter}",
+            *(panel.unit, node["name"], node["label"], " ".join(node["inputs"])),
+        )
+        for panel in figure.panels
+        for node in traced[panel.unit]
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS["blocks"])

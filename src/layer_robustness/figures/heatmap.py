@@ -1,4 +1,4 @@
-"""Heatmaps: units as rows (columns where transposed), sources as columns, one colour bar each."""
+"""Heatmaps: layers as rows (columns where transposed), sources as columns, a colour bar each."""
 
 import pandas as pd
 import seaborn as sns
@@ -6,18 +6,24 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import style
-from layer_robustness.figures.registry import Figure, Panel
+from layer_robustness.figures.panels import Figure, Panel
 from layer_robustness.groups import members
 
-ROW_HEIGHT = 0.17  # inches
+ROW = 0.145  # inches: a layer, or a source where transposed
+AROUND = 0.75  # inches: title and sources around the layers' rows
+AROUND_TRANSPOSED = 1.1  # inches: title and names of layers, upright
 JOINT_BLUE = "#1f4fd8"
 
 
 def draw(figure: Figure, frame: pd.DataFrame) -> Drawing:
     """Draw the cells of `collect.collect`."""
-    rows = frame["layer"].nunique()
-    height = 1.75 if figure.transposed else 0.75 + max(6, rows) * ROW_HEIGHT
-    drawing, axes = style.panels(len(figure.panels), figure.across, height)
+    layers = [len(panel.layers) for panel in figure.panels]
+    if figure.transposed:
+        sources = max([5, *frame.groupby("figure")["checkpoint"].nunique()])
+        height, widths = AROUND_TRANSPOSED + sources * ROW, layers
+    else:
+        height, widths = AROUND + max(7, *layers) * ROW, [1] * len(layers)
+    drawing, axes = style.panels(figure.rows, height, widths)
     for panel, panel_axes in zip(figure.panels, axes, strict=True):
         cells = frame[frame["figure"] == f"{figure.number}{panel.letter}"]
         panel_axes.set_title(f"({panel.letter}) {panel.title}")
@@ -32,11 +38,17 @@ def draw_panel(axes: Axes, figure: Figure, panel: Panel, cells: pd.DataFrame) ->
     """Draw one heatmap."""
     grid = cells.pivot(index="layer", columns="checkpoint", values="value")
     grid = grid.loc[cells["layer"].unique(), cells["checkpoint"].unique()]
+    grid = grid.T if figure.transposed else grid
+    cell = 1 / grid.shape[1]  # of the heatmap's width
     sns.heatmap(
-        grid.T if figure.transposed else grid,
+        grid,
         ax=axes,
         cmap="rocket",
-        cbar_kws={"pad": 0.03},
+        cbar_kws={
+            "pad": 0.35 * cell,
+            "fraction": 0.6 * cell,
+            "aspect": 10 if figure.transposed else 20,
+        },
         linewidths=0.3,
         xticklabels=True,
         yticklabels=True,
@@ -44,8 +56,12 @@ def draw_panel(axes: Axes, figure: Figure, panel: Panel, cells: pd.DataFrame) ->
     axes.set(xlabel="" if figure.transposed else "checkpoint", ylabel="")
     axes.tick_params(axis="both", length=0)
     axes.tick_params(axis="y", rotation=0)
-    for label in axes.get_xticklabels():
-        label.set(rotation=60 if figure.transposed else 45, ha="right", rotation_mode="anchor")
+    if figure.transposed:
+        axes.tick_params(axis="x", rotation=90, labelsize=style.LAYER_NAME, pad=1)
+    else:
+        axes.tick_params(axis="x", rotation=45)
+        for label in axes.get_xticklabels():
+            label.set(ha="right", rotation_mode="anchor")
     axes.collections[0].colorbar.ax.tick_params(labelsize=6, length=2)
     mark_group(axes, figure, panel)
 

@@ -1,72 +1,56 @@
 """What each figure of the paper shows. A figure is an entry here, not a function of its own."""
 
-from dataclasses import dataclass
-from typing import Literal
-
 from layer_robustness.experiments import Network, parse_network
+from layer_robustness.figures.names import DATASETS, printed
+from layer_robustness.figures.panels import Figure, Panel
 
 WIDTHS = (16, 32, 64, 128, 256, 512)
+QUANTITIES = {
+    "test_error": "Test error",
+    "dist_l2": "Normalized 2-norm distance",
+    "dist_linf": "Infinity-norm distance",
+}
+
+FULLY_CONNECTED = "3.1 Fully connected networks"
+CONVOLUTIONAL = "3.2 Large convolutional networks"
+JOINT = "4 Joint robustness"
+APPENDIX = "Appendix"
 
 
-@dataclass(frozen=True)
-class Panel:
-    """One panel: which networks, which quantity, and for joint resets which group of units.
-
-    A quantity is `test_error` or a column of `distances.csv`.
-    """
-
-    letter: str
-    networks: tuple[Network, ...]
-    quantity: str = "test_error"
-    group: str = ""
-    title: str = ""
-
-    @property
-    def file(self) -> str:
-        """Name of the result file that the panel reads, of each experiment."""
-        if self.quantity.startswith("dist"):
-            return "distances.csv"
-        return "joint.csv" if self.group else "probe.csv"
+def panel(letter: str, name: str, **rest: str) -> Panel:
+    """Make a panel of one network by its name; the model's name is the title if none is given."""
+    network = parse_network(name)
+    return Panel(letter, (network,), **{"title": printed(network.model), **rest})
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One figure: panels of one kind, `across` of them side by side.
-
-    kind
-        The module of this package that draws it.
-    transposed
-        Units along the horizontal axis.
-    """
-
-    number: int
-    kind: Literal["heatmap", "bars"]
-    title: str
-    panels: tuple[Panel, ...]
-    across: int
-    section: str
-    transposed: bool = False
-
-    @property
-    def name(self) -> str:
-        """Name of target and files."""
-        return f"figure{self.number}"
-
-    @property
-    def networks(self) -> tuple[Network, ...]:
-        """The networks of all panels, each once."""
-        return tuple(dict.fromkeys(network for panel in self.panels for network in panel.networks))
-
-
-def panel(letter: str, network: str, **rest: str) -> Panel:
-    """Make a panel of one network by its name."""
-    return Panel(letter, (parse_network(network),), **rest)
-
-
-def widths(letter: str, dataset: str, title: str) -> Panel:
+def widths(letter: str, dataset: str) -> Panel:
     """Make a panel of Figure 2: FCNs of two depths and all widths."""
     networks = (Network(dataset, f"fcn{depth}x{width}") for depth in (3, 5) for width in WIDTHS)
-    return Panel(letter, tuple(networks), title=title)
+    return Panel(letter, tuple(networks), title=DATASETS[dataset])
+
+
+def quantities(letters: str, name: str, subtitle: str = "") -> tuple[Panel, ...]:
+    """Make a panel of each quantity of one network."""
+    return tuple(
+        panel(letter, name, quantity=quantity, title=f"{title}\n{subtitle}".rstrip())
+        for letter, (quantity, title) in zip(letters, QUANTITIES.items(), strict=True)
+    )
+
+
+def resnets(dataset: str, group: str = "") -> tuple[Panel, ...]:
+    """Make a panel of each of four depths."""
+    return tuple(
+        panel(letter, f"{dataset}/resnet{depth}", group=group)
+        for letter, depth in zip("abcd", (18, 50, 101, 152), strict=True)
+    )
+
+
+def variants(name: str) -> tuple[Panel, ...]:
+    """Make a panel of each variant of a network."""
+    return tuple(
+        panel(letter, f"{name}{variant}")
+        for letter, variant in zip("abcd", ("", "+wd", "+bn", "+wd+bn"), strict=True)
+    )
 
 
 FIGURES = {
@@ -76,23 +60,80 @@ FIGURES = {
             1,
             "heatmap",
             "Robustness of the layers of FCN 3x256 on MNIST",
-            (
-                panel("a", "mnist/fcn3x256", title="Test error"),
-                panel(
-                    "b", "mnist/fcn3x256", quantity="dist_l2", title="Normalized 2-norm distance"
-                ),
-                panel("c", "mnist/fcn3x256", quantity="dist_linf", title="Infinity-norm distance"),
-            ),
-            across=3,
-            section="3.1 Fully connected networks",
+            quantities("abc", "mnist/fcn3x256"),
+            rows=(3,),
+            section=FULLY_CONNECTED,
         ),
         Figure(
             2,
             "bars",
             "Robustness of the upper layers of FCNs to re-initialization, by width",
-            (widths("a", "mnist", "MNIST"), widths("b", "cifar10", "CIFAR10")),
-            across=2,
-            section="3.1 Fully connected networks",
+            (widths("a", "mnist"), widths("b", "cifar10")),
+            rows=(2,),
+            section=FULLY_CONNECTED,
+        ),
+        Figure(
+            3,
+            "heatmap",
+            "Robustness of the layers of VGG networks on CIFAR10",
+            tuple(
+                panel(letter, f"cifar10/vgg{depth}")
+                for letter, depth in zip("abcd", (11, 19, 13, 16), strict=True)
+            ),
+            rows=(2, 2),
+            section=CONVOLUTIONAL,
+            transposed=True,
+        ),
+        Figure(
+            4,
+            "heatmap",
+            "Robustness of the residual blocks of ResNets on CIFAR10",
+            resnets("cifar10"),
+            rows=(2, 1, 1),
+            section=CONVOLUTIONAL,
+            transposed=True,
+        ),
+        Figure(
+            5,
+            "heatmap",
+            "Robustness of the residual blocks of ResNets on ImageNet",
+            resnets("imagenet"),
+            rows=(2, 1, 1),
+            section=CONVOLUTIONAL,
+            transposed=True,
+        ),
+        Figure(
+            6,
+            "heatmap",
+            "Joint robustness of the residual blocks of ResNet152 on CIFAR10",
+            (
+                panel(
+                    "a",
+                    "cifar10/resnet152",
+                    group="all_but_first",
+                    title="All blocks but the first of each stage",
+                ),
+                panel(
+                    "b",
+                    "cifar10/resnet152",
+                    group="every_second",
+                    title="Every second block of each stage",
+                ),
+            ),
+            rows=(1, 1),
+            section=JOINT,
+            transposed=True,
+        ),
+        Figure(
+            7,
+            "blocks",
+            "Pre-activation residual blocks of ResNet50",
+            (
+                Panel("a", unit="stage1.resblk2", title="Without downsampling"),
+                Panel("b", unit="stage2.resblk1", title="With downsampling"),
+            ),
+            rows=(2,),
+            section=APPENDIX,
         ),
         Figure(
             8,
@@ -103,8 +144,118 @@ FIGURES = {
                 panel("b", "mnist/fcn5x256", group="two_of_three", title="Layers 2, 3, 5, 6"),
                 panel("c", "mnist/fcn5x256", group="every_second", title="Layers 2, 4, 6"),
             ),
-            across=3,
-            section="4 Joint robustness",
+            rows=(3,),
+            section=JOINT,
+        ),
+        Figure(
+            9,
+            "heatmap",
+            "Joint robustness of all residual blocks but the first of each stage on CIFAR10",
+            resnets("cifar10", group="all_but_first"),
+            rows=(2, 1, 1),
+            section=APPENDIX,
+            transposed=True,
+        ),
+        Figure(
+            10,
+            "heatmap",
+            "Joint robustness of other groups of residual blocks on CIFAR10",
+            (
+                panel(
+                    "a",
+                    "cifar10/resnet50",
+                    group="all_but_first_stages_2_3",
+                    title="ResNet50, stages 2 and 3",
+                ),
+                *(
+                    panel(
+                        letter,
+                        f"cifar10/resnet{depth}",
+                        group="every_second",
+                        title=f"ResNet{depth}, every second block",
+                    )
+                    for letter, depth in zip("bcd", (50, 101, 152), strict=True)
+                ),
+            ),
+            rows=(2, 1, 1),
+            section=APPENDIX,
+            transposed=True,
+        ),
+        Figure(
+            11,
+            "heatmap",
+            "Robustness of the layers of VGG16 on CIFAR10, with and without weight decay",
+            (panel("a", "cifar10/vgg16"), panel("b", "cifar10/vgg16+wd")),
+            rows=(2,),
+            section=APPENDIX,
+            transposed=True,
+        ),
+        Figure(
+            12,
+            "heatmap",
+            "Robustness of the variants of ResNet50 on CIFAR10",
+            variants("cifar10/resnet50"),
+            rows=(2, 2),
+            section=APPENDIX,
+            transposed=True,
+        ),
+        Figure(
+            13,
+            "heatmap",
+            "Robustness of the variants of ResNet50 on ImageNet",
+            variants("imagenet/resnet50"),
+            rows=(2, 2),
+            section=APPENDIX,
+            transposed=True,
+        ),
+        Figure(
+            14,
+            "heatmap",
+            "Robustness and distance from initialization of VGG16 on CIFAR10",
+            quantities("abc", "cifar10/vgg16"),
+            rows=(3,),
+            section=APPENDIX,
+        ),
+        Figure(
+            15,
+            "heatmap",
+            "Robustness and distance from initialization of ResNet50 on CIFAR10",
+            (
+                *quantities("abc", "cifar10/resnet50", "ResNet50"),
+                *quantities("def", "cifar10/resnet50+wd+bn", "ResNet50 +wd+bn"),
+            ),
+            rows=(3, 3),
+            section=APPENDIX,
+        ),
+        Figure(
+            16,
+            "heatmap",
+            "Robustness and distance from initialization of ResNet50 on ImageNet",
+            (
+                *quantities("abc", "imagenet/resnet50", "ResNet50"),
+                *quantities("def", "imagenet/resnet50+wd+bn", "ResNet50 +wd+bn"),
+            ),
+            rows=(3, 3),
+            section=APPENDIX,
+        ),
+        Figure(
+            17,
+            "lines",
+            "Robustness and distance from initialization of VGG16 on CIFAR10, as lines",
+            quantities("abc", "cifar10/vgg16"),
+            rows=(3,),
+            section=APPENDIX,
+        ),
+        Figure(
+            18,
+            "lines",
+            "Robustness and distance from initialization of ResNet50, as lines",
+            (
+                *quantities("abc", "cifar10/resnet50", "CIFAR10"),
+                *quantities("def", "imagenet/resnet50", "ImageNet"),
+            ),
+            rows=(3, 3),
+            section=APPENDIX,
         ),
     )
 }

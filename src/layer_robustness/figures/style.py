@@ -1,5 +1,7 @@
 """How every figure looks, and how it is saved."""
 
+import textwrap
+from collections.abc import Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -10,6 +12,9 @@ from matplotlib.figure import Figure as Drawing
 from layer_robustness.files import replacing
 
 WIDTH = 7.2  # inches: the text width of a page
+LAYER_NAME = 6  # points: 53 names side by side in the text width do not touch
+SMALL_PRINT = 5.5  # points
+SMALL_PRINT_LINE = 165  # characters that fit in the text width
 
 RC = {
     "font.family": "sans-serif",
@@ -19,26 +24,36 @@ RC = {
     "xtick.labelsize": 7,
     "ytick.labelsize": 7,
     "legend.fontsize": 7,
+    "axes.formatter.useoffset": False,  # a colour bar of nearly equal errors says the errors
     "pdf.fonttype": 42,  # text stays text
     "figure.dpi": 100,
 }
 
 
-def panels(count: int, across: int, panel_height: float) -> tuple[Drawing, list[Axes]]:
-    """Return a drawing with `count` axes, `across` of them in a row, each so many inches high."""
+def panels(
+    rows: Sequence[int], height: float, widths: Sequence[float]
+) -> tuple[Drawing, list[Axes]]:
+    """Return a drawing and its axes, row by row.
+
+    Parameters
+    ----------
+    rows
+        Number of axes in each row; each row is a subfigure of its own.
+    height
+        Of a row, in inches.
+    widths
+        Of each axes, relative to the others of its row.
+    """
     mpl.use("agg")
     mpl.rcParams.update(RC)
-    down = -(-count // across)
-    drawing, axes = plt.subplots(
-        down,
-        across,
-        figsize=(WIDTH, down * panel_height + 0.25),
-        layout="constrained",
-        squeeze=False,
-    )
-    for spare in axes.flat[count:]:
-        spare.remove()
-    return drawing, list(axes.flat[:count])
+    drawing = plt.figure(figsize=(WIDTH, len(rows) * height), layout="constrained")
+    # Laid out once all is there: seaborn draws the whole figure with each heatmap that it adds.
+    drawing.set_layout_engine("none")
+    axes = []
+    for row, count in zip(drawing.subfigures(len(rows), squeeze=False).flat, rows, strict=True):
+        ratios = widths[len(axes) : len(axes) + count]
+        axes.extend(row.subplots(1, count, squeeze=False, width_ratios=ratios).flat)
+    return drawing, axes
 
 
 def not_run(axes: Axes, dataset: str) -> None:
@@ -46,10 +61,11 @@ def not_run(axes: Axes, dataset: str) -> None:
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set(color="0.8", visible=True)
+    missing = "ImageNet path" if dataset == "imagenet" else f"source for {dataset}"
     axes.text(
         0.5,
         0.5,
-        f"not run:\nno source for {dataset} configured",
+        f"not run:\nno {missing} configured",
         transform=axes.transAxes,
         ha="center",
         va="center",
@@ -57,11 +73,27 @@ def not_run(axes: Axes, dataset: str) -> None:
     )
 
 
+def lay_out(drawing: Drawing, small_print: str) -> None:
+    """Lay a drawing out over lines that say what was computed from what, and add them."""
+    lines = textwrap.wrap(small_print, SMALL_PRINT_LINE, break_on_hyphens=False)
+    below = (1.3 * SMALL_PRINT * len(lines) + 4) / 72  # inches
+    height = drawing.get_figheight() + below
+    drawing.set_figheight(height)
+    drawing.set_layout_engine("constrained", rect=(0, below / height, 1, 1 - below / height))
+    drawing.text(
+        0.5,
+        2 / 72 / height,
+        "\n".join(lines),
+        ha="center",
+        va="bottom",
+        fontsize=SMALL_PRINT,
+        color="0.35",
+    )
+
+
 def save(drawing: Drawing, output: Path, small_print: str) -> None:
-    """Write `output`.pdf and .png, with a line that says what was computed from what."""
-    inch = 1 / drawing.get_figheight()
-    drawing.get_layout_engine().set(rect=(0, 0.16 * inch, 1, 1 - 0.16 * inch))
-    drawing.text(0.5, 0.03 * inch, small_print, ha="center", fontsize=5.5, color="0.35")
+    """Write `output`.pdf and .png."""
+    lay_out(drawing, small_print)
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {})):
         with replacing(output.with_suffix(suffix)) as temporary:
             drawing.savefig(temporary, format=suffix[1:], dpi=300, metadata=metadata)

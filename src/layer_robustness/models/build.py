@@ -5,15 +5,38 @@ import torch
 from layer_robustness.experiments import Experiment, Network
 from layer_robustness.models.fcn import fcn
 from layer_robustness.models.initialization import LAWS, initialize
+from layer_robustness.models.resnet import resnet
 from layer_robustness.models.sequence import UnitSequence
+from layer_robustness.models.vgg import vgg
 from layer_robustness.seeding import generator
 
-PRECISIONS = {"float32": torch.float32, "float64": torch.float64}
+
+def memory_format(network: Network) -> torch.memory_format:
+    """Layout of weights and images; channels_last is faster for convolutions, on CPUs and GPUs."""
+    return torch.contiguous_format if network.kind == "fcn" else torch.channels_last
 
 
-def build(network: Network, image_shape: tuple[int, int, int], classes: int) -> UnitSequence:
-    """Build a network by name; its weights are yet to be drawn or loaded."""
-    return fcn(*network.fcn_shape, image_shape, classes)
+def build(
+    network: Network, image_shape: tuple[int, int, int], classes: int, width: float = 1
+) -> UnitSequence:
+    """Build a network by name; its weights are yet to be drawn or loaded.
+
+    `width` is a factor of the channels of a VGG or ResNet; an FCN's name says its width.
+    """
+    if network.kind == "fcn":
+        return fcn(*network.fcn_shape, image_shape, classes)
+    normalized = "bn" in network.variant.split("+")
+    if network.kind == "vgg":
+        return vgg(network.architecture, image_shape, classes, width, normalized)
+    return resnet(
+        network.architecture,
+        image_shape,
+        classes,
+        width,
+        normalized,
+        removed=network.treatment == "removed",
+        stem="imagenet" if network.dataset == "imagenet" else "cifar",
+    )
 
 
 def draw(
@@ -21,13 +44,14 @@ def draw(
     law: str,
     image_shape: tuple[int, int, int],
     classes: int,
+    width: float = 1,
     purpose: str = "initial",
 ) -> UnitSequence:
     """Build a network and draw its weights.
 
     `purpose` is "initial" for epoch 0 and "rerand0", "rerand1", ... for the fresh draws. The
-    weights depend on the experiment's name, the law and the purpose only.
+    weights depend on the experiment's name, the law, the width and the purpose only.
     """
-    network = build(experiment.network, image_shape, classes)
+    network = build(experiment.network, image_shape, classes, width)
     initialize(network, LAWS[law], generator(experiment, purpose))
     return network

@@ -1,21 +1,43 @@
 """The unit sequence: what a reset replaces, where a prefix can be kept."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from torch import Tensor, nn
 
 
-class UnitSequence(nn.Sequential):
+class UnitSequence(nn.Module):
     """A network unit_D(... unit_2(unit_1(x))) of named units.
 
-    Each unit owns all of its parameters and buffers, so that the state of unit `layer2` is just
-    what `state_dict` lists under `layer2.`.
+    Each unit owns all of its parameters and buffers, so that the state of unit `stage1.block2` is
+    just what `state_dict` lists under `stage1.block2.`.
+
+    Parameters
+    ----------
+    units
+        Modules by name, first to last. A dot in a name makes a container, as in PyTorch.
     """
 
-    @property
-    def unit_names(self) -> tuple[str, ...]:
-        """Names of the units, first to last."""
-        return tuple(name for name, _ in self.named_children())
+    def __init__(self, units: Mapping[str, nn.Module]):
+        super().__init__()
+        self.unit_names = tuple(units)
+        for name, unit in units.items():
+            parent = self
+            *containers, own = name.split(".")
+            for container in containers:
+                if not hasattr(parent, container):
+                    parent.add_module(container, nn.Module())
+                parent = getattr(parent, container)
+            parent.add_module(own, unit)
+
+    def units(self) -> Iterator[tuple[str, nn.Module]]:
+        """Yield each unit with its name, first to last."""
+        return ((name, self.get_submodule(name)) for name in self.unit_names)
+
+    def forward(self, activation: Tensor) -> Tensor:
+        """Turn images [N, C, H, W] into logits [N, classes]."""
+        for _, unit in self.units():
+            activation = unit(activation)
+        return activation
 
 
 def unit_state(state: Mapping[str, Tensor], unit: str) -> dict[str, Tensor]:

@@ -1,0 +1,55 @@
+"""VGG11, 13, 16 and 19: stages of 3x3 convolutions and pooling, then three linear layers."""
+
+import math
+
+from torch import nn
+from torchvision.models.vgg import make_layers
+
+from layer_robustness.architectures import VGG_STAGES, unit_names
+from layer_robustness.models.sequence import UnitSequence
+
+CHANNELS = (64, 128, 256, 512, 512)
+HIDDEN = 4096
+
+
+def vgg(
+    architecture: str,
+    image_shape: tuple[int, int, int],
+    classes: int,
+    width: float = 1,
+    normalized: bool = False,
+) -> UnitSequence:
+    """Cut torchvision's convolutions into units, and put fc1, fc2 and final_linear on top.
+
+    Parameters
+    ----------
+    width
+        Factor of all channels and hidden units.
+    normalized
+        Whether each convolution's output passes a batch normalization.
+    """
+    channels = [max(1, round(count * width)) for count in CHANNELS]
+    config = []
+    for count, blocks in zip(channels, VGG_STAGES[architecture], strict=True):
+        config += [*[count] * blocks, "M"]
+    layers = list(make_layers(config, batch_norm=normalized))
+    if image_shape[0] != 3:
+        layers[0] = nn.Conv2d(image_shape[0], channels[0], 3, padding=1)
+    starts = [index for index, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)]
+    convolutions = [
+        nn.Sequential(*layers[start:end])
+        for start, end in zip(starts, [*starts[1:], len(layers)], strict=True)
+    ]
+    side = list(image_shape[1:])
+    for layer in layers:
+        if isinstance(layer, nn.MaxPool2d):
+            layer.ceil_mode = True  # nothing changes at 32x32; 16x16 survives the fifth pooling
+            side = [math.ceil(length / 2) for length in side]
+    hidden = max(1, round(HIDDEN * width))
+    linear = [
+        nn.Sequential(nn.Flatten(), nn.Linear(channels[-1] * math.prod(side), hidden), nn.ReLU()),
+        nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU()),
+        nn.Linear(hidden, classes),
+    ]
+    units = zip(unit_names(architecture), [*convolutions, *linear], strict=True)
+    return UnitSequence(dict(units))

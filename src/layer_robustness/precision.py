@@ -1,0 +1,43 @@
+"""Precisions: of the weights, and of the arithmetic on them."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Type of weights and inputs, and what matrix products and convolutions may round to."""
+
+    weights: torch.dtype
+    autocast: torch.dtype | None = None
+    tf32: bool = False
+
+
+PRECISIONS = {
+    "float32": Precision(torch.float32),
+    "float64": Precision(torch.float64),
+    "tf32": Precision(torch.float32, tf32=True),
+    "bf16": Precision(torch.float32, autocast=torch.bfloat16),
+}
+
+
+@contextmanager
+def arithmetic(name: str, device: torch.device) -> Iterator[None]:
+    """Compute in this precision inside the block.
+
+    float32 means float32: PyTorch's own default lets convolutions on a GPU round to tf32.
+    """
+    precision = PRECISIONS[name]
+    torch.backends.cuda.matmul.allow_tf32 = precision.tf32
+    torch.backends.cudnn.allow_tf32 = precision.tf32
+    enabled = precision.autocast is not None
+    with torch.autocast(device.type, precision.autocast, enabled):
+        yield
+
+
+def computed_in(name: str, device: torch.device) -> str:
+    """Name the precision that a device really computes in: tf32 is float32 on a CPU."""
+    return "float32" if name == "tf32" and device.type != "cuda" else name

@@ -1,0 +1,118 @@
+"""What each table of the paper shows. A table is an entry here, not a function of its own."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from layer_robustness.experiments import Network, parse_network
+
+# The result file that each quantity is read from.
+FILES = {"test_error": "training.csv", "reinit_error": "probe.csv"}
+
+Row = tuple[str, str]  # a data set and an architecture
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: a quantity of one model in each row.
+
+    name
+        In the table's CSV and in resources/paper.
+    model
+        May name the row's `{architecture}`.
+    quantity
+        `test_error` of the trained network, or `reinit_error`: the error with one residual block
+        re-initialized.
+    """
+
+    name: str
+    title: str
+    model: str = "{architecture}"
+    quantity: Literal["test_error", "reinit_error"] = "test_error"
+
+    def network(self, row: Row) -> Network:
+        """Return the network of a row."""
+        dataset, architecture = row
+        return parse_network(f"{dataset}/{self.model.format(architecture=architecture)}")
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of errors in percent.
+
+    kind
+        The module of this package that computes it.
+    decimals
+        As many as the paper prints.
+    """
+
+    number: int
+    kind: Literal["errors"]
+    title: str
+    rows: tuple[Row, ...]
+    columns: tuple[Column, ...]
+    decimals: int
+    section: str
+
+    @property
+    def name(self) -> str:
+        """Name of target and files."""
+        return f"table{self.number}"
+
+    @property
+    def needs(self) -> tuple[tuple[Network, str], ...]:
+        """The results it is computed from: networks, each with the name of a result file."""
+        pairs = ((c.network(row), FILES[c.quantity]) for row in self.rows for c in self.columns)
+        return tuple(dict.fromkeys(pairs))
+
+    @property
+    def networks(self) -> tuple[Network, ...]:
+        """The networks of all cells, each once."""
+        return tuple(dict.fromkeys(network for network, _ in self.needs))
+
+
+def resnets(dataset: str, *depths: int) -> tuple[Row, ...]:
+    """Make a row of each depth."""
+    return tuple((dataset, f"resnet{depth}") for depth in depths)
+
+
+TABLES = {
+    table.name: table
+    for table in (
+        Table(
+            1,
+            "errors",
+            "Test error (%) of ResNets whose residual blocks but the first of each stage are "
+            "re-initialized one at a time, frozen in training, or removed",
+            (*resnets("cifar10", 50, 101, 152), *resnets("imagenet", 50, 101, 152)),
+            (
+                Column("full_error", "full model"),
+                Column(
+                    "whole_layer_reinit_error", "one block re-initialized", quantity="reinit_error"
+                ),
+                Column("frozen_error", "blocks frozen", "{architecture}+frozen"),
+                # Without these blocks the three depths are the same network.
+                Column("removed_error", "blocks removed", "resnet50+removed"),
+            ),
+            decimals=2,
+            section="4 Joint robustness",
+        ),
+        Table(
+            3,
+            "errors",
+            "Test error (%) with and without weight decay (wd) and batch normalization (bn)",
+            (
+                *resnets("cifar10", 18, 34, 50, 101, 152),
+                *(("cifar10", f"vgg{depth}") for depth in (11, 13, 16, 19)),
+                *resnets("imagenet", 18, 34, 50, 101, 152),
+            ),
+            (
+                Column("plain", "plain"),
+                Column("wd", "+wd", "{architecture}+wd"),
+                Column("bn", "+bn", "{architecture}+bn"),
+                Column("wd_bn", "+wd+bn", "{architecture}+wd+bn"),
+            ),
+            decimals=1,
+            section="Appendix",
+        ),
+    )
+}

@@ -1,0 +1,171 @@
+"""VGG and ResNet against torchvision's and timm's own models, with the same weights loaded."""
+
+import pytest
+import timm
+import torch
+import torchvision
+from torch import nn
+
+from layer_robustness.architectures import RESNET_STAGES, VGG_STAGES
+from layer_robustness.distances import distances
+from layer_robustness.experiments import parse_experiment, parse_network
+from layer_robustness.models.build import build, draw
+from layer_robustness.models.initialization import LAWS, initialize
+from layer_robustness.models.sequence import unit_state
+from layer_robustness.seeding import generator
+
+CIFAR, IMAGENET = (3, 32, 32), (3, 224, 224)
+
+
+def count(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def copy_in_order(source: nn.Module, target: nn.Module) -> None:
+    """Load a state whose tensors have other names, but the same order and shapes."""
+    state = target.state_dict()
+    tensors = source.state_dict().values()
+    target.load_state_dict(dict(zip(state, tensors, strict=True)))
+
+
+@pytest.mark.parametrize("ending", ["", "+bn"])
+@pytest.mark.parametrize("architecture", VGG_STAGES)
+def test_a_vgg_has_torchvisions_parameters(architecture, ending):
+    with torch.device("meta"):
+        ours = build(parse_network(f"imagenet/{architecture}{ending}"), IMAGENET, 1000)
+        theirs = getattr(torchvision.models, architecture + ending.replace("+", "_"))()
+    assert count(ours) == count(theirs)
+
+
+@pytest.mark.parametrize("ending", ["", "+bn"])
+def test_a_vgg_computes_what_torchvisions_does(ending):
+    theirs = getattr(torchvision.models, "vgg16" + ending.replace("+", "_"))().eval()
+    ours = build(parse_network(f"cifar10/vgg16{ending}"), CIFAR, 10).eval()
+    features = nn.Sequential(*[u for name, u in ours.units() if name.startswith("stage")])
+    copy_in_order(theirs.features, features)
+    images = torch.rand(2, 3, 64, 64, generator=generator("images"))
+    torch.testing.assert_close(features(images), theirs.features(images))
+    classifier = nn.Sequential(nn.Linear(512, 4096), nn.ReLU(), nn.Linear(4096, 4096), nn.ReLU())
+    upper = nn.Sequential(ours.fc1, ours.fc2)
+    copy_in_order(upper, classifier)
+    small = images[:, :, :32, :32]
+    expected = ours.final_linear(classifier(theirs.features(small).flatten(1)))
+    torch.testing.assert_close(ours(small), expected)
+
+
+@pytest.mark.parametrize("ending", ["", "+bn"])
+@pytest.mark.parametrize("architecture", RESNET_STAGES)
+def test_a_resnet_has_timms_parameters(architecture, ending):
+    with torch.device("meta"):
+        ours = build(parse_network(f"imagenet/{architecture}{ending}"), IMAGENET, 1000)
+        theirs = timm.create_model(architecture.replace("resnet", "resnetv2_"))
+    norms = [part for part in theirs.modules() if isinstance(part, nn.BatchNorm2d)]
+    of_norms = 0 if ending else sum(map(count, norms))
+    assert count(ours) == count(theirs) - of_norms
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "resnet50"])
+def test_a_normalized_resnet_computes_what_timms_does(architecture):
+    theirs = timm.create_model(architecture.replace("resnet", "resnetv2_"), num_classes=10)
+    ours = build(parse_network(f"imagenet/{architecture}+bn"), IMAGENET, 10)
+    copy_in_order(theirs, ours)
+    images = torch.rand(2, 3, 64, 64, generator=generator("images"))
+    for mode in (True, False):  # batch statistics, then the running ones
+        torch.testing.assert_close(ours.train(mode)(images), theirs.train(mode)(images))
+
+
+def block_by_hand(block: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """The paper's Figure 7, written out: the skip takes the activated input where it is 1x1."""
+    activated = x.relu()
+    residual = activated
+    for name in ("conv1", "conv2", "conv3"):
+        if convolution := getattr(block, name, None):
+            residual = convolution(residual if name == "conv1" else residual.relu())
+    skip = x if block.downsample is None else block.downsample.conv(activated)
+    return skip + residual
+
+
+@pytest.mark.parametrize("architecture", ["resnet18", "resnet50"])
+def test_without_normalization_there_is_none(architecture):
+    network = draw(
+        parse_experiment(f"cifar10/{architecture}/seed0"), "lecun_normal", CIFAR, 10, 0.125
+    )
+    names = " ".join(type(part).__name__ for part in network.modules())
+    assert "Norm" not in names and not list(network.buffers())
+    x = torch.randn(2, 3, 32, 32, generator=generator("images"))
+    kept = x.clone()
+    expected = network.stage0.conv(x)
+    assert expected.shape[2:] == (32, 32)  # stride 1, no pooling
+    for name, unit in network.units():
+        if "resblk" in name:
+            expected = block_by_hand(unit, expected)
+    pooled = expected.relu().mean((2, 3), keepdim=True)
+    head = network.final_linear[1].fc
+    torch.testing.assert_close(network(x), head(pooled).flatten(1))
+    assert torch.equal(x, kept)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "first"),
+    [("resnet18", {2, 3, 4}), ("resnet34", {2, 3, 4}), ("resnet50", {1, 2, 3, 4})],
+)
+def test_only_blocks_whose_shape_changes_have_a_downsampling_skip(architecture, first):
+    with torch.device("meta"):
+        network = build(parse_network(f"cifar10/{architecture}"), CIFAR, 10)
+    found = {
+        name
+        for name, unit in network.units()
+        if "resblk" in name and unit.downsample is not None
+    }
+    assert found == {f"stage{stage}.resblk1" for stage in first}
+
+
+NAMES = ["cifar10/vgg11", "cifar10/vgg19+bn", "cifar10/resnet18+wd", "imagenet/resnet50+wd+bn"]
+NAMES += ["imagenet/resnet152", "cifar10/resnet50+removed", "mnist/vgg16", "imagenet/resnet34"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("side", [16, 32])
+def test_units_own_all_of_the_state_at_any_size(name, side):
+    network = parse_network(name)
+    shape = (1 if network.dataset == "mnist" else 3, side, side)
+    built = build(network, shape, 7, 0.125)
+    assert built.unit_names == network.units
+    state = built.state_dict()
+    parts = {unit: unit_state(state, unit) for unit in built.unit_names}
+    assert all(parts.values()) and sum(map(len, parts.values())) == len(state)
+    assert built.eval()(torch.zeros(2, *shape)).shape == (2, 7)
+
+
+def test_removed_blocks_are_not_there_at_any_depth():
+    """With all but each stage's first block removed, ResNet50, 101 and 152 are the same."""
+    removed = [
+        build(parse_network(f"cifar10/resnet{depth}+removed"), CIFAR, 10, 0.125)
+        for depth in (50, 101, 152)
+    ]
+    assert [unit for unit in removed[0].unit_names if "resblk" in unit] == [
+        f"stage{stage}.resblk1" for stage in (1, 2, 3, 4)
+    ]
+    assert len({str(network) for network in removed}) == 1
+
+
+# Figures 14b and 15b print a value for the fresh draw, which depends on the initial law alone.
+PRINTED = [
+    ("cifar10/vgg16", "xavier_normal", "stage1.block1", 0.274),
+    ("cifar10/vgg16", "xavier_normal", "stage2.block1", 0.629),
+    ("cifar10/vgg16", "xavier_normal", "fc1", 1.264),
+    ("cifar10/vgg16", "xavier_normal", "fc2", 1.995),
+    ("cifar10/resnet50", "uniform_fan_in", "stage1.resblk2", 0.976),
+    ("cifar10/resnet50", "uniform_fan_in", "stage1.resblk1", 1.64),
+    ("cifar10/resnet50", "uniform_fan_in", "stage0", 1.08),
+]
+
+
+@pytest.mark.parametrize(("name", "law", "unit", "printed"), PRINTED)
+def test_a_fresh_draw_is_as_far_as_the_paper_prints(name, law, unit, printed):
+    network = build(parse_network(name), CIFAR, 10).get_submodule(unit)
+    states = []
+    for purpose in ("initial", "fresh"):
+        initialize(network, LAWS[law], generator(name, purpose))
+        states.append({f"unit.{k}": v.clone() for k, v in network.state_dict().items()})
+    assert distances(*states, "unit")["dist_l2"] == pytest.approx(printed, rel=0.08)
