@@ -17,13 +17,14 @@ import pytest
 import torch
 
 from conftest import ROOT
-from layer_robustness import data, tensorfile
+from layer_robustness import checkpoints, data, tensorfile
 from layer_robustness.checkpoints import TrainedNetwork, TrainingFolder, load_checkpoint
 from layer_robustness.commands.train import train_alone
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import parse_network
 from layer_robustness.files import replacing
 from layer_robustness.models.build import build
+from layer_robustness.trainstate import TrainState
 
 NETWORK = parse_network("mnist/fcn3x32")
 
@@ -38,7 +39,7 @@ def weights(folder: Path) -> dict[str, bytes]:
 
 
 def train_command(tmp_path, results, recipe, networks, seeds=2) -> list[str]:
-    recipes = {network: {"seeds": seeds, **asdict(recipe)} for network in networks}
+    recipes = {network: {"seeds": list(range(seeds)), **asdict(recipe)} for network in networks}
     return [
         *(sys.executable, "-m", "layer_robustness.commands.train", "--device", "cpu"),
         *("--data", str(tmp_path / "digits.safetensors"), "--results", str(results)),
@@ -152,6 +153,29 @@ def test_a_finished_network_is_taken_over_and_a_changed_one_is_not(tmp_path, rec
     assert (folder.path / "training.csv").read_text() == history  # its seconds too
     train_alone(folder_of(tmp_path, replace(recipe, learning_rate=0.04), few_digits))
     assert (folder.path / "training.csv").read_text() != history
+
+
+def test_a_large_state_is_written_rarely_but_with_every_checkpoint(
+    tmp_path, recipe, few_digits, monkeypatch
+):
+    """Writing takes 1 second here, so that 20 epochs of as long have to pass before the next."""
+    clock = [0.0]
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: clock[0])
+    written = []
+
+    def save(self, *_):
+        clock[0] += 1
+        written.append(self.epoch)
+
+    monkeypatch.setattr(TrainState, "save", save)
+    recipe = replace(recipe, epochs=60, checkpoints=(0, 30, 60))
+    folder = folder_of(tmp_path, recipe, few_digits)
+    state = folder.state()
+    for _ in range(60):
+        clock[0] += 1
+        state.record(test_error=0.5)
+        folder.keep(state)
+    assert written == [0, 20, 30, 50, 60]
 
 
 @pytest.mark.parametrize("damage", ["truncated", "flipped", "missing"])

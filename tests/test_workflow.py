@@ -9,9 +9,11 @@ import subprocess
 import time
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
+from PIL import Image
 
 from conftest import ROOT
 from layer_robustness import data, tensorfile
@@ -21,17 +23,26 @@ from test_repository import files
 
 TINY = ["--configfile", "tests/tiny.yaml"]
 RESULTS = "results/tiny/mnist/fcn3x256/seed0"
-HEATMAPS = {"figure1", "figure8"}
-FIGURES = {"figure1", "figure2", "figure8"}
-TRAIN = {f"train_mnist_{name}" for name in ("fcn3x256", "fcn5x256", "figure2")}
-PROBE = {name.replace("train", "probe") for name in TRAIN} | {"joint_mnist_fcn5x256"}
-DISTANCES = {"distances_mnist_fcn3x256"}
 ALL = "paper_figures/all"
+# What most tests build: each kind of figure and network, but not the deep ones, which take long.
+HEATMAPS = {"figure1", "figure8", "figure11"}
+MEASURED = HEATMAPS | {"figure2"}
+FIGURES = MEASURED | {"figure7"}
+BY_NAME = "cifar10/resnet18/seed0"
+BUILT = [*(f"paper_figures/{figure}.pdf" for figure in sorted(FIGURES)), BY_NAME]
+FAMILIES = ["mnist_fcn3x256", "mnist_fcn5x256", "mnist_figure2", "cifar10_figure2"]
+FAMILIES += ["cifar10_vgg16", "cifar10_vgg16_wd", "cifar10_resnet18"]
+TRAIN = {f"train_{family}" for family in FAMILIES}
+PROBE = {f"probe_{family}" for family in FAMILIES}
+PROBE |= {"joint_mnist_fcn5x256", "joint_cifar10_resnet18"}
+DISTANCES = {"distances_mnist_fcn3x256", "distances_cifar10_resnet18"}
 
 
-def snakemake(folder: Path, *arguments: str, config=TINY) -> subprocess.CompletedProcess:
+def snakemake(
+    folder: Path, *arguments: str, config=TINY, targets=BUILT
+) -> subprocess.CompletedProcess:
     return subprocess.run(
-        ["snakemake", *config, "--cores", "2", *arguments],
+        ["snakemake", *config, "--cores", "2", *arguments, *targets],
         cwd=folder,
         capture_output=True,
         text=True,
@@ -60,7 +71,7 @@ def built(tmp_path_factory) -> Path:
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
     ran = jobs(snakemake(folder))
-    assert ran == {"data", ALL} | TRAIN | PROBE | DISTANCES | FIGURES
+    assert ran == {"data", "structure", BY_NAME} | TRAIN | PROBE | DISTANCES | FIGURES
     return folder
 
 
@@ -128,13 +139,84 @@ def test_a_second_run_has_nothing_to_do(built):
     assert "Nothing to be done" in snakemake(built).stderr
 
 
-def test_the_default_target_is_all_figures(built):
-    assert planned(built, "-F") == planned(built, "-F", ALL)
+def test_the_default_target_is_all_figures_and_tables(built):
+    everything = planned(built, "-F", targets=[])
+    assert everything == planned(built, "-F", targets=[ALL])
+    assert {f"figure{number}" for number in range(1, 19)} | {"table1", "table3"} <= everything
 
 
 def test_one_figure_trains_only_what_it_needs(built):
-    needed = {"data", "train_mnist_fcn3x256", "probe_mnist_fcn3x256", *DISTANCES, "figure1"}
-    assert planned(built, "-F", "paper_figures/figure1.pdf") == needed
+    steps = {f"{step}_mnist_fcn3x256" for step in ("train", "probe", "distances")}
+    assert planned(built, "-F", targets=["paper_figures/figure1.pdf"]) == {
+        *("data", "figure1"),
+        *steps,
+    }
+
+
+def test_any_experiment_can_be_asked_for_by_its_name(built):
+    """Also one that no figure needs, and at another scale."""
+    name = "cifar10/resnet34+wd+bn+frozen/seed7"
+    config = [*TINY, "--config", f"experiments=[{name}]"]
+    steps = {f"{step}_{name}".replace("/", "_").replace("+", "_") for step in ("train", "probe")}
+    steps |= {step.replace("train", "distances") for step in steps if "train" in step}
+    assert planned(built, targets=[name], config=config) == {name} | steps
+    assert planned(built, targets=[BY_NAME]) == set()
+
+
+def test_networks_get_jobs_of_their_own_where_they_are_large(built):
+    separate = planned(built, config=[*TINY, "--config", "convolutional_jobs=separate"])
+    assert {f"train_{name}_seed0" for name in ("cifar10_vgg16", "cifar10_resnet18")} <= separate
+
+
+def test_what_has_no_source_is_marked_and_the_rest_is_built(checkout):
+    """The paper preset without a path to ImageNet."""
+    edit = {"datasets": {"imagenet": "imagenet"}, "training": {"imagenet/resnet*": {}}}
+    edit["training"]["imagenet/resnet*"]["augmentation"] = "resized_crop_flip"
+    (checkout / "no_imagenet.yaml").write_text(yaml.safe_dump(edit))
+    config = [*TINY, "no_imagenet.yaml"]
+    ran = jobs(snakemake(checkout, config=config, targets=["paper_figures/figure13.pdf"]))
+    assert ran == {"figure13"}
+    assert len(pd.read_csv(checkout / "paper_figures/figure13.csv")) == 0
+    assert not any("imagenet" in job for job in planned(checkout, config=config, targets=[ALL]))
+
+
+def write_imagenet(folder: Path) -> None:
+    """A folder in ImageNet's form: 3 classes of 6 training and 4 validation images."""
+    chance = np.random.default_rng(0)
+    for split, count in (("train", 6), ("val", 4)):
+        for name in ("n01440764", "n01443537", "n01484850"):
+            (folder / split / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = chance.integers(0, 256, (240 + number, 300, 3), dtype=np.uint8)
+                Image.fromarray(pixels).save(folder / split / name / f"{number}.JPEG")
+
+
+def test_imagenet_is_trained_and_probed_from_its_folder(built, tmp_path):
+    """By two processes, as on two GPUs; the workflow from the user's JPEGs to rows of numbers."""
+    checkout = shutil.copytree(built, tmp_path / "checkout", copy_function=shutil.copy2)
+    write_imagenet(tmp_path / "image net")
+    edit = {
+        "datasets": {"imagenet": "imagenet"},
+        "imagenet_path": str(tmp_path / "image net"),
+        "gpu": 2,
+        "training": {"imagenet/resnet*": {"augmentation": "resized_crop_flip", "batch_size": 8}},
+    }
+    (checkout / "imagenet.yaml").write_text(yaml.safe_dump(edit))
+    name = "imagenet/resnet18/seed0"
+    config = [*TINY, "imagenet.yaml"]
+    ended = snakemake(checkout, config=config, targets=[name])
+    assert {"data", f"train_{name[:-6].replace('/', '_')}"} <= jobs(ended)
+    folder = checkout / "results/tiny" / name
+    manifest = json.loads((folder / "checkpoints.json").read_text())
+    assert manifest["machines"][0]["processes"] == 2
+    probe = pd.read_csv(folder / "probe.csv")
+    assert set(probe["unit"]) == {*parse_experiment(name).network.units, "fullmodel"}
+    assert set(probe["images"]) == {12}
+    # Where the images lie is no reason to do anything again.
+    (tmp_path / "image net").rename(tmp_path / "moved")
+    edit["imagenet_path"] = str(tmp_path / "moved")
+    (checkout / "imagenet.yaml").write_text(yaml.safe_dump(edit))
+    assert not any("train" in job for job in planned(checkout, config=config, targets=[name]))
 
 
 @pytest.mark.parametrize(
@@ -143,16 +225,18 @@ def test_one_figure_trains_only_what_it_needs(built):
         ("figures/heatmap.py", HEATMAPS),
         ("figures/bars.py", {"figure2"}),
         ("figures/style.py", FIGURES),
-        ("probe.py", PROBE | FIGURES),
-        ("distances.py", DISTANCES | {"figure1"}),
-        ("training.py", TRAIN | PROBE | DISTANCES | FIGURES),
-        ("sources.py", {"data"} | TRAIN | PROBE | DISTANCES | FIGURES),
+        ("figures/blocks.py", {"figure7"}),
+        ("structure.py", {"structure", "figure7"}),
+        ("probe.py", PROBE | MEASURED | {BY_NAME}),
+        ("distances.py", DISTANCES | {"figure1", BY_NAME}),
+        ("training.py", TRAIN | PROBE | DISTANCES | MEASURED | {BY_NAME}),
+        ("sources.py", {"data"} | TRAIN | PROBE | DISTANCES | MEASURED | {BY_NAME}),
         ("plan.py", set()),
     ],
 )
 def test_an_edit_reruns_what_imports_it_and_what_follows(checkout, module, expected):
     edit(checkout / SOURCE / module)
-    assert planned(checkout) == (expected | {ALL} if expected else set())
+    assert planned(checkout) == expected
 
 
 def test_an_edit_of_the_probe_does_not_retrain(checkout):
@@ -160,7 +244,7 @@ def test_an_edit_of_the_probe_does_not_retrain(checkout):
     manifest = checkout / RESULTS / "checkpoints.json"
     before = manifest.stat().st_mtime_ns
     edit(checkout / SOURCE / "probe.py")
-    assert jobs(snakemake(checkout)) == PROBE | FIGURES | {ALL}
+    assert jobs(snakemake(checkout)) == PROBE | MEASURED | {BY_NAME}
     assert manifest.stat().st_mtime_ns == before
     assert planned(checkout) == set()
 
@@ -195,7 +279,7 @@ def test_checking_out_another_commit_and_back_does_nothing(checkout):
 
 def test_a_deleted_figure_is_built_again_alone(checkout):
     (checkout / "paper_figures/figure2.png").unlink()
-    assert jobs(snakemake(checkout)) == {"figure2", ALL}
+    assert jobs(snakemake(checkout, targets=["paper_figures/figure2.png"])) == {"figure2"}
     assert (checkout / "paper_figures/figure2.png").exists()
 
 
@@ -205,7 +289,7 @@ def test_another_rate_for_one_network_retrains_that_one(checkout):
     config["training"]["mnist/fcn3x64"] = {"learning_rate": 0.02}
     (checkout / "tests/tiny.yaml").write_text(yaml.safe_dump(config))
     ran = jobs(snakemake(checkout))
-    assert ran == {"train_mnist_figure2", "probe_mnist_figure2", "figure2", ALL}
+    assert ran == {"train_mnist_figure2", "probe_mnist_figure2", "figure2"}
     log = (checkout / "results/tiny/logs/train/mnist_figure2.log").read_text()
     trained = {line.split()[0] for line in log.splitlines() if " epoch " in line}
     assert trained == {"mnist/fcn3x64/seed0"}
@@ -226,13 +310,13 @@ def test_a_damaged_checkpoint_fails_with_its_name_and_a_remedy_that_works(checko
     path.write_bytes(path.read_bytes()[:-7])
     for name in ("paper_figures/figure1.pdf", f"{RESULTS}/probe.csv"):
         (checkout / name).unlink()
-    ended = snakemake(checkout, "paper_figures/figure1.pdf")
+    ended = snakemake(checkout, targets=["paper_figures/figure1.pdf"])
     assert ended.returncode != 0
     assert "epoch1.safetensors cannot be read" in ended.stderr
     assert "Traceback" not in (checkout / "results/tiny/logs/probe/mnist_fcn3x256.log").read_text()
     assert f"delete {RESULTS}/checkpoints and run again" in ended.stderr
     shutil.rmtree(path.parent)
-    assert snakemake(checkout, "paper_figures/figure1.pdf").returncode == 0
+    assert snakemake(checkout, targets=["paper_figures/figure1.pdf"]).returncode == 0
 
 
 def test_a_killed_snakemake_goes_on_after_an_unlock(checkout):
@@ -249,7 +333,7 @@ def test_a_killed_snakemake_goes_on_after_an_unlock(checkout):
     finished = list(checkout.glob("results/tiny/mnist/*/seed0/training.csv"))
     histories = {path: path.read_text() for path in finished}
     assert snakemake(checkout, "--unlock").returncode == 0
-    ended = snakemake(checkout, "train_mnist_figure2")
+    ended = snakemake(checkout, targets=["train_mnist_figure2"])
     assert ended.returncode == 0, ended.stderr
     assert all(path.read_text() == history for path, history in histories.items())
 

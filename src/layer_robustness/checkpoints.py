@@ -10,8 +10,10 @@ mnist/fcn3x256/seed0/
 
 import hashlib
 import json
+import math
 import platform
 import sys
+import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cache, cached_property
@@ -31,6 +33,10 @@ from layer_robustness.precision import PRECISIONS
 from layer_robustness.recipe import Recipe
 from layer_robustness.trainstate import TrainState
 
+# Large states are not written after every epoch: at most a twentieth of the time goes into it.
+RARELY = 20
+LARGE = 0.1  # seconds that it takes to write
+
 
 @dataclass
 class TrainingFolder:
@@ -41,6 +47,7 @@ class TrainingFolder:
     recipe: Recipe
     dataset: Dataset
     processes: int = 1
+    not_before: float = -math.inf  # when the next state may be written, by the monotonic clock
 
     @cached_property
     def fingerprint(self) -> str:
@@ -69,6 +76,9 @@ class TrainingFolder:
 
     def keep(self, state: TrainState) -> None:
         """Write what the state's epoch asks for, the checkpoint first: it can't be missed."""
+        started = time.monotonic()
+        if started < self.not_before and state.epoch not in self.recipe.checkpoints:
+            return
         if state.epoch in self.recipe.checkpoints:
             metadata = {
                 "experiment": str(self.experiment),
@@ -77,6 +87,9 @@ class TrainingFolder:
             }
             tensorfile.save(self.kept(state.epoch), state.weights, metadata)
         state.save(self.path / "resume" / "state.safetensors", self.fingerprint)
+        ended = time.monotonic()
+        if (took := ended - started) > LARGE:
+            self.not_before = ended + RARELY * took
 
     def kept(self, epoch: int) -> Path:
         """Where the checkpoint of an epoch is kept while training goes on."""

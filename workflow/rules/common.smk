@@ -62,5 +62,15 @@ def images(dataset):
     return IMAGES if in_folder(config, dataset) else ""
 
 
+def target_params(target):
+    """Parameters that figures and tables have in common."""
+    return {
+        "preset": config["preset"],
+        "name": target.name,
+        "seeds": json.dumps(PLAN.target_seeds(target)),
+        "small_print": PLAN.small_print(target),
+    }
+
+
 # The checkout's own package is what runs, installed or not.
 shell.prefix(f"export PYTHONPATH={str(SOURCE)!r}; ")

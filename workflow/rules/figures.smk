@@ -1,16 +1,5 @@
 # Figures and tables: light steps that read numbers and never import torch.
 
-
-def results_of(target):
-    """Inputs and options that figures and tables have in common."""
-    return {
-        "preset": config["preset"],
-        "name": target.name,
-        "seeds": json.dumps(PLAN.target_seeds(target)),
-        "small_print": PLAN.small_print(target),
-    }
-
-
 STRUCTURE = "results/structure/resnet50.json"
 
 
@@ -51,7 +40,7 @@ for figure in FIGURES.values():
         conda:
             "../../envs/light.yaml"
         params:
-            **results_of(figure),
+            **target_params(figure),
             structure=f"--structure {STRUCTURE}" if figure.structure else "",
         shell:
             "python -m layer_robustness.commands.figure {params.name} --results results/{params.preset}"
@@ -81,7 +70,7 @@ for table in TABLES.values():
         conda:
             "../../envs/light.yaml"
         params:
-            **results_of(table),
+            **target_params(table),
         shell:
             "python -m layer_robustness.commands.table {params.name} --results results/{params.preset}"
             " --output paper_figures --seeds {params.seeds:q}"

@@ -56,7 +56,6 @@ def draw_panel(axes: Axes, cells: pd.DataFrame) -> None:
         clip_on=False,  # a distance of 0 is on the axis
         in_layout=False,
         errorbar=None,
-        sort=False,
         legend="full",
         ax=axes,
     )

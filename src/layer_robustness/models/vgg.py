@@ -43,7 +43,7 @@ def vgg(
     side = list(image_shape[1:])
     for layer in layers:
         if isinstance(layer, nn.MaxPool2d):
-            layer.ceil_mode = True  # nothing changes at 32x32; 16x16 survives the fifth pooling
+            layer.ceil_mode = True  # nothing changes at 32x32; 14x14 survives the fifth pooling
             side = [math.ceil(length / 2) for length in side]
     hidden = max(1, round(HIDDEN * width))
     linear = [

@@ -1,0 +1,85 @@
+"""What is built, and what the figures say that they were built from."""
+
+import pytest
+import yaml
+from snakemake.utils import update_config
+
+from conftest import ROOT
+from layer_robustness.config import seeds_of
+from layer_robustness.figures.registry import FIGURES
+from layer_robustness.plan import Plan
+from layer_robustness.tables.registry import TABLES
+
+
+def plan(preset: str = "config", **changes) -> Plan:
+    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
+    update_config(config, yaml.safe_load((ROOT / f"config/{preset}.yaml").read_text()))
+    return Plan(config | changes)
+
+
+@pytest.mark.parametrize("preset", ["config", "paper", "fashion"])
+def test_every_experiment_is_trained_by_one_job(preset):
+    of_preset = plan(preset)
+    trained = [experiment for family in of_preset.families for experiment in family.experiments]
+    assert sorted(trained) == sorted(
+        network.seed(seed)
+        for network in of_preset.networks
+        for seed in range(seeds_of(of_preset.config, network))
+    )
+    rules = [family.rule for family in of_preset.families]
+    assert len(set(rules)) == len(rules)
+
+
+def test_the_quick_preset_trains_all_that_the_paper_did():
+    wanted = {n for target in (*FIGURES.values(), *TABLES.values()) for n in target.networks}
+    assert set(plan().networks) == wanted
+    endings = ("", "+wd", "+bn", "+wd+bn")
+    deep = {f"cifar10/resnet{depth}{e}" for depth in (18, 34, 50, 101, 152) for e in endings}
+    deep |= {name.replace("cifar10", "imagenet") for name in deep}
+    deep |= {f"cifar10/vgg{depth}{e}" for depth in (11, 13, 16, 19) for e in endings}
+    assert deep <= set(map(str, wanted))
+
+
+def test_jobs_are_shared_by_what_the_same_figures_need():
+    """No figure trains what only another needs."""
+    of_quick = plan()
+    for family in of_quick.families:
+        needed_by = {
+            frozenset(t.name for t in of_quick.targets if experiment.network in t.networks)
+            for experiment in family.experiments
+        }
+        assert len(needed_by) == 1, family.name
+
+
+def test_large_networks_have_a_job_each():
+    for family in plan("paper").families:
+        if family.experiments[0].network.kind != "fcn":
+            assert family.name == str(family.experiments[0]) and len(family.experiments) == 1
+
+
+def test_joint_jobs_reset_the_groups_that_figures_show():
+    jobs = {f.name: plan().joint_groups(f.experiments[0].network) for f in plan().joint_families}
+    assert jobs["cifar10/resnet152"] == ["all_but_first", "every_second"]
+    assert jobs["cifar10/resnet50"] == [
+        *("all_but_first", "all_but_first_stages_2_3", "every_second")
+    ]
+    assert set(jobs) == {
+        "mnist/fcn5x256",
+        *(f"cifar10/resnet{depth}" for depth in (18, 50, 101, 152)),
+    }
+
+
+def test_the_small_print_says_what_was_computed_from_what():
+    first = plan().small_print(FIGURES["figure1"])
+    for words in ("quick preset", "mnist = digits5k", "30 epochs", "seeds: 5", "rerand: 3"):
+        assert words in first
+    assert "width" not in first
+    both = plan().small_print(FIGURES["figure18"])
+    for words in ("cifar10 = digits5k_as_cifar10", "imagenet = digits5k_as_imagenet", "width 1/8"):
+        assert words in both
+    assert "rerand" not in plan().small_print(TABLES["table3"])
+
+
+def test_the_small_print_is_silent_about_what_was_not_run():
+    assert "imagenet" not in plan("paper").small_print(FIGURES["figure18"])
+    assert plan("paper").small_print(FIGURES["figure5"]) == "paper preset"
