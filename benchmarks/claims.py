@@ -115,12 +115,16 @@ def joint(results: Path, network: Network) -> None:
             units = members(network, group)
             alone = single.loc[[(unit, "0") for unit in units]]
             worst = alone.loc[alone["mean"].idxmax()]
-            print(f"| {group} | {len(units)} | {tell(worst)} | {tell(together.loc[(group, '0')])} |")
+            print(
+                f"| {group} | {len(units)} | {tell(worst)} | {tell(together.loc[(group, '0')])} |"
+            )
 
 
 def frozen_and_removed(results: Path) -> None:
     print("\nAll blocks but the first of each stage, CIFAR10\n")
-    print("| network | full | re-initialized jointly | frozen | removed |\n|---|---:|---:|---:|---:|")
+    print(
+        "| network | full | re-initialized jointly | frozen | removed |\n|---|---:|---:|---:|---:|"
+    )
     for name in ("resnet50", "resnet101", "resnet152"):
         network = Network("cifar10", name)
         jointly = errors(results, network, "joint.csv").loc[("all_but_first", "0")]

@@ -62,9 +62,9 @@ def sources(experiment, recipe, epochs, data) -> tuple[torch.nn.Module, list[dic
     """Train, and return the final network and its sources: a fresh draw and some epochs."""
 
     def fresh(purpose: str) -> torch.nn.Module:
-        return draw(
-            experiment, recipe.initial_law, data.image_shape, 10, recipe.width, purpose
-        ).to(memory_format=memory_format(experiment.network))
+        return draw(experiment, recipe.initial_law, data.image_shape, 10, recipe.width, purpose).to(
+            memory_format=memory_format(experiment.network)
+        )
 
     network = fresh("initial")
     kept = {0: {name: tensor.clone() for name, tensor in network.state_dict().items()}}

@@ -24,7 +24,7 @@ from layer_robustness.trainstate import TrainState
 
 ROUNDS = 5
 EXPERIMENT = parse_network("mnist/fcn3x256").seed(0)
-RECIPE = Recipe(4, 128, 0.01, (), 0.2, 0.9, 0.0, (0, 4), "uniform_fan_in", "float32")
+RECIPE = Recipe(4, 128, 0.01, (), 0.2, 0.9, 0.0, (0, 4), "uniform_fan_in", 1, "none", "float32")
 
 
 class Images(TorchDataset):

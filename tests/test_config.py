@@ -19,8 +19,8 @@ from layer_robustness.errors import InputError
 from layer_robustness.experiments import parse_network
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.models.initialization import LAWS
-from layer_robustness.precision import PRECISIONS
 from layer_robustness.plan import Plan
+from layer_robustness.precision import PRECISIONS
 from layer_robustness.sources import SOURCES
 from layer_robustness.tables.registry import TABLES
 

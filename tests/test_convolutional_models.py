@@ -113,9 +113,7 @@ def test_only_blocks_whose_shape_changes_have_a_downsampling_skip(architecture, 
     with torch.device("meta"):
         network = build(parse_network(f"cifar10/{architecture}"), CIFAR, 10)
     found = {
-        name
-        for name, unit in network.units()
-        if "resblk" in name and unit.downsample is not None
+        name for name, unit in network.units() if "resblk" in name and unit.downsample is not None
     }
     assert found == {f"stage{stage}.resblk1" for stage in first}
 

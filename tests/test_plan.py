@@ -83,3 +83,4 @@ def test_the_small_print_says_what_was_computed_from_what():
 def test_the_small_print_is_silent_about_what_was_not_run():
     assert "imagenet" not in plan("paper").small_print(FIGURES["figure18"])
     assert plan("paper").small_print(FIGURES["figure5"]) == "paper preset"
+    assert "ResNet50" in plan().small_print(FIGURES["figure7"])

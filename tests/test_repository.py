@@ -38,7 +38,9 @@ def test_a_checker_is_content(command):
 @pytest.mark.parametrize("module", LIGHT)
 def test_a_light_step_imports_nothing_heavy(module):
     for path in source_files(module):
-        assert not re.search(r"^\s*(import|from) (torch|timm|mlxtend)", (ROOT / path).read_text(), re.M)
+        assert not re.search(
+            r"^\s*(import|from) (torch|timm|mlxtend)", (ROOT / path).read_text(), re.M
+        )
 
 
 def test_source_files_are_what_python_imports():

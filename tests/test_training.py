@@ -193,7 +193,9 @@ def test_the_precision_is_that_of_the_arithmetic(few_digits, deep_recipe):
     """On a CPU tf32 is float32; bf16 rounds, and leaves the weights in float32."""
     experiment = parse_network("mnist/resnet18").seed(0)
     states = {
-        precision: trained([experiment], replace(deep_recipe, precision=precision), few_digits)[1][0]
+        precision: trained([experiment], replace(deep_recipe, precision=precision), few_digits)[1][
+            0
+        ]
         for precision in ("float32", "tf32", "bf16")
     }
     assert equal(states["tf32"].weights, states["float32"].weights)

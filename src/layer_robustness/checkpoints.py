@@ -215,9 +215,7 @@ class TrainedNetwork:
             raise InputError(
                 f"{folder} was trained on other data than {dataset.source}: train again"
             )
-        network = build(
-            experiment.network, dataset.image_shape, dataset.classes, recipe.width
-        )
+        network = build(experiment.network, dataset.image_shape, dataset.classes, recipe.width)
         network.to(
             PRECISIONS[recipe.precision].weights,
             memory_format=memory_format(experiment.network),

@@ -11,7 +11,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from layer_robustness.errors import InputError
 from layer_robustness.models.sequence import UnitSequence
-from layer_robustness.ranks import Ranks
+from layer_robustness.ranks import ALONE, Ranks
 
 
 class Single:
@@ -25,9 +25,7 @@ class Single:
         Processes that train it together, each with its part of every batch.
     """
 
-    def __init__(
-        self, network: UnitSequence, frozen: Sequence[str] = (), ranks: Ranks = Ranks()
-    ):
+    def __init__(self, network: UnitSequence, frozen: Sequence[str] = (), ranks: Ranks = ALONE):
         self.frozen = [network.get_submodule(name) for name in frozen]
         for unit in self.frozen:
             unit.requires_grad_(False)
@@ -43,7 +41,7 @@ class Single:
         return self.forward(images[0]).unsqueeze(0)
 
     def train(self, mode: bool) -> None:
-        """Switch between training and evaluation; a frozen unit's running statistics stand still."""
+        """Switch between training and evaluation; frozen running statistics stand still."""
         self.network.train(mode)
         for unit in self.frozen:
             unit.eval()

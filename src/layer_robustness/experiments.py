@@ -1,4 +1,4 @@
-"""Names of experiments: `cifar10/resnet50+wd/seed0` is data set, model and seed, and its path too."""
+"""Names of experiments: `cifar10/vgg16+wd/seed0` is data set, model and seed, and its path too."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,8 @@ from layer_robustness.errors import InputError
 
 DATASETS = ("mnist", "cifar10", "imagenet")
 # wd: with weight decay; bn: with batch normalization
-VARIANTS = {"fcn": ("", "wd"), "vgg": ("", "wd", "bn", "wd+bn"), "resnet": ("", "wd", "bn", "wd+bn")}
+OF_CONVOLUTIONS = ("", "wd", "bn", "wd+bn")
+VARIANTS = {"fcn": ("", "wd"), "vgg": OF_CONVOLUTIONS, "resnet": OF_CONVOLUTIONS}
 # Of all residual blocks but the first of each stage (Table 1). frozen: they keep their initial
 # values while the others are trained; removed: they are not there.
 TREATMENTS = ("frozen", "removed")

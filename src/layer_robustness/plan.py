@@ -157,6 +157,8 @@ class Plan:
     def small_print(self, target: Target) -> str:
         """Say which preset, data, scale, seeds and draws a figure or table was computed from."""
         ran = self.ran(target)
+        if not target.networks:
+            return "drawn from the blocks of ResNet50 as they are built"
         if not ran:
             return f"{self.config['preset']} preset"
         recipes = [recipe_of(self.config, network) for network in ran]

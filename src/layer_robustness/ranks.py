@@ -33,6 +33,9 @@ class Ranks:
             dist.barrier()
 
 
+ALONE = Ranks()
+
+
 def own_device(device: torch.device) -> torch.device:
     """Return the GPU of this process where torchrun started several."""
     if device.type == "cuda" and "LOCAL_RANK" in os.environ:
@@ -45,7 +48,7 @@ def own_device(device: torch.device) -> torch.device:
 def joined(device: torch.device) -> Iterator[Ranks]:
     """Join the processes that torchrun started; without torchrun this process is alone."""
     if "WORLD_SIZE" not in os.environ:
-        yield Ranks()
+        yield ALONE
         return
     dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
     try:

@@ -16,7 +16,7 @@ from layer_robustness.groups import frozen_units
 from layer_robustness.models.build import build, memory_format
 from layer_robustness.precision import PRECISIONS, arithmetic
 from layer_robustness.progress import Progress
-from layer_robustness.ranks import Ranks
+from layer_robustness.ranks import ALONE, Ranks
 from layer_robustness.recipe import Recipe
 from layer_robustness.trainstate import TrainState
 
@@ -31,7 +31,7 @@ def train(
     recipe: Recipe,
     dataset: Dataset,
     keep: Keep,
-    ranks: Ranks = Ranks(),
+    ranks: Ranks = ALONE,
 ) -> None:
     """Train experiments of one shape side by side, from their states to the recipe's last epoch.
 
@@ -96,9 +96,7 @@ def assemble(experiments, states, recipe, dataset, ranks) -> Single | Stack:
     """Build the networks, on the data's device, and load their states."""
     networks = []
     for experiment, state in zip(experiments, states, strict=True):
-        network = build(
-            experiment.network, dataset.image_shape, dataset.classes, recipe.width
-        ).to(
+        network = build(experiment.network, dataset.image_shape, dataset.classes, recipe.width).to(
             dataset.device,
             PRECISIONS[recipe.precision].weights,
             memory_format=memory_format(experiment.network),

@@ -5,9 +5,12 @@ import importlib
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from layer_robustness.errors import InputError, exit_with_one_line
 from layer_robustness.figures import style
 from layer_robustness.figures.collect import collect, collect_blocks
+from layer_robustness.figures.panels import Figure
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.files import replacing
 
@@ -29,12 +32,17 @@ def main() -> None:
         frame = collect_blocks(figure, arguments.structure)
     else:
         raise InputError(f"{figure.name} needs --structure, a file that commands.structure wrote")
-    output = arguments.output / figure.name
+    write(figure, frame, arguments.output, arguments.small_print)
+
+
+def write(figure: Figure, frame: pd.DataFrame, folder: Path, small_print: str) -> None:
+    """Write the figure of this frame, and the frame itself."""
+    output = folder / figure.name
     with replacing(output.with_suffix(".csv")) as temporary:
         frame.to_csv(temporary, index=False)
     # By name, so that an edit to one kind of drawing concerns only the figures of that kind.
     kind = importlib.import_module(f"layer_robustness.figures.{figure.kind}")
-    style.save(kind.draw(figure, frame), output, arguments.small_print)
+    style.save(kind.draw(figure, frame), output, small_print)
 
 
 if __name__ == "__main__":

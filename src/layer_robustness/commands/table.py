@@ -4,10 +4,12 @@ import argparse
 import json
 from pathlib import Path
 
+import pandas as pd
+
 from layer_robustness.errors import exit_with_one_line
 from layer_robustness.files import replacing
 from layer_robustness.tables import errors, style
-from layer_robustness.tables.registry import TABLES
+from layer_robustness.tables.registry import TABLES, Table
 
 KINDS = {"errors": errors}
 
@@ -22,16 +24,20 @@ def main() -> None:
     parser.add_argument("--small-print", required=True)
     arguments = parser.parse_args()
     table = TABLES[arguments.table]
-    kind = KINDS[table.kind]
-    frame = kind.collect(table, arguments.results, arguments.seeds)
-    shown = kind.layout(table, frame)
+    frame = KINDS[table.kind].collect(table, arguments.results, arguments.seeds)
+    write(table, frame, arguments.output, arguments.small_print)
+
+
+def write(table: Table, frame: pd.DataFrame, folder: Path, small_print: str) -> None:
+    """Write the table of this frame in all its forms."""
+    shown = KINDS[table.kind].layout(table, frame)
     texts = {
         ".csv": frame.to_csv(index=False),
-        ".md": style.markdown(table, shown, arguments.small_print),
-        ".tex": style.latex(table, shown, arguments.small_print),
+        ".md": style.markdown(table, shown, small_print),
+        ".tex": style.latex(table, shown, small_print),
     }
     for suffix, text in texts.items():
-        with replacing(arguments.output / f"{table.name}{suffix}") as temporary:
+        with replacing(folder / f"{table.name}{suffix}") as temporary:
             temporary.write_text(text)
 
 

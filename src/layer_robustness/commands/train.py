@@ -14,7 +14,7 @@ from layer_robustness.checkpoints import TrainingFolder, code_digest
 from layer_robustness.devices import choose
 from layer_robustness.errors import exit_with_one_line
 from layer_robustness.experiments import parse_network
-from layer_robustness.ranks import Ranks, joined, own_device
+from layer_robustness.ranks import ALONE, Ranks, joined, own_device
 from layer_robustness.recipe import Recipe
 from layer_robustness.training import train
 from layer_robustness.workers import run_all
@@ -79,7 +79,7 @@ def stacks(folders: Sequence[TrainingFolder]) -> list[Sequence[TrainingFolder]]:
 
 def train_alone(folder: TrainingFolder) -> None:
     """Train one network."""
-    train_together([folder], Ranks())
+    train_together([folder], ALONE)
 
 
 def train_together(folders: Sequence[TrainingFolder], ranks: Ranks) -> None:
