@@ -4,7 +4,7 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/src
 
-.PHONY: figures test benchmarks lock
+.PHONY: figures test kept benchmarks lock
 .DELETE_ON_ERROR:
 
 figures: .venv/requirements.done
@@ -13,8 +13,15 @@ figures: .venv/requirements.done
 test: .venv/requirements-test.done
 	pytest
 
+# Figures of full-size runs, from their kept results, into paper_figures/kept/.
+kept: .venv/requirements.done
+	for preset in kept/*/; do \
+		python -m layer_robustness.commands.redraw $$preset --output paper_figures/$$preset || exit 1; \
+	done
+
 benchmarks: .venv/requirements-test.done
 	python benchmarks/training.py
+	python benchmarks/convolutions.py
 	python benchmarks/probe.py
 	python benchmarks/family.py
 	python benchmarks/workflow.py

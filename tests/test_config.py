@@ -130,7 +130,7 @@ WRONG = [
     (f"{FCN}.epochs", 0, [f"{FCN}.epochs", "0", "an integer >= 1"]),
     (f"{FCN}.epochs", "30", [f"{FCN}.epochs", "'30'", "an integer"]),
     (f"{FCN}.epochs", True, [f"{FCN}.epochs", "True", "an integer"]),
-    (f"{FCN}.epochs", 20, ["checkpoints", "[0, 1, 3, 30]", "cifar10/fcn", "from 0 to 20"]),
+    (f"{FCN}.epochs", 20, ["checkpoints", "mnist/fcn", "from 0 to 20"]),
     (f"{FCN}.checkpoints", [1, 30], ["checkpoints", "[1, 30]", "from 0 to 30"]),
     (f"{FCN}.checkpoints", [0, 31], ["checkpoints", "[0, 31]", "from 0 to 30"]),
     (f"{FCN}.checkpoints", [0, 0, 30], ["checkpoints", "without repetitions"]),

@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -14,6 +15,7 @@ import pandas as pd
 import pytest
 import yaml
 from PIL import Image
+from snakemake.utils import update_config
 
 from conftest import ROOT
 from layer_robustness import data, tensorfile
@@ -189,6 +191,30 @@ def write_imagenet(folder: Path) -> None:
             for number in range(count):
                 pixels = chance.integers(0, 256, (240 + number, 300, 3), dtype=np.uint8)
                 Image.fromarray(pixels).save(folder / split / name / f"{number}.JPEG")
+
+
+def test_kept_results_are_redrawn_as_they_were(built, tmp_path):
+    """From small files alone: no weights, no Snakemake, no GPU."""
+    config = yaml.safe_load((built / "config/config.yaml").read_text())
+    update_config(config, yaml.safe_load((built / "tests/tiny.yaml").read_text()))
+    kept = tmp_path / "kept"
+    for network in ("fcn3x256", "fcn5x256"):
+        folder = kept / "mnist" / network / "seed0"
+        folder.mkdir(parents=True)
+        for path in (built / "results/tiny/mnist" / network / "seed0").glob("*.csv"):
+            shutil.copy(path, folder)
+    command = [sys.executable, "-m", "layer_robustness.commands.redraw"]
+    command += [str(kept), "--output", str(tmp_path / "figures")]
+    environment = os.environ | {"PYTHONPATH": str(built / "src")}
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert "config.yaml is missing" in ended.stderr and ended.stderr.count("\n") == 1
+    (kept / "config.yaml").write_text(yaml.safe_dump(config))
+    subprocess.run(command, env=environment, check=True)
+    for name in ("figure1", "figure8"):
+        for suffix in ("csv", "pdf"):
+            redrawn = (tmp_path / "figures" / f"{name}.{suffix}").read_bytes()
+            assert redrawn == (built / "paper_figures" / f"{name}.{suffix}").read_bytes()
+    assert {path.stem for path in (tmp_path / "figures").iterdir()} == {"figure1", "figure8"}
 
 
 def test_imagenet_is_trained_and_probed_from_its_folder(built, tmp_path):

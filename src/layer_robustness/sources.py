@@ -159,8 +159,8 @@ def fashion_mnist_as_cifar10() -> Dataset:
 
 
 def digits5k_as_imagenet() -> Dataset:
-    """Return digits5k in ImageNet's place, 32 x 32 pixels."""
-    return stand_in("digits5k_as_imagenet", digits5k(), padded)
+    """Return digits5k in ImageNet's place."""
+    return stand_in("digits5k_as_imagenet", digits5k())
 
 
 SOURCES: dict[str, Callable[..., Dataset]] = {

@@ -8,7 +8,9 @@ from torch import Tensor
 from layer_robustness.data import Dataset, from_splits
 
 
-def stand_in(source: str, grey: Dataset, shaped: Callable[[Tensor], Tensor]) -> Dataset:
+def stand_in(
+    source: str, grey: Dataset, shaped: Callable[[Tensor], Tensor] = lambda images: images
+) -> Dataset:
     """Make colour images [N, 3, H, W] of grey ones: shape them, and repeat them as 3 channels."""
 
     def split(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:

@@ -18,7 +18,9 @@ def run_all(task: Callable, items: Iterable, workers: int) -> None:
     memory and start at once. Items are begun in their order; give the longest first.
     """
     torch.set_num_threads(1)
-    if workers == 1:
+    items = list(items)
+    workers = min(workers, len(items))
+    if workers <= 1:
         for item in items:
             task(item)
         return
