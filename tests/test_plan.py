@@ -17,17 +17,20 @@ def plan(preset: str = "config", **changes) -> Plan:
     return Plan(config | changes)
 
 
+@pytest.mark.parametrize("seeds", [1, 2])
 @pytest.mark.parametrize("preset", ["config", "paper", "fashion"])
-def test_every_experiment_is_trained_by_one_job(preset):
+def test_every_experiment_is_trained_by_one_job(preset, seeds):
     of_preset = plan(preset)
+    of_preset.config["training"]["*"]["seeds"] = seeds
     trained = [experiment for family in of_preset.families for experiment in family.experiments]
     assert sorted(trained) == sorted(
         network.seed(seed)
         for network in of_preset.networks
         for seed in range(seeds_of(of_preset.config, network))
     )
-    rules = [family.rule for family in of_preset.families]
-    assert len(set(rules)) == len(rules)
+    for families in (of_preset.families, of_preset.joint_families):
+        rules = [family.rule for family in families]
+        assert len(set(rules)) == len(rules)
 
 
 def test_the_quick_preset_trains_all_that_the_paper_did():

@@ -81,24 +81,18 @@ class Plan:
         together = defaultdict(list)
         for experiment in self.experiments:
             together[self.job(experiment)].append(experiment)
-        return tuple(
-            Family(
-                str(experiments[0].network)
-                if len({experiment.network for experiment in experiments}) == 1 and job[1:]
-                else "/".join(job),
-                tuple(experiments),
-            )
-            for job, experiments in together.items()
-        )
+        return tuple(Family(job, tuple(experiments)) for job, experiments in together.items())
 
-    def job(self, experiment: Experiment) -> tuple[str, ...]:
+    def job(self, experiment: Experiment) -> str:
         """Name the job that an experiment is a part of."""
         network = experiment.network
-        wanted_by = [t.name for t in self.targets if network in t.networks]
         separate = network.kind != "fcn" and self.config["convolutional_jobs"] == "separate"
         if separate or experiment not in self.wanted:
-            return (str(experiment),)
-        return (network.dataset, "_".join(wanted_by))
+            return str(experiment)
+        alike = [n for n in self.networks if self.wanted_by[n] == self.wanted_by[network]]
+        if alike == [network]:
+            return str(network)
+        return "/".join(self.wanted_by[network])
 
     @cached_property
     def wanted(self) -> frozenset[Experiment]:
@@ -106,15 +100,26 @@ class Plan:
         return frozenset(e for network in self.networks for e in self.seeds(network))
 
     @cached_property
+    def wanted_by(self) -> dict[Network, tuple[str, str]]:
+        """The data set of each network, and the figures and tables that need it."""
+        return {
+            network: (
+                network.dataset,
+                "_".join(target.name for target in self.targets if network in target.networks),
+            )
+            for network in self.networks
+        }
+
+    @cached_property
     def joint_families(self) -> tuple[Family, ...]:
-        """The experiments of which groups of units are reset jointly, by job."""
+        """The experiments of which groups of units are reset jointly: a network's in a job."""
         families = []
         for family in self.families:
-            by_groups = defaultdict(list)
-            for experiment in family.experiments:
-                if groups := self.joint_groups(experiment.network):
-                    by_groups[experiment.network, *groups].append(experiment)
-            families += [Family(str(key[0]), tuple(e)) for key, e in by_groups.items()]
+            networks = dict.fromkeys(experiment.network for experiment in family.experiments)
+            for network in filter(self.joint_groups, networks):
+                of_network = tuple(e for e in family.experiments if e.network == network)
+                alone = len(networks) == 1
+                families.append(Family(family.name if alone else str(network), of_network))
         return tuple(families)
 
     def files(self, experiments: Iterable[Experiment], name: str) -> list[str]:
