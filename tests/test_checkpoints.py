@@ -24,9 +24,11 @@ from layer_robustness.errors import InputError
 from layer_robustness.experiments import parse_network
 from layer_robustness.files import replacing
 from layer_robustness.models.build import build
+from layer_robustness.resets import Limits, reset_rows
 from layer_robustness.trainstate import TrainState
 
 NETWORK = parse_network("mnist/fcn3x32")
+LIMITS = Limits(draws=1, micro_batch=64, memory=10**9)
 
 
 def folder_of(tmp_path, recipe, dataset, seed=0) -> TrainingFolder:
@@ -247,6 +249,24 @@ def test_no_byte_of_a_file_can_change_unnoticed(tmp_path):
         except InputError:
             continue
         assert metadata == original[1] and torch.equal(tensors["a"], original[0]["a"])
+
+
+@pytest.mark.parametrize("name", ["mnist/resnet18+bn", "mnist/vgg11+bn", "mnist/resnet18+frozen"])
+def test_a_probe_starts_from_the_network_that_was_trained(tmp_path, recipe, few_digits, name):
+    """Its full model errs as the history says; its running statistics are those of training."""
+    experiment = parse_network(name).seed(0)
+    recipe = replace(recipe, epochs=2, checkpoints=(0, 2), initial_law="lecun_normal", width=0.125)
+    folder = TrainingFolder(tmp_path / str(experiment), experiment, recipe, few_digits)
+    train_alone(folder)
+    trained = TrainedNetwork.load(tmp_path, experiment, few_digits)
+    before = trained.checkpoint(2)
+    groups = {"fullmodel": trained.network.unit_names}
+    rows = {(row["unit"], row["source"]): row for row in reset_rows(trained, groups, LIMITS)}
+    with (folder.path / "training.csv").open() as file:
+        *_, last = csv.DictReader(file)
+    assert rows["fullmodel", "2"]["error"] == pytest.approx(float(last["test_error"]))
+    after = trained.network.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
 
 
 def test_an_edit_of_the_code_while_it_runs_is_not_what_ran(tmp_path, recipe, few_digits):

@@ -165,6 +165,7 @@ def chunks(items: Sequence, size: int) -> Iterator[Sequence]:
 @torch.inference_mode()
 def largest_activation(network: UnitSequence, image: Tensor) -> int:
     """Bytes of the largest module output for one image [1, ...]."""
+    network.eval()  # or the image would count in the running statistics
     sizes = [image.nbytes]
     hooks = [
         module.register_forward_hook(lambda _, __, output: sizes.append(output.nbytes))
