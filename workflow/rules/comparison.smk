@@ -7,24 +7,8 @@ from layer_robustness.paper import FILES
 
 COMPARISON = "Comparison with the paper"
 VALUES = [
-    os.path.relpath(Path(workflow.basedir) / "resources/paper" / file)
-    for file in FILES
+    os.path.relpath(Path(workflow.basedir) / "resources/paper" / file) for file in FILES
 ]
-
-
-def compared(*targets):
-    """Inputs of a step that reads results of figures, tables or claims, and how they were run."""
-    sources = {setup["data"] for setup in setups_of(*targets).values()}
-    files = [file for target in targets for file in PLAN.target_files(target)]
-    return {
-        "results": list(dict.fromkeys(files)),
-        "data": [f"results/data/{source}.json" for source in sorted(sources)],
-    }
-
-
-def setups_of(*targets):
-    """How the networks of figures, tables or claims are run."""
-    return PLAN.setups(dict.fromkeys(n for target in targets for n in target.networks))
 
 
 rule comparison:
