@@ -189,7 +189,7 @@ def test_parts_that_compare_data_sets_need_the_papers_data(papers):
 def test_what_was_not_run_is_named_and_the_rest_is_judged(papers):
     setups = dict(papers.results.setups)
     del setups["cifar10/vgg13"]
-    rows = judge(CLAIMS, replace(papers.results, setups=setups)).query("claim == 4")
+    rows = judge(CLAIMS[3:4], replace(papers.results, setups=setups))
     assert set(rows["part_verdict"]) == {SUPPORTED}
     reasons = rows.set_index("case")["why_not_tested"]
     assert set(reasons["cifar10/vgg13"]) == {"cifar10/vgg13 was not run"}
@@ -317,10 +317,13 @@ def run(papers, output):
     return {path.name: path.read_bytes() for path in output.iterdir()}
 
 
-def test_the_command_writes_the_same_two_files_twice_without_torch(papers, tmp_path):
-    first, second = run(papers, tmp_path / "first"), run(papers, tmp_path / "second")
-    assert first == second and set(first) == {"claims.csv", "claims.md"}
-    assert first["claims.csv"].decode() == papers.rows.to_csv(index=False)
+def test_the_command_writes_what_is_judged_without_torch(papers, tmp_path):
+    written = run(papers, tmp_path / "out")
+    assert set(written) == {"claims.csv", "claims.md"}
+    assert written["claims.csv"].decode() == papers.rows.to_csv(index=False)
+    head, _, rest = written["claims.md"].decode().partition("\n\n|")
+    assert "papers0 preset: cifar10 = cifar10 (width 1, 100 epochs, seeds: 2)" in head
+    assert rest in summary.markdown(CLAIMS, papers.rows, "# head")
 
 
 def test_the_summary_says_what_the_rows_say(papers):

@@ -2,6 +2,7 @@
 import os
 
 from layer_robustness.claims.criteria import CLAIMS
+from layer_robustness.commands.comparison import COMPARED
 from layer_robustness.commands.comparison_figure import DRAWN
 from layer_robustness.paper import FILES
 
@@ -13,7 +14,7 @@ VALUES = [
 
 rule comparison:
     input:
-        **compared(*TARGETS.values()),
+        **compared(*COMPARED),
         paper=VALUES,
         code=source_files("commands.comparison"),
     output:
@@ -31,7 +32,7 @@ rule comparison:
     params:
         preset=config["preset"],
         paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
-        setups=json.dumps(setups_of(*TARGETS.values())),
+        setups=json.dumps(setups_of(*COMPARED)),
     shell:
         "python -m layer_robustness.commands.comparison --results results/{params.preset} --data results/data"
         " --paper {params.paper:q} --output paper_figures --setups {params.setups:q} > {log} 2>&1"
