@@ -179,9 +179,12 @@ def test_opposite_results_agree_in_nothing(tmp_path):
 
 def test_order_is_not_compared_where_all_layers_are_of_one_kind(tmp_path):
     """The paper's layers are all at chance when re-randomized, all unharmed at checkpoint 1."""
-    write_fcn(tmp_path, reset_to_0(0.5, 0.2, 0.1, 0.3))
+    errors = {"layer1": 0.5, "layer2": 0.2, "layer3": 0.1, "layer4": 0.3}
+    sources = ("rerand", "0", "1")
+    write_fcn(tmp_path, {n: dict.fromkeys(sources, [[e]] * 2) for n, e in errors.items()})
     summary = panel_1a(tmp_path)
     assert summary.loc[["rerand", "1"], "spearman"].isna().all()
+    assert summary.loc["0", "spearman"] == pytest.approx(0.8)
     assert summary.loc[["rerand", "1"], AGREEMENTS].notna().all(axis=None)
     assert summary.loc["100", AGREEMENTS].isna().all()
 
