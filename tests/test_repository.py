@@ -10,6 +10,7 @@ from conftest import ROOT
 from layer_robustness.imports import source_files
 
 LIGHT = ["commands.figure", "commands.table", "plan", "imports", "config"]
+LIGHT += ["commands.comparison", "commands.comparison_figure", "commands.claims"]
 LIGHT += [f"figures.{kind}" for kind in ("heatmap", "bars", "lines", "blocks")]
 
 
