@@ -12,6 +12,7 @@ include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/probe.smk"
 include: "workflow/rules/figures.smk"
+include: "workflow/rules/comparison.smk"
 
 
 # Without an output, so that it notices a figure that was deleted.
@@ -22,3 +23,10 @@ rule:
     input:
         expand("paper_figures/{name}.{type}", name=FIGURES, type=["pdf", "png", "csv"]),
         expand("paper_figures/{name}.{type}", name=TABLES, type=["csv", "md", "tex"]),
+        expand(
+            "paper_figures/comparison_{name}.{type}", name=DRAWN, type=["pdf", "png"]
+        ),
+        "paper_figures/comparison.csv",
+        "paper_figures/comparison_panels.csv",
+        "paper_figures/claims.csv",
+        "paper_figures/claims.md",

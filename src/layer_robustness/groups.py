@@ -38,6 +38,22 @@ def complement(network: Network, group: str) -> tuple[str, ...]:
     return tuple(unit for unit in network.units if unit not in inside)
 
 
+def downsampling(network: Network) -> tuple[str, ...]:
+    """Names of a ResNet's blocks whose skip is a convolution, as their shape changes.
+
+    They are the first of each stage; in ResNet18 and 34, whose blocks do not widen, stage1 has
+    none.
+    """
+    blocks = tuple(unit for unit in network.units if unit.endswith(".resblk1"))
+    return blocks[1:] if network.architecture in ("resnet18", "resnet34") else blocks
+
+
+def identity_skips(network: Network) -> tuple[str, ...]:
+    """Names of a ResNet's other blocks."""
+    others = downsampling(network)
+    return tuple(unit for unit in network.units if "resblk" in unit and unit not in others)
+
+
 def frozen_units(network: Network) -> tuple[str, ...]:
     """Names of the units that keep their initial values in training."""
     return members(network, "all_but_first") if network.treatment == "frozen" else ()

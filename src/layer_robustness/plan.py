@@ -159,6 +159,20 @@ class Plan:
         """Seeds of each network of a figure or table that is trained."""
         return {str(network): seeds_of(self.config, network) for network in self.ran(target)}
 
+    def setups(self, networks: Iterable[Network]) -> dict[str, dict]:
+        """How those of the networks that are trained are run, of builtin types (see setups.py)."""
+        found = {}
+        for network in networks:
+            if network in self.networks:
+                recipe = recipe_of(self.config, network)
+                found[str(network)] = {
+                    "data": self.source(network.dataset),
+                    "width": recipe.width,
+                    "epochs": recipe.epochs,
+                    "seeds": seeds_of(self.config, network),
+                }
+        return found
+
     def small_print(self, target: Target) -> str:
         """Say which preset, data, scale, seeds and draws a figure or table was computed from."""
         ran = self.ran(target)

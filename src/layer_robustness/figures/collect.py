@@ -1,7 +1,7 @@
 """From result files to the numbers that a figure draws.
 
 Each value is a mean over seeds of means over draws; its `std` is the sample standard deviation over
-seeds, empty for one seed.
+seeds, empty for one seed, and its `std_draws` the same over draws, averaged over seeds.
 """
 
 import json
@@ -15,7 +15,7 @@ from layer_robustness.groups import members
 
 CELL_COLUMNS = (
     *("figure", "dataset", "architecture", "variant", "joint_group", "layer", "checkpoint"),
-    *("quantity", "value", "std", "seeds", "draws"),
+    *("quantity", "value", "std", "std_draws", "seeds", "draws"),
 )
 # The columns of what a figure draws, by its kind.
 COLUMNS = {
@@ -42,9 +42,10 @@ def cells(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     """Average a column over draws, then over seeds; one row for each unit and source, in order."""
     by = ["unit", "source"]
     draws = frame.groupby(by, sort=False)["draw"].nunique()
-    per_seed = frame.groupby([*by, "seed"], sort=False)[column].mean()
-    over_seeds = per_seed.groupby(by, sort=False).agg(["mean", "std", "count"])
-    return over_seeds.join(draws).reset_index()
+    per_seed = frame.groupby([*by, "seed"], sort=False)[column].agg(["mean", "std"])
+    over_seeds = per_seed["mean"].groupby(by, sort=False).agg(["mean", "std", "count"])
+    std_draws = per_seed["std"].groupby(by, sort=False).mean().rename("std_draws")
+    return over_seeds.join([std_draws, draws]).reset_index()
 
 
 def cells_panel(figure: Figure, panel: Panel, results: Path, seeds: dict[str, int]) -> pd.DataFrame:
@@ -68,6 +69,7 @@ def cells_panel(figure: Figure, panel: Panel, results: Path, seeds: dict[str, in
             "quantity": panel.quantity,
             "value": found["mean"],
             "std": found["std"],
+            "std_draws": found["std_draws"],
             "seeds": found["count"],
             "draws": found["draw"],
         }

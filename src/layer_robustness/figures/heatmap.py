@@ -34,25 +34,28 @@ def draw(figure: Figure, frame: pd.DataFrame) -> Drawing:
     return drawing
 
 
-def draw_panel(axes: Axes, figure: Figure, panel: Panel, cells: pd.DataFrame) -> None:
-    """Draw one heatmap."""
+def draw_panel(
+    axes: Axes, figure: Figure, panel: Panel, cells: pd.DataFrame, **colours: float | str
+) -> None:
+    """Draw one heatmap; `colours` may give its colour map and the ends of its scale."""
     grid = cells.pivot(index="layer", columns="checkpoint", values="value")
     grid = grid.loc[cells["layer"].unique(), cells["checkpoint"].unique()]
     grid = grid.T if figure.transposed else grid
     cell = 1 / grid.shape[1]  # of the heatmap's width
-    sns.heatmap(
-        grid,
-        ax=axes,
-        cmap="rocket",
-        cbar_kws={
-            "pad": 0.35 * cell,
-            "fraction": 0.6 * cell,
-            "aspect": 10 if figure.transposed else 20,
-        },
-        linewidths=0.3,
-        xticklabels=True,
-        yticklabels=True,
-    )
+    with style.alone(axes):
+        sns.heatmap(
+            grid,
+            ax=axes,
+            **{"cmap": "rocket", **colours},
+            cbar_kws={
+                "pad": 0.35 * cell,
+                "fraction": 0.6 * cell,
+                "aspect": 10 if figure.transposed else 20,
+            },
+            linewidths=0.3,
+            xticklabels=True,
+            yticklabels=True,
+        )
     axes.set(xlabel="" if figure.transposed else "checkpoint", ylabel="")
     axes.tick_params(axis="both", length=0)
     axes.tick_params(axis="y", rotation=0)

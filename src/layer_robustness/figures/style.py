@@ -1,7 +1,8 @@
 """How every figure looks, and how it is saved."""
 
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import matplotlib as mpl
@@ -54,6 +55,18 @@ def panels(
         ratios = widths[len(axes) : len(axes) + count]
         axes.extend(row.subplots(1, count, squeeze=False, width_ratios=ratios).flat)
     return drawing, axes
+
+
+@contextmanager
+def alone(axes: Axes) -> Iterator[None]:
+    """Hide all rows but that of the axes: seaborn draws what it sees with each heatmap it adds."""
+    row = axes.get_figure(root=False)
+    rows = axes.get_figure(root=True).subfigs
+    for other in rows:
+        other.set_visible(other is row)
+    yield
+    for other in rows:
+        other.set_visible(True)
 
 
 def not_run(axes: Axes, dataset: str) -> None:

@@ -1,0 +1,62 @@
+"""What claim 11 measures: how accuracy changes when residual blocks are swapped at random.
+
+From adversarial.csv, whose rows have an accuracy (fraction) for each `attack` (clean, fgsm, pgd and
+others, which are not the paper's) on the `baseline` and on the `stochastic` classifiers, by `r`,
+`s` and `repetition`. Repetitions take the place of draws.
+"""
+
+import pandas as pd
+
+from layer_robustness.claims.evidence import NotTestedError, Results, Sample
+from layer_robustness.criticality import is_trained
+from layer_robustness.experiments import Network
+
+
+def gains(results: Results, network: Network, attack: str) -> pd.DataFrame:
+    """Accuracy beyond the baseline's: classifiers (r, s) by seeds and repetitions.
+
+    Raises
+    ------
+    NotTestedError
+        If the baseline did not learn, or one of the two was not attacked in this way.
+    """
+    frame = results.read(network, "adversarial.csv").rename(columns={"repetition": "draw"})
+    baseline = frame[frame["configuration"] == "baseline"].groupby("attack")["accuracy"].mean()
+    swapped = frame[(frame["configuration"] == "stochastic") & (frame["attack"] == attack)]
+    if swapped.empty or not {"clean", attack} <= set(baseline.index):
+        raise NotTestedError(f"{network} has no rows of {attack} in adversarial.csv")
+    if not is_trained(1 - baseline["clean"], results.chance(network)):
+        raise NotTestedError(f"{network} did not learn (accuracy {baseline['clean']:.2f})")
+    wide = swapped.pivot(index=["r", "s"], columns=["seed", "draw"], values="accuracy")
+    return wide - baseline[attack]
+
+
+def chosen(changes: pd.DataFrame, row: tuple[float, float]) -> Sample:
+    """Take one classifier."""
+    return Sample(changes.loc[row], "r = {:g}, s = {:g}".format(*row))
+
+
+def clean_loss(results: Results, network: Network) -> Sample:
+    """Of the classifier that loses most."""
+    losses = -gains(results, network, "clean")
+    return chosen(losses, losses.mean(axis=1).idxmax())
+
+
+def fgsm_gain(results: Results, network: Network) -> Sample:
+    """Of the classifier that gains least."""
+    changes = gains(results, network, "fgsm")
+    return chosen(changes, changes.mean(axis=1).idxmin())
+
+
+def pgd_gain(results: Results, network: Network) -> Sample:
+    """Of the classifier that gains least."""
+    changes = gains(results, network, "pgd")
+    return chosen(changes, changes.mean(axis=1).idxmin())
+
+
+def pgd_to_fgsm(results: Results, network: Network) -> Sample:
+    """Gain against PGD as a share of that against FGSM, of the classifier where it is largest."""
+    shares = gains(results, network, "pgd").div(
+        gains(results, network, "fgsm").mean(axis=1), axis=0
+    )
+    return chosen(shares, shares.mean(axis=1).idxmax())

@@ -1,0 +1,121 @@
+"""What the results say of single networks: costs of resets, final errors, and their intervals."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+from scipy.stats import t
+
+from layer_robustness.criticality import cost, is_trained
+from layer_robustness.experiments import Network
+from layer_robustness.figures import collect
+from layer_robustness.setups import Setup
+
+CONFIDENCE = 0.95
+
+
+class NotTestedError(Exception):
+    """Results cannot test something; the message says why."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A number for each seed and draw (index `seed`, `draw`), and the layers that it is about."""
+
+    values: pd.Series
+    layers: str = ""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean and its 95% t-interval: over seeds, or of one seed over draws; `basis` says which."""
+
+    mean: float
+    low: float
+    high: float
+    basis: str
+
+
+def estimate(values: pd.Series) -> Estimate:
+    """Return the mean over seeds of means over draws, with its interval, empty for one number."""
+    by_seed = values.groupby("seed").mean()
+    over, of = (by_seed, "seeds") if len(by_seed) > 1 else (values, "draws of one seed")
+    if len(over) == 1:
+        return Estimate(over.mean(), float("nan"), float("nan"), "none: one seed, one draw")
+    half = t.ppf((1 + CONFIDENCE) / 2, len(over) - 1) * over.sem()
+    return Estimate(over.mean(), over.mean() - half, over.mean() + half, f"{len(over)} {of}")
+
+
+@dataclass(frozen=True)
+class Results:
+    """The result files of a preset.
+
+    folder
+        Of the preset.
+    setups
+        Of each network that was run.
+    """
+
+    folder: Path
+    setups: Mapping[str, Setup]
+
+    def require(self, needs: Iterable[tuple[Network, str]]) -> None:
+        """Raise `NotTestedError` where one of these files of networks is not there."""
+        for network, file in needs:
+            if str(network) not in self.setups:
+                raise NotTestedError(f"{network} was not run")
+            for seed in range(self.setups[str(network)].seeds):
+                if not (self.folder / str(network.seed(seed)) / file).is_file():
+                    raise NotTestedError(f"{network} has no {file}")
+
+    def require_papers_data(self, networks: Iterable[Network]) -> None:
+        """Raise `NotTestedError` where a network was trained on other images than the paper's."""
+        for network in networks:
+            data = self.setups[str(network)].data
+            if data != network.dataset:
+                raise NotTestedError(f"compares data sets, and {network.dataset} is {data} here")
+
+    def read(self, network: Network, file: str) -> pd.DataFrame:
+        """Read one file of every seed."""
+        return collect.read(self.folder, network, self.setups[str(network)].seeds, file)
+
+    def chance(self, network: Network) -> float:
+        """Test error of guessing."""
+        return self.setups[str(network)].chance
+
+    def trained(self, network: Network, full: pd.Series) -> pd.Series:
+        """Keep the full model's errors of the seeds that learned; the others say nothing.
+
+        Raises
+        ------
+        NotTestedError
+            If there is none.
+        """
+        learned = full[is_trained(full, self.chance(network))]
+        if learned.empty:
+            raise NotTestedError(f"{network} did not learn (test error {full.mean():.2f})")
+        return learned
+
+    def final_errors(self, network: Network) -> pd.Series:
+        """Test error after the last epoch, by seed."""
+        training = self.read(network, "training.csv").sort_values("epoch")
+        return training.groupby("seed")["test_error"].last()
+
+    def costs(self, network: Network, source: str, file: str = "probe.csv") -> pd.DataFrame:
+        """Return the cost of each reset to a source: units [rows] by seeds and draws [columns]."""
+        frame = self.read(network, file)
+        final = frame["source"] == last_epoch(frame)
+        full = self.trained(network, frame[final].groupby("seed")["error"].first())
+        resets = frame[(frame["source"] == source) & frame["seed"].isin(full.index)]
+        if resets.empty:
+            raise NotTestedError(f"{network} has no reset to {source} in {file}")
+        damage = cost(resets["error"], resets["seed"].map(full), self.chance(network))
+        return resets.assign(cost=damage).pivot(
+            index="unit", columns=["seed", "draw"], values="cost"
+        )
+
+
+def last_epoch(frame: pd.DataFrame) -> str:
+    """Return the last of the epochs that units are reset to."""
+    return max(frame["source"][frame["source"] != "rerand"], key=int)

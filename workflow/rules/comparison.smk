@@ -1,0 +1,110 @@
+# The paper's values beside ours, and its claims judged by ours: light steps too.
+import os
+
+from layer_robustness.claims.criteria import CLAIMS
+from layer_robustness.commands.comparison_figure import DRAWN
+from layer_robustness.paper import FILES
+
+COMPARISON = "Comparison with the paper"
+VALUES = [
+    os.path.relpath(Path(workflow.basedir) / "resources/paper" / file)
+    for file in FILES
+]
+
+
+def compared(*targets):
+    """Inputs of a step that reads results of figures, tables or claims, and how they were run."""
+    sources = {setup["data"] for setup in setups_of(*targets).values()}
+    files = [file for target in targets for file in PLAN.target_files(target)]
+    return {
+        "results": list(dict.fromkeys(files)),
+        "data": [f"results/data/{source}.json" for source in sorted(sources)],
+    }
+
+
+def setups_of(*targets):
+    """How the networks of figures, tables or claims are run."""
+    return PLAN.setups(dict.fromkeys(n for target in targets for n in target.networks))
+
+
+rule comparison:
+    input:
+        **compared(*TARGETS.values()),
+        paper=VALUES,
+        code=source_files("commands.comparison"),
+    output:
+        values="paper_figures/comparison.csv",
+        panels=report(
+            "paper_figures/comparison_panels.csv",
+            caption="../report/comparison_panels.rst",
+            category=COMPARISON,
+            labels={"figure": "Agreement by panel", "preset": config["preset"]},
+        ),
+    log:
+        f"{LOGS}/comparison/comparison.log",
+    conda:
+        "../../envs/light.yaml"
+    params:
+        preset=config["preset"],
+        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
+        setups=json.dumps(setups_of(*TARGETS.values())),
+    shell:
+        "python -m layer_robustness.commands.comparison --results results/{params.preset} --data results/data"
+        " --paper {params.paper:q} --output paper_figures --setups {params.setups:q} > {log} 2>&1"
+
+
+for figure in (FIGURES[name] for name in DRAWN):
+
+    rule:
+        name:
+            f"comparison_{figure.name}"
+        input:
+            **compared(figure),
+            paper=VALUES,
+            code=source_files("commands.comparison_figure"),
+        output:
+            pdf=report(
+                f"paper_figures/comparison_{figure.name}.pdf",
+                caption="../report/comparison_figure.rst",
+                category=COMPARISON,
+                labels={"figure": figure.title, "preset": config["preset"]},
+            ),
+            png=f"paper_figures/comparison_{figure.name}.png",
+        log:
+            f"{LOGS}/comparison/{figure.name}.log",
+        conda:
+            "../../envs/light.yaml"
+        params:
+            preset=config["preset"],
+            name=figure.name,
+            paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
+            setups=json.dumps(setups_of(figure)),
+            small_print=PLAN.small_print(figure),
+        shell:
+            "python -m layer_robustness.commands.comparison_figure {params.name} --results results/{params.preset}"
+            " --data results/data --paper {params.paper:q} --output paper_figures --setups {params.setups:q}"
+            " --small-print {params.small_print:q} > {log} 2>&1"
+
+
+rule claims:
+    input:
+        **compared(*CLAIMS),
+        code=source_files("commands.claims"),
+    output:
+        md="paper_figures/claims.md",
+        csv=report(
+            "paper_figures/claims.csv",
+            caption="../report/claims.rst",
+            category=COMPARISON,
+            labels={"figure": "The paper's claims", "preset": config["preset"]},
+        ),
+    log:
+        f"{LOGS}/comparison/claims.log",
+    conda:
+        "../../envs/light.yaml"
+    params:
+        preset=config["preset"],
+        setups=json.dumps(setups_of(*CLAIMS)),
+    shell:
+        "python -m layer_robustness.commands.claims --results results/{params.preset} --data results/data"
+        " --output paper_figures --setups {params.setups:q} > {log} 2>&1"
