@@ -70,8 +70,9 @@ class Browser:
         )
         return np.array(Image.open(io.BytesIO(base64.b64decode(shot["data"]))).convert("RGB"))
 
-    def complaints(self) -> list[str]:
-        return [entry["message"] for entry in self.driver.get_log("browser")]
+    def errors(self) -> list[str]:
+        log = self.driver.get_log("browser")
+        return [entry["message"] for entry in log if entry["level"] == "SEVERE"]
 
     def requests(self) -> set[str]:
         """Beginnings of all addresses that were asked for: `file`, `data`, ..."""

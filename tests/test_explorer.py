@@ -1,5 +1,6 @@
 """What the explorer shows is what the figures' CSVs and the comparison say, in a real browser."""
 
+import itertools
 import json
 import math
 import re
@@ -100,12 +101,14 @@ def expected(made, panel: str) -> dict[str, dict[tuple[str, str], float]]:
         for own, papers in zip(both["our_checkpoint"], both["checkpoint"], strict=True)
     ]
     return {
-        "ours": dict(zip(zip(ours["layer"], ours["checkpoint"], strict=True), ours["value"])),
-        "paper": dict(
-            zip(zip(theirs["layer"], theirs["checkpoint"], strict=True), theirs["value"])
-        ),
-        "difference": dict(zip(zip(both["layer"], pairs, strict=True), both["difference"])),
+        "ours": by_cell(ours["layer"], ours["checkpoint"], ours["value"]),
+        "paper": by_cell(theirs["layer"], theirs["checkpoint"], theirs["value"]),
+        "difference": by_cell(both["layer"], pairs, both["difference"]),
     }
+
+
+def by_cell(layers, sources, values) -> dict[tuple[str, str], float]:
+    return dict(zip(zip(layers, sources, strict=True), values, strict=True))
 
 
 # What is in the page
@@ -119,8 +122,8 @@ def test_every_cell_is_the_csvs_cell(made):
         wanted = expected(made, name)
         for key, checkpoint in (("ours", "our_checkpoint"), ("paper", "checkpoint")):
             rows = cells[cells[key].notna()]
-            found = zip(zip(rows["layer"], rows[checkpoint], strict=True), rows[key], strict=True)
-            assert dict(found) == pytest.approx(wanted[key], abs=1e-12)
+            found = by_cell(rows["layer"], rows[checkpoint], rows[key])
+            assert found == pytest.approx(wanted[key], abs=1e-12)
         rows = cells[cells["difference"].notna()]
         assert len(rows) == len(wanted["difference"])
         apart = (rows["ours"] - rows["paper"]).astype(float)
@@ -156,6 +159,10 @@ def select(browser, name: str, value: str) -> None:
     Select(browser.driver.find_element(By.ID, name)).select_by_value(value)
 
 
+def options(browser, name: str) -> list[str]:
+    return browser.evaluate(f"[...element({name!r}).options].map((option) => option.value)")
+
+
 def choose(browser, panel: str, mode: str) -> None:
     """By the page's own controls."""
     from selenium.webdriver.common.by import By
@@ -169,7 +176,9 @@ def choose(browser, panel: str, mode: str) -> None:
 
 def drawn(browser) -> list[SimpleNamespace]:
     """The cells of the heatmap, each with its place, its colour's number and its words."""
-    trace = browser.evaluate("(({x, y, z, customdata}) => ({x, y, z, customdata}))(element('heatmap').data[0])")
+    trace = browser.evaluate(
+        "(({x, y, z, customdata}) => ({x, y, z, customdata}))(element('heatmap').data[0])"
+    )
     return [
         SimpleNamespace(across=across, down=down, value=value, words=words)
         for down, values, told in zip(trace["y"], trace["z"], trace["customdata"], strict=True)
@@ -208,7 +217,7 @@ def test_what_is_drawn_is_what_the_csvs_say(made, browser, size):
                     assert words["difference"] == pytest.approx(
                         words["ours"] - words["paper"], abs=2e-3 * abs(words["ours"])
                     )
-    assert browser.complaints() == []
+    assert browser.errors() == []
     assert browser.requests() <= {"file", "data", "blob", "about"}
 
 
@@ -235,12 +244,11 @@ def test_lists_hold_what_the_choices_before_leave(made, browser):
     browser.open(made.page)
     select(browser, "dataset", "CIFAR10")
     select(browser, "architecture", "VGG16")
-    figures = browser.evaluate("[...element('figure').options].map((option) => option.value)")
-    assert figures == ["3", "11", "14"]
-    assert browser.evaluate("[...element('panel').options].map((option) => option.value)") == ["3d"]
+    assert options(browser, "figure") == ["3", "11", "14"]
+    assert options(browser, "panel") == ["3d"]
     select(browser, "dataset", "MNIST")
     assert browser.evaluate("element('architecture').value") == ""
-    assert browser.evaluate("[...element('figure').options].map((option) => option.value)") == ["1", "8"]
+    assert options(browser, "figure") == ["1", "8"]
 
 
 @needs_chromium
@@ -277,8 +285,8 @@ def test_there_is_something_to_see_and_it_fits(made, browser, size):
             " const box = text.getBoundingClientRect(); return [box.top, box.bottom]; }).sort("
             "(a, b) => a[0] - b[0])"
         )
-        assert all(one[1] <= other[0] + 2 for one, other in zip(boxes, boxes[1:], strict=False))
-    assert browser.complaints() == []
+        assert all(one[1] <= other[0] + 2 for one, other in itertools.pairwise(boxes))
+    assert browser.errors() == []
 
 
 @needs_chromium
@@ -297,6 +305,8 @@ def test_everything_can_be_reached_by_keys_and_has_a_name(made, browser):
         if reached[-1] == "mode":
             ActionChains(browser.driver).send_keys(Keys.ARROW_RIGHT).perform()
     assert reached[:5] == ["dataset", "architecture", "figure", "panel", "mode"]
-    assert browser.evaluate("element('heading').textContent").startswith("The paper’s: Figure 1a")
+    assert browser.evaluate("element('heading').textContent") == (
+        "Figure 1a, FCN 3x256 on MNIST: the paper’s"
+    )
     rows = browser.evaluate("document.querySelectorAll('tbody tr').length")
     assert rows == len(next(p for p in made.data["panels"] if p["name"] == "1a")["cells"])

@@ -1,16 +1,12 @@
 # Pages for Snakemake's report, which shows pictures and HTML but neither Markdown nor CSV.
 COMPARISON = "Comparison with the paper"
 
-
-def compared_by(title):
-    """Labels of what concerns all figures and tables."""
-    return {"figure": title, "preset": config["preset"]}
-
+PRESET = {"preset": config["preset"]}
 
 # By name: what is made a page, its category and its labels.
 PAGES = {
-    "claims": ("md", COMPARISON, compared_by("The paper's claims")),
-    "comparison_panels": ("csv", COMPARISON, compared_by("Agreement by panel")),
+    "claims": ("md", COMPARISON, {"figure": "The paper's claims"} | PRESET),
+    "comparison_panels": ("csv", COMPARISON, {"figure": "Agreement by panel"} | PRESET),
 }
 for table in TABLES.values():
     PAGES[table.name] = ("md", table.section, labels(table, config["preset"]))

@@ -6,9 +6,7 @@ for (const panel of DATA.panels) {
     Object.fromEntries(row.map((value, index) => [DATA.columns[index], value])));
 }
 
-const MODES = {
-  ours: "Ours", paper: "The paper’s", difference: "Ours − the paper’s",
-};
+const MODES = { ours: "ours", paper: "the paper’s", difference: "ours − the paper’s" };
 const BLUE = "#1f4fd8"; // members of a joint group, as in the figures
 const ROW = 19; // pixels of a layer that is a row, and of a checkpoint that is one
 const COLUMN = 16; // pixels that a layer's upright name needs
@@ -70,18 +68,19 @@ const sourceIn = {
 const order = (name) => (name === "rerand" ? -1 : parseInt(name, 10));
 
 function reading(panel, mode) {
-  const [unit, way] = [panel.joint.length ? "group of layers" : "layer", panel.quantity];
-  const what = panel.joint.length
-    ? "The starred, blue layers are reset together, and so are all others."
+  const title = panel.title === panel.model ? "" : ` ${panel.title}.`;
+  const joint = panel.joint.length
+    ? " The starred, blue layers are reset together, and so are all the others."
     : "";
   const scale = mode === "difference"
-    ? "Red: ours is larger, blue: the paper’s is."
-    : "Ours and the paper’s have one colour scale.";
-  const joined = panel.cells.some((c) => c.matched_by === "position" || c.matched_by === "final epoch");
-  const epochs = joined && mode !== "ours"
-    ? " Where the epochs differ, the last is beside the last and the others by their place."
+    ? " Red: ours is larger; blue: the paper’s is larger."
+    : " Ours and the paper’s have the same colour scale.";
+  const joined = panel.cells.some((cell) => ["position", "final epoch"].includes(cell.matched_by));
+  const epochs = joined && mode === "difference"
+    ? " Two epochs, ours / the paper’s: the last is compared with the last, others by their place."
     : "";
-  return `${way} by ${unit} and the checkpoint it is put back to. ${what} ${scale}${epochs}`;
+  return `${panel.figure_title}.${title} Shown: ${panel.quantity.toLowerCase()} by layer and the `
+    + `checkpoint it is put back to.${joint}${scale}${epochs}`;
 }
 
 // Drawing.
@@ -106,16 +105,22 @@ function heatmap(panel, mode) {
     hovertemplate: "<b>%{customdata[0]}</b>, put back to %{customdata[1]}<br>"
       + "ours: %{customdata[2]}<br>spread: %{customdata[3]}<br>paper: %{customdata[4]}<br>"
       + "difference: %{customdata[5]}<extra></extra>",
-    colorbar: { thickness: 10, outlinewidth: 0, xpad: 6 },
+    colorbar: {
+      thickness: 10, outlinewidth: 0, xpad: 6, y: 1, yanchor: "top", lenmode: "pixels",
+      len: Math.min(ROW * Math.max(rows.length, 6), 200),
+    },
     ...colours(panel, mode),
   };
   const names = layerNames(panel);
-  const plain = { type: "category", automargin: true, showgrid: false, ticks: "" };
+  const plain = {
+    type: "category", automargin: true, showgrid: false, ticks: "", fixedrange: true,
+    tickfont: { size: 11 },
+  };
   const layout = {
     font: FONT, margin: { l: 10, r: 10, t: 10, b: 10 }, dragmode: false,
     height: ROW * Math.max(rows.length, 5) + 110,
-    xaxis: { ...plain, ...(across ? { ...names, tickangle: -90 } : {}), fixedrange: true },
-    yaxis: { ...plain, ...(across ? {} : names), fixedrange: true, autorange: "reversed" },
+    xaxis: { ...plain, ...(across ? { ...names, tickangle: -90 } : {}) },
+    yaxis: { ...plain, ...(across ? {} : names), autorange: "reversed" },
     hoverlabel: { align: "left", font: { size: 13 } },
   };
   Plotly.react("heatmap", [trace], layout, CONFIG);
@@ -124,7 +129,7 @@ function heatmap(panel, mode) {
 function layerNames(panel) {
   const starred = (name) => `<span style="color:${BLUE}">*${name}</span>`;
   const ticktext = panel.layers.map((n) => (panel.joint.includes(n) ? starred(n) : n));
-  return { tickvals: panel.layers, ticktext, tickfont: { size: 11 } };
+  return { tickvals: panel.layers, ticktext };
 }
 
 function colours(panel, mode) {
@@ -145,6 +150,7 @@ function curves(panel) {
     customdata: history[`${key}_std`].map((std) => (std === null ? "" : ` ± ${exact(std)}`)),
     hovertemplate: `${name}: %{y:.4~g}%{customdata}<extra></extra>`,
   });
+  const last = history.epoch.at(-1);
   const checkpoints = unique(panel.cells.map((cell) => cell.our_checkpoint)).filter(Number);
   Plotly.react("training", [
     line("train_error", "training error", "#0072b2", "y"),
@@ -153,7 +159,10 @@ function curves(panel) {
   ], {
     font: FONT, margin: { l: 10, r: 10, t: 10, b: 10 }, height: 380, dragmode: false,
     hovermode: "x unified", legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
-    xaxis: { title: { text: "epoch" }, automargin: true, fixedrange: true, anchor: "y2" },
+    xaxis: {
+      title: { text: "epoch" }, automargin: true, fixedrange: true, anchor: "y2",
+      dtick: Math.max(1, Math.round(last / 10)),
+    },
     yaxis: axis("error", [0.4, 1]),
     yaxis2: axis("loss", [0, 0.32]),
     shapes: checkpoints.map((epoch) => ({
@@ -196,8 +205,8 @@ function show() {
   const ran = panel.cells.some((cell) => cell.ours !== null);
   const published = panel.cells.some((cell) => cell.paper !== null);
   const drawn = panel.cells.some((cell) => cell[mode] !== null);
-  element("heading").textContent = `${MODES[mode]}: Figure ${panel.name}, ${panel.model} on `
-    + `${panel.dataset}. ${panel.title}`;
+  element("heading").textContent =
+    `Figure ${panel.name}, ${panel.model} on ${panel.dataset}: ${MODES[mode]}`;
   element("reading").textContent = reading(panel, mode);
   element("small-print").textContent = DATA.small_prints[`figure${panel.figure}`];
   element("warning").hidden = panel.papers_setup !== false || mode === "paper";
@@ -206,7 +215,7 @@ function show() {
   element("missing").hidden = drawn;
   element("missing").textContent = [
     ran ? "" : `Ours was ${panel.not_run}.`,
-    published ? "" : "The paper has no values of this panel.",
+    published ? "The paper’s values can be shown." : "The paper has no values of this panel.",
   ].join(" ");
   element("heatmap").hidden = !drawn;
   if (drawn) heatmap(panel, mode);

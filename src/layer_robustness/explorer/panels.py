@@ -1,4 +1,4 @@
-"""What the explorer shows of each panel of each heatmap: our cells, the paper's, and both joined."""
+"""What the explorer shows of each panel of a heatmap: our cells and the paper's, joined."""
 
 from pathlib import Path
 
