@@ -4,11 +4,15 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/src
 
-.PHONY: figures test kept benchmarks lock
+.PHONY: figures report test kept benchmarks lock
 .DELETE_ON_ERROR:
 
 figures: .venv/requirements.done
 	snakemake --cores $(CORES) paper_figures/all
+
+# All of it as one page.
+report: figures
+	snakemake --cores $(CORES) paper_figures/all --report report.html
 
 test: .venv/requirements-test.done
 	pytest

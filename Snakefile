@@ -7,12 +7,17 @@ min_version("9.27")
 configfile: "config/config.yaml"
 
 
+report: "workflow/report/workflow.rst"
+
+
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
 include: "workflow/rules/probe.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/comparison.smk"
+include: "workflow/rules/explorer.smk"
+include: "workflow/rules/report.smk"
 
 
 # Without an output, so that it notices a figure that was deleted.
@@ -30,3 +35,5 @@ rule:
         "paper_figures/comparison_panels.csv",
         "paper_figures/claims.csv",
         "paper_figures/claims.md",
+        "paper_figures/explorer.html",
+        [f"paper_figures/{name}.html" for name in PAGES],

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
+import browser as chromium
 from layer_robustness.data import Dataset, from_splits
 from layer_robustness.recipe import Recipe
 from layer_robustness.sources import digits5k
@@ -50,3 +51,9 @@ def recipe() -> Recipe:
         augmentation="none",
         precision="float32",
     )
+
+
+@pytest.fixture(scope="session")
+def browser():
+    with chromium.started() as started:
+        yield started

@@ -14,6 +14,7 @@ from layer_robustness.config import check, in_folder
 from layer_robustness.errors import InputError
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.imports import source_files
+from layer_robustness.listing import labels
 from layer_robustness.plan import Plan
 from layer_robustness.tables.registry import TABLES
 

@@ -6,7 +6,6 @@ from layer_robustness.commands.comparison import COMPARED
 from layer_robustness.commands.comparison_figure import DRAWN
 from layer_robustness.paper import FILES
 
-COMPARISON = "Comparison with the paper"
 VALUES = [
     os.path.relpath(Path(workflow.basedir) / "resources/paper" / file) for file in FILES
 ]
@@ -19,12 +18,7 @@ rule comparison:
         code=source_files("commands.comparison"),
     output:
         values="paper_figures/comparison.csv",
-        panels=report(
-            "paper_figures/comparison_panels.csv",
-            caption="../report/comparison_panels.rst",
-            category=COMPARISON,
-            labels={"figure": "Agreement by panel", "preset": config["preset"]},
-        ),
+        panels="paper_figures/comparison_panels.csv",
     log:
         f"{LOGS}/comparison/comparison.log",
     conda:
@@ -48,13 +42,13 @@ for figure in (FIGURES[name] for name in DRAWN):
             paper=VALUES,
             code=source_files("commands.comparison_figure"),
         output:
-            pdf=report(
-                f"paper_figures/comparison_{figure.name}.pdf",
+            pdf=f"paper_figures/comparison_{figure.name}.pdf",
+            png=report(
+                f"paper_figures/comparison_{figure.name}.png",
                 caption="../report/comparison_figure.rst",
-                category=COMPARISON,
-                labels={"figure": figure.title, "preset": config["preset"]},
+                category=figure.section,
+                labels=labels(figure, config["preset"], "beside the paper's"),
             ),
-            png=f"paper_figures/comparison_{figure.name}.png",
         log:
             f"{LOGS}/comparison/{figure.name}.log",
         conda:
@@ -77,12 +71,7 @@ rule claims:
         code=source_files("commands.claims"),
     output:
         md="paper_figures/claims.md",
-        csv=report(
-            "paper_figures/claims.csv",
-            caption="../report/claims.rst",
-            category=COMPARISON,
-            labels={"figure": "The paper's claims", "preset": config["preset"]},
-        ),
+        csv="paper_figures/claims.csv",
     log:
         f"{LOGS}/comparison/claims.log",
     conda:

@@ -27,13 +27,13 @@ for figure in FIGURES.values():
             structure=[STRUCTURE] if figure.structure else [],
             code=source_files("commands.figure", f"figures.{figure.kind}"),
         output:
-            pdf=report(
-                f"paper_figures/{figure.name}.pdf",
+            pdf=f"paper_figures/{figure.name}.pdf",
+            png=report(
+                f"paper_figures/{figure.name}.png",
                 caption=f"../report/{figure.name}.rst",
                 category=figure.section,
-                labels={"figure": figure.title, "preset": config["preset"]},
+                labels=labels(figure, config["preset"]),
             ),
-            png=f"paper_figures/{figure.name}.png",
             csv=f"paper_figures/{figure.name}.csv",
         log:
             f"{LOGS}/figures/{figure.name}.log",
@@ -57,12 +57,7 @@ for table in TABLES.values():
             results=PLAN.target_files(table),
             code=source_files("commands.table"),
         output:
-            csv=report(
-                f"paper_figures/{table.name}.csv",
-                caption=f"../report/{table.name}.rst",
-                category=table.section,
-                labels={"figure": table.title, "preset": config["preset"]},
-            ),
+            csv=f"paper_figures/{table.name}.csv",
             md=f"paper_figures/{table.name}.md",
             tex=f"paper_figures/{table.name}.tex",
         log:

@@ -8,3 +8,9 @@ def printed(model: str) -> str:
     architecture, plus, variant = model.partition("+")
     name = architecture.replace("resnet", "ResNet").replace("vgg", "VGG").replace("fcn", "FCN ")
     return f"{name} {plus}{variant}".rstrip()
+
+
+def not_run(dataset: str) -> str:
+    """Say why networks of a data set were not run."""
+    missing = "ImageNet path" if dataset == "imagenet" else f"source for {dataset}"
+    return f"not run: no {missing} configured"

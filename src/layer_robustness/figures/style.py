@@ -10,6 +10,7 @@ import matplotlib.pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from layer_robustness.figures import names
 from layer_robustness.files import replacing
 
 WIDTH = 7.2  # inches: the text width of a page
@@ -74,11 +75,10 @@ def not_run(axes: Axes, dataset: str) -> None:
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set(color="0.8", visible=True)
-    missing = "ImageNet path" if dataset == "imagenet" else f"source for {dataset}"
     axes.text(
         0.5,
         0.5,
-        f"not run:\nno {missing} configured",
+        names.not_run(dataset).replace(": ", ":\n"),
         transform=axes.transAxes,
         ha="center",
         va="center",

@@ -1,0 +1,89 @@
+"""What the explorer shows of each panel of a heatmap: our cells and the paper's, joined."""
+
+from pathlib import Path
+
+import pandas as pd
+
+from layer_robustness import paper
+from layer_robustness.figures.names import DATASETS, not_run, printed
+from layer_robustness.figures.panels import Figure, Panel
+from layer_robustness.figures.registry import FIGURES, QUANTITIES
+from layer_robustness.groups import members
+
+HEATMAPS = {name: figure for name, figure in FIGURES.items() if figure.kind == "heatmap"}
+
+# Of a cell; what was not measured, or is not in the paper, is empty.
+CELL = [
+    *("layer", "our_checkpoint", "ours", "std", "seeds", "std_draws", "draws"),
+    *("checkpoint", "paper", "resolution", "matched_by", "difference"),
+]
+LABELS = dict.fromkeys(("target", "figure", "layer", "checkpoint", "our_checkpoint"), str)
+
+
+def panels(figures: Path, paper_values: Path) -> list[dict]:
+    """Return all panels in the order of the figures, of builtin types.
+
+    Parameters
+    ----------
+    figures
+        Folder of the figures' CSVs and of comparison.csv.
+    paper_values
+        Folder of the paper's values.
+    """
+    both = pd.read_csv(figures / "comparison.csv", dtype=LABELS)
+    theirs = paper.heatmaps(paper_values)
+    found = []
+    for name, figure in HEATMAPS.items():
+        ours = pd.read_csv(figures / f"{name}.csv", dtype=LABELS)
+        for panel in figure.panels:
+            target = f"{figure.number}{panel.letter}"
+            cells = join(
+                ours[ours["figure"] == target],
+                both[both["target"] == target],
+                theirs[theirs["target"] == target],
+            )
+            setup = both[both["target"] == target].head(1).to_dict("records")
+            found.append(describe(figure, panel) | {"cells": cells} | compared(setup))
+    return found
+
+
+def describe(figure: Figure, panel: Panel) -> dict:
+    """Return what a panel shows, in the paper's words."""
+    (network,) = panel.networks
+    return {
+        "name": f"{figure.number}{panel.letter}",
+        "figure": figure.number,
+        "title": panel.title.replace("\n", ", "),
+        "figure_title": figure.title,
+        "dataset": DATASETS[network.dataset],
+        "architecture": printed(network.architecture),
+        "model": printed(network.model),
+        "network": str(network),
+        "quantity": QUANTITIES[panel.quantity],
+        "joint": list(members(network, panel.group)) if panel.group else [],
+        "layers": list(panel.layers),
+        "across": figure.transposed,
+        "not_run": not_run(network.dataset),
+    }
+
+
+def compared(setup: list[dict]) -> dict:
+    """Return whether our levels can be compared with the paper's; nothing is known if not run."""
+    return {"papers_setup": bool(setup[0]["papers_setup"]) if setup else None}
+
+
+def join(ours: pd.DataFrame, both: pd.DataFrame, theirs: pd.DataFrame) -> list[list]:
+    """Return the cells of a panel as rows of `CELL`: those of both, of us alone, of the paper."""
+    own = ours.rename(columns={"checkpoint": "our_checkpoint", "value": "ours"})
+    own = own[["layer", "our_checkpoint", "ours", "std", "seeds", "std_draws", "draws"]]
+    pairs = both[["layer", "our_checkpoint", "checkpoint", "matched_by", "difference"]]
+    published = theirs.rename(columns={"value": "paper"})
+    published = published[["layer", "checkpoint", "paper", "resolution"]]
+    cells = own.merge(pairs, how="left", on=["layer", "our_checkpoint"])
+    cells = cells.merge(published, how="outer", on=["layer", "checkpoint"])[CELL]
+    return without_nan(cells).to_numpy().tolist()
+
+
+def without_nan(frame: pd.DataFrame) -> pd.DataFrame:
+    """Return a frame of builtin types in which what is missing is None."""
+    return frame.astype(object).where(frame.notna(), None)

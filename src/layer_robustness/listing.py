@@ -1,0 +1,35 @@
+"""How results are listed in Snakemake's report: by labels from the registries."""
+
+from layer_robustness.figures.names import DATASETS, printed
+from layer_robustness.figures.panels import Figure
+from layer_robustness.tables.registry import Table
+
+KINDS = {"fcn": "FCN", "vgg": "VGG", "resnet": "ResNet"}
+NAMED = 4  # architectures; of more than these, their kinds are named
+
+
+def labels(target: Figure | Table, preset: str, shown: str = "ours") -> dict[str, str]:
+    """Return the labels of one file, first what it is listed by.
+
+    The report sorts by text and hides files that have all labels in common. It turns one label
+    other than the first into a toggle where that has two values, each of half the files it lists:
+    `shown`, where each figure comes alone and beside the paper's.
+
+    Parameters
+    ----------
+    shown
+        What of the figure the file shows.
+    """
+    networks = target.networks
+    architectures = dict.fromkeys(printed(network.architecture) for network in networks)
+    if len(architectures) > NAMED:
+        architectures = dict.fromkeys(KINDS[network.kind] for network in networks)
+    kind = "Figure" if isinstance(target, Figure) else "Table"
+    return {
+        # A second space is not displayed, and sorts 9 before 10.
+        "figure": f"{kind} {target.number:>2}",
+        "data set": ", ".join(dict.fromkeys(DATASETS[network.dataset] for network in networks)),
+        "architecture": ", ".join(architectures),
+        "preset": preset,
+        "shown": shown,
+    }
