@@ -191,7 +191,7 @@ WRONG = [
     ("adversarial.start", "zero", ["adversarial.start", "'zero'", "random, image"]),
     ("adversarial.eot_draw", 3, ["adversarial.eot_draw", "did you mean eot_draws"]),
     ("adversarial.steps", 2.0, ["adversarial.steps", "2.0", "an integer >= 1"]),
-    ("training.*/resnet4^*", {"epochs": 4}, ["resnet4^2", "from 0 to 4"]),
+    ("training.cifar10/resnet4^2", {"epochs": 4}, ["resnet4^2", "from 0 to 4"]),
 ]
 
 

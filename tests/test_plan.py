@@ -28,7 +28,11 @@ def test_every_experiment_is_trained_by_one_job(preset, seeds):
         for network in of_preset.networks
         for seed in range(seeds_of(of_preset.config, network))
     )
-    for families in (of_preset.families, of_preset.joint_families):
+    for families in (
+        of_preset.families,
+        of_preset.joint_families,
+        of_preset.attacked_families,
+    ):
         rules = [family.rule for family in families]
         assert len(set(rules)) == len(rules)
 
