@@ -35,7 +35,7 @@ def few_digits(digits) -> Dataset:
     return replace(few, sha256="few")
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def recipe() -> Recipe:
     return Recipe(
         epochs=4,

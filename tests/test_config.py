@@ -1,5 +1,7 @@
 """Wrong configs are refused in one line that names key, value and what is allowed."""
 
+from dataclasses import fields
+
 import pytest
 import yaml
 from hypothesis import assume, given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from snakemake.utils import update_config
 
 from conftest import ROOT
+from layer_robustness.adversarial import Settings
 from layer_robustness.config import (
     FOLDER,
     IN_MEMORY,
@@ -67,6 +70,7 @@ def test_the_paper_preset_is_the_papers_recipe():
     [
         ("cifar10/vgg16+wd+bn", "xavier_normal", 128, "pad_crop_flip"),
         ("cifar10/resnet152", "uniform_fan_in", 128, "pad_crop_flip"),
+        ("cifar10/resnet4^2", "uniform_fan_in", 128, "pad_crop_flip"),
         ("imagenet/resnet50+bn", "uniform_fan_in", 128, "resized_crop_flip"),
         ("imagenet/resnet101", "uniform_fan_in", 64, "resized_crop_flip"),
         ("imagenet/resnet152+wd", "uniform_fan_in", 64, "resized_crop_flip"),
@@ -78,6 +82,13 @@ def test_the_paper_preset_is_the_papers_recipe_for_deep_networks(name, law, batc
     assert recipe.augmentation == augmentation and recipe.width == 1 and recipe.epochs == 100
     assert recipe.milestones == (30, 60, 90) and recipe.checkpoints == (0, 1, 10, 100)
     assert bool(recipe.weight_decay) == ("wd" in name)
+
+
+def test_the_paper_preset_attacks_as_the_paper_did():
+    """Where the paper says nothing, as is customary."""
+    attacks = preset("paper")["adversarial"]
+    assert (attacks["test_examples"], attacks["repetitions"]) == (1000, 5)
+    assert (attacks["eps"], attacks["step"], attacks["steps"]) == (8, 2, 20)
 
 
 def test_imagenet_is_left_out_without_a_path_and_kept_with_one(tmp_path):
@@ -112,6 +123,9 @@ def test_the_own_name_wins_then_the_longest_pattern_whatever_the_order():
 
 
 def test_the_schema_lists_what_the_code_knows():
+    adversarial = SCHEMA["properties"]["adversarial"]
+    assert [field.name for field in fields(Settings)] == adversarial["required"]
+    assert list(adversarial["properties"]) == adversarial["required"]
     recipe = SCHEMA["properties"]["training"]["additionalProperties"]["properties"]
     assert set(recipe["initial_law"]["enum"]) == set(LAWS)
     sources = SCHEMA["properties"]["datasets"]["properties"].values()
@@ -171,6 +185,13 @@ WRONG = [
     ("probe", 5, ["probe", "5", "a mapping"]),
     ("probe.draws", 1.5, ["probe.draws", "1.5", "an integer >= 1"]),
     ("probe.memory_gb", -1, ["probe.memory_gb", "-1", "> 0"]),
+    ("adversarial.eps", 0, ["adversarial.eps", "0", "a number > 0 and <= 255"]),
+    ("adversarial.choice", "image", ["adversarial.choice", "'image'", "example, batch"]),
+    ("adversarial.attack_choice", True, ["adversarial.attack_choice", "fresh, fixed"]),
+    ("adversarial.start", "zero", ["adversarial.start", "'zero'", "random, image"]),
+    ("adversarial.eot_draw", 3, ["adversarial.eot_draw", "did you mean eot_draws"]),
+    ("adversarial.steps", 2.0, ["adversarial.steps", "2.0", "an integer >= 1"]),
+    ("training.cifar10/resnet4^2", {"epochs": 4}, ["resnet4^2", "from 0 to 4"]),
 ]
 
 

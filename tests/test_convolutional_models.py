@@ -1,12 +1,14 @@
 """VGG and ResNet against torchvision's and timm's own models, with the same weights loaded."""
 
+from copy import deepcopy
+
 import pytest
 import timm
 import torch
 import torchvision
 from torch import nn
 
-from layer_robustness.architectures import RESNET_STAGES, VGG_STAGES
+from layer_robustness.architectures import IDENTITY_SKIP_STAGES, RESNET_STAGES, VGG_STAGES
 from layer_robustness.distances import distances
 from layer_robustness.experiments import parse_experiment, parse_network
 from layer_robustness.models.build import build, draw
@@ -118,8 +120,62 @@ def test_only_blocks_whose_shape_changes_have_a_downsampling_skip(architecture, 
     assert found == {f"stage{stage}.resblk1" for stage in first}
 
 
+@pytest.mark.parametrize("architecture", IDENTITY_SKIP_STAGES)
+def test_with_a_downsampling_layer_every_block_has_an_identity_skip(architecture):
+    """Zero convolutions leave nothing of a block but its skip."""
+    network = draw(
+        parse_experiment(f"cifar10/{architecture}/seed0"), "lecun_normal", CIFAR, 10, 0.125
+    )
+    assert not list(network.buffers())
+    x = expected = torch.randn(2, 3, 32, 32, generator=generator("images"))
+    channels = []
+    for name, unit in network.units():
+        if "resblk" in name:
+            channels.append(expected.shape[1:])
+            assert unit.downsample is None and unit(expected).shape == expected.shape
+            activation, expected = expected, block_by_hand(unit, expected)
+            zeroed = deepcopy(unit)
+            for parameter in zeroed.parameters():
+                nn.init.zeros_(parameter)
+            assert torch.equal(zeroed(activation), activation)
+        elif "downsample" in name:
+            ((_, convolution),) = [(n, m) for n, m in unit.named_modules() if hasattr(m, "weight")]
+            assert (convolution.kernel_size, convolution.stride) == ((1, 1), (2, 2))
+            expected = convolution(expected.relu())
+        else:
+            expected = unit(expected)
+    torch.testing.assert_close(network(x), expected)
+    stages = IDENTITY_SKIP_STAGES[architecture]
+    assert channels == [
+        (8 * 2**stage, 32 // 2**stage, 32 // 2**stage)
+        for stage, n in enumerate(stages)
+        for _ in range(n)
+    ]
+
+
+def test_resnet4s_units_are_in_order():
+    assert parse_network("cifar10/resnet4^2").units == (
+        *("stage0", *(f"stage1.resblk{number}" for number in (1, 2, 3, 4))),
+        *("stage2.downsample", *(f"stage2.resblk{number}" for number in (1, 2, 3, 4))),
+        "final_linear",
+    )
+    units = parse_network("cifar10/resnet4^4").units
+    assert sum("resblk" in unit for unit in units) == 16
+    assert [unit for unit in units if "down" in unit] == [f"stage{n}.downsample" for n in (2, 3, 4)]
+
+
+def test_the_widths_of_resnet4_are_those_of_resnet18():
+    with torch.device("meta"):
+        network = build(parse_network("cifar10/resnet4^4"), CIFAR, 10)
+    blocks = [unit for name, unit in network.units() if "resblk1" in name]
+    assert [block.conv1.in_channels for block in blocks] == [64, 128, 256, 512]
+    assert network.stage0.conv.out_channels == 64
+    assert network.stage0.conv.kernel_size == (3, 3) and network.stage0.conv.stride == (1, 1)
+
+
 NAMES = ["cifar10/vgg11", "cifar10/vgg19+bn", "cifar10/resnet18+wd", "imagenet/resnet50+wd+bn"]
 NAMES += ["imagenet/resnet152", "cifar10/resnet50+removed", "mnist/vgg16", "imagenet/resnet34"]
+NAMES += ["cifar10/resnet4^2", "cifar10/resnet4^4+wd+bn", "cifar10/resnet4^4+removed"]
 
 
 @pytest.mark.parametrize("name", NAMES)

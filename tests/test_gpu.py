@@ -6,8 +6,11 @@ from dataclasses import replace
 import pytest
 import torch
 
+from layer_robustness.adversarial import Trial
 from layer_robustness.models.sequence import UnitSequence
 from layer_robustness.probe import Reset, probe
+from layer_robustness.seeding import generator
+from test_stochastic import SETTINGS, SHAPE, classifier
 from test_training import NETWORK, trained
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -41,3 +44,18 @@ def test_a_joined_probe_on_a_gpu_predicts_as_on_a_cpu(few_digits):
         outcomes.append(probe(network, resets, images.to(device), labels, 64, joined=3))
     assert torch.equal(outcomes[0].predictions, outcomes[1].predictions)
     torch.testing.assert_close(outcomes[0].losses, outcomes[1].losses)
+
+
+@pytest.mark.parametrize("attack", ["fgsm", "pgd_eot"])
+def test_an_attack_on_a_gpu_sees_the_same_choices_as_on_a_cpu(attack):
+    images = torch.rand(24, *SHAPE, generator=generator("images"), dtype=torch.float64)
+    labels = torch.arange(24) % 10
+    attacked = []
+    for device in ("cpu", "cuda"):
+        random_one = classifier()
+        for network in random_one.networks:
+            network.to(device)
+        trial = Trial(random_one, SETTINGS, generator("attack"))
+        attacked.append(trial.attacked(attack, images.to(device), labels.to(device)).cpu())
+    # Where a gradient is zero up to rounding, its sign may differ.
+    assert (attacked[0] - attacked[1]).abs().gt(1e-10).double().mean() < 1e-3

@@ -28,7 +28,11 @@ def test_every_experiment_is_trained_by_one_job(preset, seeds):
         for network in of_preset.networks
         for seed in range(seeds_of(of_preset.config, network))
     )
-    for families in (of_preset.families, of_preset.joint_families):
+    for families in (
+        of_preset.families,
+        of_preset.joint_families,
+        of_preset.attacked_families,
+    ):
         rules = [family.rule for family in families]
         assert len(set(rules)) == len(rules)
 
@@ -70,6 +74,32 @@ def test_joint_jobs_reset_the_groups_that_figures_show():
         "mnist/fcn5x256",
         *(f"cifar10/resnet{depth}" for depth in (18, 50, 101, 152)),
     }
+
+
+def test_attacks_have_a_job_for_each_network_of_table2():
+    families = plan(experiments=["cifar10/resnet4^2/seed7"]).attacked_families
+    assert [family.name for family in families] == [
+        *("cifar10/resnet4^2/seed0", "cifar10/resnet4^4/seed0", "cifar10/resnet4^2/seed7")
+    ]
+    assert families[1].rule == "cifar10_resnet4_4_seed0"
+    replaced = [plan().replaced(family.experiments[0].network) for family in families]
+    assert replaced == [[0, 1, 2], [0, 1, 2, 4], [0, 1, 2]]
+    assert plan().replaced(FIGURES["figure1"].networks[0]) == []
+
+
+def test_the_small_print_of_table2_says_how_strong_the_attacks_are():
+    said = plan("paper").small_print(TABLES["table2"])
+    for words in (
+        *("cifar10 = cifar10, 100 epochs", "1000 test examples", "eps 8/255", "20 steps of 2/255"),
+        *("a random start", "each example", "each step", "over 20 choices", "5 repetitions"),
+        "looks more robust than it is",
+    ):
+        assert words in said
+    attacks = plan().config["adversarial"]
+    attacks |= {"choice": "batch", "attack_choice": "fixed", "start": "image"}
+    said = plan(adversarial=attacks).small_print(TABLES["table2"])
+    for words in ("each batch", "a whole attack", "from the image"):
+        assert words in said
 
 
 def test_the_small_print_says_what_was_computed_from_what():

@@ -8,10 +8,11 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
+from layer_robustness.commands.table import write
 from layer_robustness.experiments import parse_network
 from layer_robustness.groups import members
 from layer_robustness.imports import source_files
-from layer_robustness.tables import TABLES, errors, style
+from layer_robustness.tables import TABLES, adversarial, errors, style
 from test_checkpoints import ENVIRONMENT
 
 
@@ -51,7 +52,7 @@ def table1(tmp_path):
     return TABLES["table1"], errors.collect(TABLES["table1"], tmp_path, seeds)
 
 
-@pytest.mark.parametrize("name", TABLES)
+@pytest.mark.parametrize("name", ["table1", "table3"])
 def test_rows_and_columns_are_the_papers(name, tmp_path):
     paper = pd.read_csv(ROOT / f"resources/paper/{name}.csv")
     frame = errors.collect(TABLES[name], tmp_path, {})
@@ -176,6 +177,86 @@ def test_the_command_writes_the_same_three_files_twice_without_torch(tmp_path):
     assert frame.loc["vgg16", "wd"] == pytest.approx(11.5)
     assert frame.loc["vgg16", "wd_std"] == pytest.approx(0.2 / 2**0.5)
     assert pd.isna(frame.loc["vgg16", "plain"])
+
+
+def write_adversarial(results, seeds: int = 1) -> dict[str, int]:
+    """Write made-up accuracies: of repetition 0 as computed from the row, of 1 and 2 beside it."""
+    trained = {}
+    for stages, replaced in ((2, (0, 1, 2)), (4, (0, 1, 2, 4))):
+        name = f"cifar10/resnet4^{stages}"
+        for seed in range(seeds):
+            rows = [
+                {
+                    "configuration": "stochastic" if s else "baseline",
+                    "r": 4 if s else "",
+                    "s": s or "",
+                    "attack": attack,
+                    "repetition": repetition,
+                    "accuracy": stages / 10 + s / 100 + place / 1000 + aside,
+                }
+                for s in replaced
+                for place, attack in enumerate(["clean", "fgsm", "pgd", "pgd_eot"][: 4 if s else 3])
+                for repetition, aside in enumerate((0, -0.002, 0.002 + 0.003 * seed))
+            ]
+            path = results / name / f"seed{seed}/adversarial.csv"
+            path.parent.mkdir(parents=True)
+            pd.DataFrame(rows).to_csv(path, index=False)
+        trained[name] = seeds
+    return trained
+
+
+def test_table2_has_the_papers_rows_and_columns_and_one_attack_more(tmp_path):
+    paper = pd.read_csv(ROOT / "resources/paper/table2.csv", dtype={"r": "Int64", "s": "Int64"})
+    frame = adversarial.collect(TABLES["table2"], tmp_path, {})
+    by = ["architecture", "configuration", "r", "s"]
+    assert frame[by].equals(paper[by])
+    assert list(frame) == [*paper, "pgd_eot_mean", "pgd_eot_std"]
+    assert frame.drop(columns=by).isna().all(axis=None)
+    assert set(adversarial.layout(TABLES["table2"], frame)["PGD"]) == {"not run"}
+    needed = {f"cifar10/resnet4^{stages}" for stages in (2, 4)}
+    assert {str(network) for network in TABLES["table2"].networks} == needed
+    assert {file for _, file in TABLES["table2"].needs} == {"adversarial.csv"}
+    assert "EoT" in (ROOT / "workflow/report/table2.rst").read_text()
+
+
+def test_table2_is_as_computed_by_hand(tmp_path):
+    table = TABLES["table2"]
+    frame = adversarial.collect(table, tmp_path, write_adversarial(tmp_path))
+    row = frame.query("architecture == '4^4' and s == 2").iloc[0]
+    means = [row[f"{attack}_mean"] for attack in ("clean", "fgsm", "pgd", "pgd_eot")]
+    assert means == pytest.approx([42, 42.1, 42.2, 42.3])
+    assert row["fgsm_std"] == pytest.approx(0.2)
+    baseline = frame.query("architecture == '4^2' and configuration == 'baseline'").iloc[0]
+    assert baseline["clean_mean"] == pytest.approx(20)
+    assert baseline["pgd_eot_mean"] == baseline["pgd_mean"] == pytest.approx(20.2)
+    shown = adversarial.layout(table, frame)
+    assert shown.iloc[0].tolist() == [
+        *("ResNet4^2", "baseline", "", "", "20.00 ± 0.20", "20.10 ± 0.20"),
+        *("20.20 ± 0.20", "20.20 ± 0.20"),
+    ]
+    assert shown.iloc[6].tolist()[:5] == ["ResNet4^4", "stochastic", "4", "4", "44.00 ± 0.20"]
+
+
+def test_table2_is_a_mean_over_seeds(tmp_path):
+    """Its deviation is over the repetitions, averaged over seeds."""
+    frame = adversarial.collect(TABLES["table2"], tmp_path, write_adversarial(tmp_path, seeds=2))
+    deviations = [0.2, pd.Series([0, -0.2, 0.5]).std()]
+    assert frame.loc[0, "clean_mean"] == pytest.approx((20 + 20.1) / 2)
+    assert frame.loc[0, "clean_std"] == pytest.approx(sum(deviations) / 2)
+
+
+def test_table2_is_written_like_the_others(tmp_path):
+    table = TABLES["table2"]
+    seeds = write_adversarial(tmp_path)
+    write(table, adversarial.collect(table, tmp_path, seeds), tmp_path, "made up")
+    markdown = (tmp_path / "table2.md").read_text()
+    assert "| ResNet4^2 | stochastic      | 4   | 1   |" in markdown
+    assert "|:----------|:----------------|:----|:----|-" in markdown
+    latex = (tmp_path / "table2.tex").read_text()
+    assert "\\begin{tabular}{llllrrrr}" in latex
+    assert "ResNet4\\textasciicircum{}4 & stochastic & 4 & 2 & 42.00 $\\pm$ 0.20 &" in latex
+    csv = (tmp_path / "table2.csv").read_text().splitlines()
+    assert csv[1].startswith("4^2,baseline,,,20.0") and csv[7].startswith("4^4,stochastic,4,4,")
 
 
 def test_no_table_imports_torch():

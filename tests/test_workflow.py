@@ -21,6 +21,7 @@ from conftest import ROOT
 from layer_robustness import data, tensorfile
 from layer_robustness.experiments import parse_experiment
 from layer_robustness.models.build import build
+from layer_robustness.tables import TABLES
 from test_repository import files
 
 TINY = ["--configfile", "tests/tiny.yaml"]
@@ -144,7 +145,7 @@ def test_a_second_run_has_nothing_to_do(built):
 def test_the_default_target_is_all_figures_and_tables(built):
     everything = planned(built, "-F", targets=[])
     assert everything == planned(built, "-F", targets=[ALL])
-    assert {f"figure{number}" for number in range(1, 19)} | {"table1", "table3"} <= everything
+    assert {f"figure{number}" for number in range(1, 19)} | set(TABLES) <= everything
     assert {"comparison", "comparison_figure4", "claims"} <= everything
 
 
@@ -197,6 +198,25 @@ def test_what_has_no_source_is_marked_and_the_rest_is_built(checkout):
     assert ran == {"figure13"}
     assert len(pd.read_csv(checkout / "paper_figures/figure13.csv")) == 0
     assert not any("imagenet" in job for job in planned(checkout, config=config, targets=[ALL]))
+
+
+def test_table2_is_built_from_networks_with_a_caret_in_their_names(checkout):
+    """Rules, files and shells carry the paper's names of them."""
+    target = ["paper_figures/table2.csv"]
+    attacks = {f"adversarial_cifar10_resnet4_{stages}_seed0" for stages in (2, 4)}
+    ran = jobs(snakemake(checkout, targets=target))
+    assert ran == {"train_cifar10_table2", "table2"} | attacks
+    rows = pd.read_csv(checkout / "results/tiny/cifar10/resnet4^4/seed0/adversarial.csv")
+    assert len(rows) == (3 + 3 * 4) * 2 and rows["accuracy"].between(0, 1).all()
+    assert planned(checkout, targets=target) == set()
+    edit(checkout / SOURCE / "attacks.py")
+    assert planned(checkout, targets=target) == {"table2"} | attacks
+    name = "cifar10/resnet4^2/seed0"
+    measured = {"probe_cifar10_table2", "distances_cifar10_table2"}
+    assert planned(checkout, targets=[name]) == {name, min(attacks)} | measured
+    separate = [*TINY, "--config", "convolutional_jobs=separate"]
+    trained = {"train_cifar10_resnet4_2_seed0", "train_cifar10_resnet4_4_seed0"}
+    assert trained <= planned(checkout, "-F", targets=target, config=separate)
 
 
 def write_imagenet(folder: Path) -> None:

@@ -23,7 +23,15 @@ RESNET_STAGES = {
     "resnet152": (3, 8, 36, 3),
 }
 
-ALLOWED = f"fcnDxH (such as fcn3x256), {', '.join([*VGG_STAGES, *RESNET_STAGES])}"
+# Networks of Section 6: stages of four residual blocks, all with identity skips. What changes the
+# shape between two stages is a layer of its own.
+IDENTITY_SKIP_STAGES = {
+    "resnet4^2": (4, 4),
+    "resnet4^4": (4, 4, 4, 4),
+}
+
+NAMED = ", ".join([*VGG_STAGES, *RESNET_STAGES, *IDENTITY_SKIP_STAGES])
+ALLOWED = f"fcnDxH (such as fcn3x256), {NAMED}"
 
 
 def fcn_shape(architecture: str) -> tuple[int, int]:
@@ -44,9 +52,15 @@ def kind_of(architecture: str) -> str:
         return "fcn"
     if architecture in VGG_STAGES:
         return "vgg"
-    if architecture in RESNET_STAGES:
+    if architecture in RESNET_STAGES | IDENTITY_SKIP_STAGES:
         return "resnet"
     raise InputError(f"architecture {architecture!r} is unknown; allowed: {ALLOWED}")
+
+
+def resnet_stages(architecture: str, removed: bool = False) -> tuple[int, ...]:
+    """Return how many residual blocks each stage of a ResNet has; one where others are removed."""
+    stages = (RESNET_STAGES | IDENTITY_SKIP_STAGES)[architecture]
+    return (1,) * len(stages) if removed else stages
 
 
 def in_stages(stages: tuple[int, ...], block: str) -> tuple[str, ...]:
@@ -69,5 +83,9 @@ def unit_names(architecture: str, removed: bool = False) -> tuple[str, ...]:
         return tuple(f"layer{number}" for number in range(1, depth + 2))
     if kind == "vgg":
         return (*in_stages(VGG_STAGES[architecture], "block"), "fc1", "fc2", "final_linear")
-    stages = (1, 1, 1, 1) if removed else RESNET_STAGES[architecture]
-    return ("stage0", *in_stages(stages, "resblk"), "final_linear")
+    stages = resnet_stages(architecture, removed)
+    units = ["stage0", *in_stages(stages, "resblk"), "final_linear"]
+    if architecture in IDENTITY_SKIP_STAGES:
+        for stage in range(2, len(stages) + 1):
+            units.insert(units.index(f"stage{stage}.resblk1"), f"stage{stage}.downsample")
+    return tuple(units)

@@ -230,8 +230,8 @@ class TrainedNetwork:
         path = self.folder / "checkpoints" / name
         return load_checkpoint(path, self.network, self.checksums.get(name, ""))
 
-    def rerand(self, number: int) -> Mapping[str, Tensor]:
-        """Return the weights of a fresh network from the same initial law."""
+    def fresh(self, number: int) -> UnitSequence:
+        """Return a fresh network from the same initial law."""
         return draw(
             self.experiment,
             self.recipe.initial_law,
@@ -239,7 +239,11 @@ class TrainedNetwork:
             self.dataset.classes,
             self.recipe.width,
             f"rerand{number}",
-        ).state_dict()
+        )
+
+    def rerand(self, number: int) -> Mapping[str, Tensor]:
+        """Return the weights of a fresh network."""
+        return self.fresh(number).state_dict()
 
     def sources(self, draws: int) -> dict[tuple[str, int], Mapping[str, Tensor]]:
         """Everything that a unit can be reset to, by (`rerand` or epoch, number of the draw)."""

@@ -1,5 +1,6 @@
 """What has to be built: the bridge between config, registries and the workflow's rules."""
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -34,7 +35,7 @@ class Family:
     @property
     def rule(self) -> str:
         """Its part of a rule's name."""
-        return self.name.replace("/", "_").replace("+", "_")
+        return re.sub(r"\W", "_", self.name)
 
     @property
     def names(self) -> list[str]:
@@ -122,6 +123,12 @@ class Plan:
                 families.append(Family(family.name if alone else str(network), of_network))
         return tuple(families)
 
+    @cached_property
+    def attacked_families(self) -> tuple[Family, ...]:
+        """The experiments that are attacked, each by a job of its own."""
+        attacked = (e for e in self.experiments if self.replaced(e.network))
+        return tuple(Family(str(experiment), (experiment,)) for experiment in attacked)
+
     def files(self, experiments: Iterable[Experiment], name: str) -> list[str]:
         """Paths of one result file of every experiment."""
         return [f"{self.results}/{experiment}/{name}" for experiment in experiments]
@@ -140,6 +147,12 @@ class Plan:
         panels = (panel for target in self.targets for panel in getattr(target, "panels", ()))
         groups = (panel.group for panel in panels if panel.group and network in panel.networks)
         return list(dict.fromkeys(groups))
+
+    def replaced(self, network: Network) -> list[int]:
+        """Numbers of stages of which the classifiers of a table replace a residual block."""
+        tables = (target for target in self.targets if target.kind == "adversarial")
+        rows = (row for table in tables for row in table.rows)
+        return [row[2] for row in rows if row[:2] == (network.dataset, network.model)]
 
     def ran(self, target: Target) -> Sequence[Network]:
         """Networks of a figure or table that are trained."""
@@ -186,9 +199,27 @@ class Plan:
         widths = dict.fromkeys(str(Fraction(r.width).limit_denominator(1000)) for r in recipes)
         width = "" if list(widths) == ["1"] else f", width {'/'.join(widths)}"
         seeds = dict.fromkeys(str(seeds_of(self.config, network)) for network in ran)
+        origin = (
+            f"{self.config['preset']} preset, {', '.join(data)}{width}, {'/'.join(epochs)} epochs; "
+            f"seeds: {'/'.join(seeds)}"
+        )
+        if target.kind == "adversarial":
+            return f"{origin}; {attacks_print(self.config['adversarial'])}"
         drawn = any(name != "training.csv" for _, name in target.needs) and target.kind != "bars"
         draws = f", draws of rerand: {self.config['probe']['draws']} each" if drawn else ""
-        return (
-            f"{self.config['preset']} preset, {', '.join(data)}{width}, {'/'.join(epochs)} epochs; "
-            f"seeds: {'/'.join(seeds)}{draws}; means are shown"
-        )
+        return f"{origin}{draws}; means are shown"
+
+
+def attacks_print(attacks: dict) -> str:
+    """Say how strong the attacks are; `attacks` is the config's `adversarial`."""
+    per = "batch" if attacks["choice"] == "batch" else "example"
+    seen = "at each step" if attacks["attack_choice"] == "fresh" else "for a whole attack"
+    return (
+        f"attacks on {attacks['test_examples']} test examples, eps {attacks['eps']}/255; PGD: "
+        f"{attacks['steps']} steps of {attacks['step']}/255 from "
+        f"{'a random start' if attacks['start'] == 'random' else 'the image'}; blocks are chosen "
+        f"for each {per}, and {seen} as an attack sees them; EoT: gradients averaged over "
+        f"{attacks['eot_draws']} choices, without which a random classifier looks more robust than "
+        "it is (a baseline has nothing to average over: its PGD + EoT is PGD); mean and deviation "
+        f"of {attacks['repetitions']} repetitions"
+    )

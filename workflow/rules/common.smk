@@ -16,7 +16,7 @@ from layer_robustness.figures.registry import FIGURES
 from layer_robustness.imports import source_files
 from layer_robustness.listing import labels
 from layer_robustness.plan import Plan
-from layer_robustness.tables.registry import TABLES
+from layer_robustness.tables.registry import DRAWS, TABLES
 
 SCHEMA = yaml.safe_load(
     Path(workflow.source_path("../schemas/config.schema.yaml")).read_text()

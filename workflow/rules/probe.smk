@@ -100,6 +100,7 @@ for family in PLAN.joint_families:
 # A single experiment by its name, all that is measured of it: snakemake cifar10/resnet50+wd/seed0
 for experiment in PLAN.experiments:
     jointly = PLAN.joint_groups(experiment.network) and ["joint.csv"]
+    attacked = PLAN.replaced(experiment.network) and ["adversarial.csv"]
 
     rule:
         name:
@@ -108,4 +109,8 @@ for experiment in PLAN.experiments:
             PLAN.files([experiment], "training.csv"),
             PLAN.files([experiment], "probe.csv"),
             PLAN.files([experiment], "distances.csv"),
-            [path for name in jointly for path in PLAN.files([experiment], name)],
+            [
+                path
+                for name in [*jointly, *attacked]
+                for path in PLAN.files([experiment], name)
+            ],

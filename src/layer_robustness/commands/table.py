@@ -8,10 +8,10 @@ import pandas as pd
 
 from layer_robustness.errors import exit_with_one_line
 from layer_robustness.files import replacing
-from layer_robustness.tables import errors, style
+from layer_robustness.tables import adversarial, errors, style
 from layer_robustness.tables.registry import TABLES, Table
 
-KINDS = {"errors": errors}
+KINDS = {"errors": errors, "adversarial": adversarial}
 
 
 def main() -> None:

@@ -1,14 +1,14 @@
-"""ResNet18 to 152, version 2 (pre-activation): timm's ResNetV2, cut into units."""
+"""ResNet18 to 152, 4^2 and 4^4, version 2 (pre-activation): timm's ResNetV2, cut into units."""
 
 import timm
 from timm.layers import BatchNormAct2d
 from torch import nn
 
-from layer_robustness.architectures import RESNET_STAGES, unit_names
+from layer_robustness.architectures import IDENTITY_SKIP_STAGES, resnet_stages, unit_names
 from layer_robustness.models.sequence import UnitSequence
 
 STEM = 64
-BASIC = (64, 128, 256, 512)  # ResNet18 and 34
+BASIC = (64, 128, 256, 512)  # ResNet18, 34, 4^2 and 4^4
 BOTTLENECK = (256, 512, 1024, 2048)
 
 
@@ -28,6 +28,10 @@ def resnet(
 ) -> UnitSequence:
     """Build units stage0, each residual block, and final_linear with its final activation.
 
+    4^2 and 4^4 also have units stage2.downsample, ...: the activation and the 1x1 convolution with
+    stride 2 that other ResNets have in the skip of a block. The paper says that there is such a
+    layer, not what is in it.
+
     Parameters
     ----------
     width
@@ -39,20 +43,28 @@ def resnet(
     stem
         `cifar` is a 3x3 convolution, `imagenet` a 7x7 one with stride 2 and 3x3 pooling.
     """
-    basic = architecture in ("resnet18", "resnet34")
+    stages = resnet_stages(architecture, removed)
+    identity_skips = architecture in IDENTITY_SKIP_STAGES
+    basic = identity_skips or architecture in ("resnet18", "resnet34")
+    channels = (BASIC if basic else BOTTLENECK)[: len(stages)]
     network = timm.create_model(
-        f"resnetv2_{architecture.removeprefix('resnet')}",
+        "resnetv2_18" if basic else "resnetv2_50",
         in_chans=image_shape[0],
         num_classes=classes,
-        layers=(1, 1, 1, 1) if removed else RESNET_STAGES[architecture],
+        # A block more where one is cut down to its downsampling.
+        layers=[blocks + (identity_skips and stage > 0) for stage, blocks in enumerate(stages)],
         stem_chs=round(STEM * width),
-        channels=[round(count * width) for count in (BASIC if basic else BOTTLENECK)],
+        channels=[round(count * width) for count in channels],
         norm_layer=BatchNormAct2d if normalized else activation_only,
     )
     if stem == "cifar":
         channels = network.stem.conv.out_channels
         network.stem.conv = nn.Conv2d(image_shape[0], channels, 3, padding=1, bias=False)
         network.stem.pool = nn.Identity()
+    if identity_skips:
+        for stage in network.stages[1:]:
+            first = stage.blocks[0]
+            stage.blocks[0] = nn.Sequential(first.norm1, first.downsample)
     blocks = [block for stage in network.stages for block in stage.blocks]
     units = [network.stem, *blocks, nn.Sequential(network.norm, network.head)]
     return UnitSequence(dict(zip(unit_names(architecture, removed), units, strict=True)))

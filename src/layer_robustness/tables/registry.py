@@ -6,9 +6,17 @@ from typing import Literal
 from layer_robustness.experiments import Network, parse_network
 
 # The result file that each quantity is read from.
-FILES = {"test_error": "training.csv", "reinit_error": "probe.csv"}
+FILES = {
+    "test_error": "training.csv",
+    "reinit_error": "probe.csv",
+    "accuracy": "adversarial.csv",
+}
 
-Row = tuple[str, str]  # a data set and an architecture
+# r of Table 2: fresh draws of each residual block.
+DRAWS = 4
+
+# A data set and an architecture; in Table 2 also s, the stages of which a block is replaced.
+Row = tuple[str, str] | tuple[str, str, int]
 
 
 @dataclass(frozen=True)
@@ -20,24 +28,24 @@ class Column:
     model
         May name the row's `{architecture}`.
     quantity
-        `test_error` of the trained network, or `reinit_error`: the error with one residual block
-        re-initialized.
+        `test_error` of the trained network; `reinit_error`: the error with one residual block
+        re-initialized; or `accuracy` under the attack of this name.
     """
 
     name: str
     title: str
     model: str = "{architecture}"
-    quantity: Literal["test_error", "reinit_error"] = "test_error"
+    quantity: Literal["test_error", "reinit_error", "accuracy"] = "test_error"
 
     def network(self, row: Row) -> Network:
         """Return the network of a row."""
-        dataset, architecture = row
+        dataset, architecture, *_ = row
         return parse_network(f"{dataset}/{self.model.format(architecture=architecture)}")
 
 
 @dataclass(frozen=True)
 class Table:
-    """One table of errors in percent.
+    """One table of errors or accuracies in percent.
 
     kind
         The module of this package that computes it.
@@ -46,7 +54,7 @@ class Table:
     """
 
     number: int
-    kind: Literal["errors"]
+    kind: Literal["errors", "adversarial"]
     title: str
     rows: tuple[Row, ...]
     columns: tuple[Column, ...]
@@ -95,6 +103,24 @@ TABLES = {
             ),
             decimals=2,
             section="4 Joint robustness",
+        ),
+        Table(
+            2,
+            "adversarial",
+            "Accuracy (%) under attack of classifiers that replace a residual block of s stages by "
+            "one of r fresh draws at each inference",
+            (
+                *(("cifar10", "resnet4^2", replaced) for replaced in (0, 1, 2)),
+                *(("cifar10", "resnet4^4", replaced) for replaced in (0, 1, 2, 4)),
+            ),
+            (
+                Column("clean", "no attack", quantity="accuracy"),
+                Column("fgsm", "FGSM", quantity="accuracy"),
+                Column("pgd", "PGD", quantity="accuracy"),
+                Column("pgd_eot", "PGD + EoT", quantity="accuracy"),
+            ),
+            decimals=2,
+            section="6 Stochastic classifiers",
         ),
         Table(
             3,

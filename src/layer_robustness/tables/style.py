@@ -19,7 +19,8 @@ LATEX = str.maketrans(
 
 def markdown(table: Table, shown: pd.DataFrame, small_print: str) -> str:
     """Write a table as Markdown, the small print below."""
-    alignment = ["left", "left", *["right"] * len(table.columns)]
+    numbers = len(table.columns)
+    alignment = ["left"] * (len(shown.columns) - numbers) + ["right"] * numbers
     body = shown.to_markdown(index=False, disable_numparse=True, colalign=alignment)
     return f"**Table {table.number}.** {table.title}.\n\n{body}\n\n{small_print}\n"
 
@@ -29,7 +30,7 @@ def latex(table: Table, shown: pd.DataFrame, small_print: str) -> str:
     escaped = shown.map(lambda text: text.translate(LATEX))
     escaped.columns = [title.translate(LATEX) for title in shown.columns]
     float_ = escaped.style.hide(axis="index").to_latex(
-        column_format="ll" + "r" * len(table.columns),
+        column_format="l" * (len(shown.columns) - len(table.columns)) + "r" * len(table.columns),
         hrules=True,
         position_float="centering",
         caption=f"{table.title.translate(LATEX)}.",

@@ -1,0 +1,125 @@
+"""Attacks on models whose worst case is known, and against Foolbox."""
+
+import foolbox
+import pytest
+import torch
+from foolbox.attacks import LinfFastGradientAttack, LinfProjectedGradientDescentAttack
+from torch import nn
+
+from layer_robustness.attacks import fgsm, mean_gradient, pgd, random_start
+from layer_robustness.experiments import parse_experiment
+from layer_robustness.models.build import draw
+from layer_robustness.seeding import generator
+
+EPS, STEP, STEPS = 8 / 255, 2 / 255, 20
+SHAPE = (3, 8, 8)
+
+
+def gradient_of(model, labels):
+    return lambda pixels: mean_gradient([model], pixels, labels)
+
+
+def attack(name: str, gradient, pixels, seed: int = 0):
+    """One of the attacks by its name, a random start drawn as `torch.manual_seed(seed)` does."""
+    if name == "fgsm":
+        return fgsm(gradient, pixels, EPS)
+    start = pixels
+    if name == "pgd from a random start":
+        start = random_start(pixels, EPS, torch.Generator().manual_seed(seed))
+    return pgd(gradient, pixels, start, EPS, STEP, STEPS)
+
+
+ATTACKS = {
+    "fgsm": LinfFastGradientAttack(random_start=False),
+    "pgd": LinfProjectedGradientDescentAttack(abs_stepsize=STEP, steps=STEPS, random_start=False),
+    "pgd from a random start": LinfProjectedGradientDescentAttack(
+        abs_stepsize=STEP, steps=STEPS, random_start=True
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def images():
+    """Pixels in [0, 1], some of them so near the ends that eps leads out; and labels."""
+    random = generator("images")
+    pixels = torch.rand(12, *SHAPE, generator=random, dtype=torch.float64)
+    pixels = (1.2 * pixels - 0.1).clamp(0, 1)
+    return pixels, torch.randint(2, (12,), generator=random)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_a_linear_classifier_meets_its_worst_case(name, images):
+    """The logit margin is linear in each pixel, so its minimum in the box is known."""
+    pixels, labels = images
+    weights = torch.randn(pixels[0].numel(), generator=generator("weights"), dtype=torch.float64)
+
+    def model(inputs):
+        margin = inputs.flatten(1) @ weights
+        return torch.stack([torch.zeros_like(margin), margin], 1)
+
+    attacked = attack(name, gradient_of(model, labels), pixels)
+    towards = (1 - 2 * labels).double().unsqueeze(1) * weights.sign()  # of the wrong class
+    flat = pixels.flatten(1)
+    corner = torch.where(towards > 0, (flat + EPS).clamp(max=1), (flat - EPS).clamp(min=0))
+    worst = (1 - 2 * labels) * (corner @ weights)
+    reached = nn.functional.cross_entropy(model(attacked), labels, reduction="none")
+    torch.testing.assert_close(reached, nn.functional.softplus(worst))
+    # Far from the ends, the margin falls by eps times the weights' 1-norm.
+    inner = pixels.clamp(EPS, 1 - EPS)
+    moved = attack(name, gradient_of(model, labels), inner)
+    fall = (1 - 2 * labels) * ((moved - inner).flatten(1) @ weights)
+    torch.testing.assert_close(fall, (EPS * weights.abs().sum()).expand(12))
+
+
+@pytest.fixture(scope="module")
+def network():
+    experiment = parse_experiment("cifar10/resnet4^2/seed0")
+    return draw(experiment, "he_normal", SHAPE, 10, 0.125).double().requires_grad_(False)
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+def test_an_attack_is_foolboxs(name, images, network):
+    pixels, labels = images
+    ours = attack(name, gradient_of(network, labels), pixels, seed=3)
+    model = foolbox.PyTorchModel(network.eval(), bounds=(0, 1))
+    torch.manual_seed(3)
+    theirs, _, _ = ATTACKS[name](model, pixels, labels, epsilons=EPS)
+    torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-14)
+    before, after = (nn.functional.cross_entropy(network(each), labels) for each in (pixels, ours))
+    assert after > before + 0.1
+
+
+@pytest.mark.parametrize("name", ATTACKS)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_an_attack_stays_inside_eps_and_the_range_of_pixels(name, dtype, images):
+    """Whatever the gradient says, and at every step."""
+    pixels = images[0].to(dtype)
+    random, seen = generator("gradients"), []
+
+    def gradient(inputs):
+        seen.append(inputs)
+        return torch.randn(inputs.shape, generator=random, dtype=dtype)
+
+    attacked = attack(name, gradient, pixels)
+    assert len(seen) == (1 if name == "fgsm" else STEPS)
+    rounding = torch.finfo(dtype).eps
+    for inputs in (*seen, attacked):
+        assert (inputs - pixels).abs().max() <= EPS + rounding
+        assert inputs.min() >= 0 and inputs.max() <= 1
+    assert (attacked - pixels).abs().max() > EPS / 2
+
+
+def test_a_random_start_is_uniform_in_the_box():
+    start = random_start(torch.full((1000, 1, 5, 5), 0.5), EPS, generator("start")) - 0.5
+    assert abs(start.mean()) < EPS / 50
+    assert start.std() == pytest.approx(EPS / 3**0.5, rel=0.02)
+    assert start.min() < -0.99 * EPS and start.max() > 0.99 * EPS
+
+
+def test_the_gradient_of_an_image_does_not_depend_on_its_batch(images, network):
+    pixels, labels = images
+    together = mean_gradient([network], pixels, labels)
+    for number in (0, 7):
+        own = slice(number, number + 1)
+        alone = mean_gradient([network], pixels[own], labels[own])
+        torch.testing.assert_close(alone, together[own])
