@@ -9,8 +9,9 @@ import yaml
 from conftest import ROOT
 from layer_robustness.imports import source_files
 
-LIGHT = ["commands.figure", "commands.table", "commands.explorer", "commands.page"]
-LIGHT += ["plan", "imports", "config"]
+LIGHT = ["commands.figure", "commands.table", "plan", "imports", "config"]
+LIGHT += ["commands.comparison", "commands.comparison_figure", "commands.claims"]
+LIGHT += ["commands.explorer", "commands.page"]
 LIGHT += [f"figures.{kind}" for kind in ("heatmap", "bars", "lines", "blocks")]
 
 

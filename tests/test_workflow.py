@@ -145,6 +145,23 @@ def test_the_default_target_is_all_figures_and_tables(built):
     everything = planned(built, "-F", targets=[])
     assert everything == planned(built, "-F", targets=[ALL])
     assert {f"figure{number}" for number in range(1, 19)} | {"table1", "table3"} <= everything
+    assert {"comparison", "comparison_figure4", "claims"} <= everything
+
+
+def test_a_figure_is_compared_with_the_papers_where_its_results_are(checkout):
+    """Only its own results, the paper's values and the code count."""
+    target = "paper_figures/comparison_figure8.pdf"
+    assert jobs(snakemake(checkout, targets=[target])) == {"comparison_figure8"}
+    assert (checkout / target).stat().st_size > 10_000
+    assert planned(checkout, targets=[target]) == set()
+    for path in ("resources/paper/table3.csv", f"{SOURCE}/comparison/pictures.py"):
+        before = (checkout / path).read_text()
+        edit(checkout / path)
+        assert planned(checkout, targets=[target]) == {"comparison_figure8"}
+        (checkout / path).write_text(before)
+    edit(checkout / SOURCE / "claims/criteria.py")
+    assert planned(checkout, targets=[target]) == set()
+    assert "train_mnist_fcn5x256" not in planned(checkout, targets=["claims"])
 
 
 def test_one_figure_trains_only_what_it_needs(built):

@@ -73,5 +73,20 @@ def target_params(target):
     }
 
 
+def setups_of(*targets):
+    """How the networks of figures, tables or claims are run."""
+    return PLAN.setups(dict.fromkeys(n for target in targets for n in target.networks))
+
+
+def compared(*targets):
+    """Inputs of a step that compares results of figures, tables or claims."""
+    sources = {setup["data"] for setup in setups_of(*targets).values()}
+    files = [file for target in targets for file in PLAN.target_files(target)]
+    return {
+        "results": list(dict.fromkeys(files)),
+        "data": [f"results/data/{source}.json" for source in sorted(sources)],
+    }
+
+
 # The checkout's own package is what runs, installed or not.
 shell.prefix(f"export PYTHONPATH={str(SOURCE)!r}; ")

@@ -2,33 +2,18 @@
 import os
 
 from layer_robustness.claims.criteria import CLAIMS
+from layer_robustness.commands.comparison import COMPARED
 from layer_robustness.commands.comparison_figure import DRAWN
 from layer_robustness.paper import FILES
 
 VALUES = [
-    os.path.relpath(Path(workflow.basedir) / "resources/paper" / file)
-    for file in FILES
+    os.path.relpath(Path(workflow.basedir) / "resources/paper" / file) for file in FILES
 ]
-
-
-def compared(*targets):
-    """Inputs of a step that reads results of figures, tables or claims, and how they were run."""
-    sources = {setup["data"] for setup in setups_of(*targets).values()}
-    files = [file for target in targets for file in PLAN.target_files(target)]
-    return {
-        "results": list(dict.fromkeys(files)),
-        "data": [f"results/data/{source}.json" for source in sorted(sources)],
-    }
-
-
-def setups_of(*targets):
-    """How the networks of figures, tables or claims are run."""
-    return PLAN.setups(dict.fromkeys(n for target in targets for n in target.networks))
 
 
 rule comparison:
     input:
-        **compared(*TARGETS.values()),
+        **compared(*COMPARED),
         paper=VALUES,
         code=source_files("commands.comparison"),
     output:
@@ -41,7 +26,7 @@ rule comparison:
     params:
         preset=config["preset"],
         paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
-        setups=json.dumps(setups_of(*TARGETS.values())),
+        setups=json.dumps(setups_of(*COMPARED)),
     shell:
         "python -m layer_robustness.commands.comparison --results results/{params.preset} --data results/data"
         " --paper {params.paper:q} --output paper_figures --setups {params.setups:q} > {log} 2>&1"

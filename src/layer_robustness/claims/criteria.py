@@ -14,8 +14,8 @@ network or on some that belong together (a case), with a bound.
 
 Costs are relative: 0 is the full model's test error, 1 is chance (criticality.py, which also says
 why a layer is critical over 0.2). So the same criteria serve a network that errs at 0.02 and one
-that errs at 0.4. The other bounds are round numbers that the paper's own values keep (tested); how
-far they are from the bounds is in docs/comparison.md.
+that errs at 0.4. The other bounds are round numbers that the paper's own values keep to (tested);
+docs/comparison.md says by how much.
 """
 
 from collections.abc import Callable

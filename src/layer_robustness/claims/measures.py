@@ -181,7 +181,7 @@ def jointly(results: Results, network: Network) -> Sample:
 def every_second_to_all(results: Results, network: Network) -> Sample:
     """Cost of every second unit jointly, as a share of that of all but the first."""
     costs = results.costs(network, INITIAL, "joint.csv")
-    return Sample(costs.loc[EVERY_SECOND] / costs.loc[ALL_BUT_FIRST].mean())
+    return Sample(costs.loc[EVERY_SECOND] / costs.loc[ALL_BUT_FIRST].mean(), EVERY_SECOND)
 
 
 def joint_beyond_frozen(results: Results, plain: Network, frozen: Network) -> Sample:

@@ -39,8 +39,10 @@ def overview(claims: list[Claim], rows: pd.DataFrame) -> str:
         verdicts = of_claim.groupby("part")["part_verdict"].first()
         tested = (verdicts != NOT_TESTED).sum()
         verdict = of_claim["claim_verdict"].iloc[0]
-        lines.append((claim.number, claim.text, verdict, f"{tested} of {len(verdicts)}"))
-    columns = ["", "claim", "verdict", "parts tested"]
+        holds = of_claim["holds"].dropna()
+        kept = f"{holds.sum()} of {len(holds)}"
+        lines.append((claim.number, claim.text, verdict, f"{tested} of {len(verdicts)}", kept))
+    columns = ["", "claim", "verdict", "parts tested", "bounds kept"]
     return pd.DataFrame(lines, columns=columns).to_markdown(index=False)
 
 
