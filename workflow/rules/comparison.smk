@@ -47,7 +47,7 @@ for figure in (FIGURES[name] for name in DRAWN):
                 f"paper_figures/comparison_{figure.name}.png",
                 caption="../report/comparison_figure.rst",
                 category=figure.section,
-                labels=labels(figure, config["preset"], "beside the paper's"),
+                labels=labels(figure, config["preset"], "with the paper's"),
             ),
         log:
             f"{LOGS}/comparison/{figure.name}.log",

@@ -31,11 +31,11 @@ rule explorer:
     conda:
         "../../envs/light.yaml"
     params:
-        results=PLAN.results,
+        preset=config["preset"],
         paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
         seeds=json.dumps(EXPLORED_SEEDS),
         small_prints=json.dumps({f.name: PLAN.small_print(f) for f in EXPLORED}),
     shell:
-        "python -m layer_robustness.commands.explorer --figures paper_figures --results {params.results}"
-        " --paper {params.paper:q} --seeds {params.seeds:q} --small-prints {params.small_prints:q}"
-        " --output {output} > {log} 2>&1"
+        "python -m layer_robustness.commands.explorer --figures paper_figures"
+        " --results results/{params.preset} --paper {params.paper:q} --seeds {params.seeds:q}"
+        " --small-prints {params.small_prints:q} --output {output} > {log} 2>&1"
