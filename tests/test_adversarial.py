@@ -92,6 +92,11 @@ def test_the_same_seed_gives_the_same_numbers(trained, rows, tmp_path):
     assert len((tmp_path / "adversarial.csv").read_text().splitlines()) == len(rows) + 1
 
 
+def test_repetitions_make_other_choices(rows):
+    pairs = [accuracies(rows, "stochastic", attack) for attack in ("clean", "fgsm", "pgd")]
+    assert any(first != second for first, second in pairs)
+
+
 def test_the_attacked_examples_are_drawn_from_all_classes(trained):
     images, labels = examples(trained, 100)
     assert len(images) == 100 and len(labels.unique()) == 10
