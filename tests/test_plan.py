@@ -6,6 +6,7 @@ from snakemake.utils import update_config
 
 from conftest import ROOT
 from layer_robustness.config import seeds_of
+from layer_robustness.experiments import parse_network
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.plan import Plan
 from layer_robustness.tables.registry import TABLES
@@ -87,3 +88,14 @@ def test_the_small_print_is_silent_about_what_was_not_run():
     assert "imagenet" not in plan("paper").small_print(FIGURES["figure18"])
     assert plan("paper").small_print(FIGURES["figure5"]) == "paper preset"
     assert "ResNet50" in plan().small_print(FIGURES["figure7"])
+
+
+def test_setups_say_how_networks_are_run():
+    names = ("cifar10/vgg16", "mnist/fcn3x256", "imagenet/resnet50")
+    networks = [parse_network(name) for name in names]
+    run = {"width": 1, "epochs": 100}
+    assert plan("paper").setups(networks) == {
+        "cifar10/vgg16": {"data": "cifar10", "seeds": 1, **run},
+        "mnist/fcn3x256": {"data": "mnist", "seeds": 5, **run},
+    }
+    assert plan().setups(networks)["imagenet/resnet50"]["data"] == "digits5k_as_imagenet"

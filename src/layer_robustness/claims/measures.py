@@ -186,9 +186,8 @@ def every_second_to_all(results: Results, network: Network) -> Sample:
 
 def joint_beyond_frozen(results: Results, plain: Network, frozen: Network) -> Sample:
     """Cost of re-initializing the group jointly beyond that of freezing it in training."""
-    (joint,) = results.costs(plain, INITIAL, "joint.csv").loc[[ALL_BUT_FIRST]].to_numpy()
-    columns = results.costs(plain, INITIAL, "joint.csv").columns
-    return Sample(pd.Series(joint, columns) - trained_otherwise(results, plain, frozen).mean())
+    together = results.costs(plain, INITIAL, "joint.csv").loc[ALL_BUT_FIRST]
+    return Sample(together - trained_otherwise(results, plain, frozen).mean())
 
 
 def removed_beyond_frozen(
