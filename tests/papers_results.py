@@ -125,7 +125,8 @@ def write_target(folder: Path, target) -> None:
 
 def write_all(folder: Path) -> None:
     """Write everything; where two figures differ the heatmap counts."""
-    for target in (FIGURES["figure2"], *TABLES.values()):
+    errors = [table for table in TABLES.values() if table.kind == "errors"]
+    for target in (FIGURES["figure2"], *errors):
         write_target(folder, target)
     for figure in FIGURES.values():
         if figure.kind == "heatmap":
