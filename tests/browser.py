@@ -49,11 +49,14 @@ class Browser:
         self.driver = driver
 
     def open(self, path: Path, size: tuple[int, int] = DESKTOP) -> None:
+        from selenium.webdriver.support.ui import WebDriverWait
+
         self.driver.get("about:blank")
         for log in ("browser", "performance"):  # forget what was before
             self.driver.get_log(log)
         self.resize(size)
         self.driver.get(path.resolve().as_uri())
+        WebDriverWait(self.driver, 20).until(lambda _: self.evaluate("innerWidth") == size[0])
 
     def resize(self, size: tuple[int, int]) -> None:
         shape = {"width": size[0], "height": size[1], "deviceScaleFactor": 1}
