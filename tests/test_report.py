@@ -40,7 +40,7 @@ def checkout(tmp_path_factory) -> Path:
     assert ran == {"figure5", "comparison_figure5", "figure13"}
     ended = snakemake(folder, "--report", "report.html", config=config, targets=TARGETS)
     assert ended.returncode == 0, ended.stderr
-    assert "downloading" not in ended.stderr.lower()
+    assert "downloading" not in ended.stderr  # what Snakemake says where a part of it is missing
     return folder
 
 
@@ -85,6 +85,15 @@ def test_a_page_shows_a_table_and_no_foreign_html():
     assert "<script>" not in page
     page = pages.of_table("t", pd.DataFrame({"a": [0.123456, None], "b": ["x", "<b>"]}))
     assert "<td>0.1235</td>" in page and "&lt;b&gt;" in page and "nan" not in page.lower()
+
+
+def test_the_report_has_pictures_and_captions(checkout):
+    report = (checkout / "report.html").read_text()
+    for target in TARGETS:
+        assert f'"{target}": {{' in report
+    for name in ("figure5", "comparison_figure", "figure13"):
+        caption = (checkout / f"workflow/report/{name}.rst").read_text()
+        assert caption.partition(" (")[0].split("``")[0].strip()[:60] in report
 
 
 def follow(browser, text: str) -> None:
