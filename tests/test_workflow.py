@@ -184,8 +184,10 @@ def test_any_experiment_can_be_asked_for_by_its_name(built):
 
 
 def test_networks_get_jobs_of_their_own_where_they_are_large(built):
-    separate = planned(built, config=[*TINY, "--config", "convolutional_jobs=separate"])
+    config = [*TINY, "--config", "convolutional_jobs=separate"]
+    separate = planned(built, "-F", config=config)
     assert {f"train_{name}_seed0" for name in ("cifar10_vgg16", "cifar10_resnet18")} <= separate
+    assert not any(job.startswith("train") for job in planned(built, config=config))
 
 
 def test_what_has_no_source_is_marked_and_the_rest_is_built(checkout):
