@@ -98,20 +98,23 @@ def write_blocks(folder: Path, network: Network, mean: float, deviation: float) 
 
 
 def write_adversarial(folder: Path) -> None:
-    """Write five equal repetitions of every entry of Table 2."""
+    """Write five repetitions of every entry of Table 2, with its mean and deviation."""
+    spread = np.array([1, -1, 0, 0, 0]) / 0.5**0.5
     for architecture, entries in VALUES[VALUES["target"] == "table2"].groupby("architecture"):
         rows = []
         means = entries[entries["quantity"].str.endswith("_mean")]
+        deviations = entries.set_index(["variant", "quantity"])["value"]
         for variant, quantity, value in means[["variant", "quantity", "value"]].to_numpy():
             stochastic = variant != "baseline"
+            deviation = deviations[variant, quantity.replace("_mean", "_std")]
             r, s = map(int, variant[1:].split("s")) if stochastic else (None, None)
             rows += [
                 {
                     "configuration": "stochastic" if stochastic else "baseline",
                     **{"r": r, "s": s, "attack": quantity.removesuffix("_mean")},
-                    **{"repetition": repetition, "accuracy": value, "images": 1000},
+                    **{"repetition": repetition, "accuracy": accuracy, "images": 1000},
                 }
-                for repetition in range(5)
+                for repetition, accuracy in enumerate(value + deviation * spread)
             ]
         network = Network("cifar10", architecture)
         write_rows(folder, network, "adversarial.csv", pd.DataFrame(rows))
@@ -120,7 +123,10 @@ def write_adversarial(folder: Path) -> None:
 def write_target(folder: Path, target) -> None:
     """Write what one figure or table reads."""
     write = {"heatmap": write_heatmap, "bars": write_bars, "errors": write_table}
-    write[target.kind](folder, target)
+    if target.kind == "adversarial":
+        write_adversarial(folder)
+    else:
+        write[target.kind](folder, target)
 
 
 def write_all(folder: Path) -> None:

@@ -15,7 +15,7 @@ from layer_robustness.tables.registry import TABLES
 COMPARED = [
     target
     for target in (*FIGURES.values(), *TABLES.values())
-    if target.kind in ("heatmap", "bars", "errors")
+    if target.kind in ("heatmap", "bars", "errors", "adversarial")
 ]
 
 

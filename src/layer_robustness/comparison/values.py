@@ -11,8 +11,8 @@ from layer_robustness.experiments import Network
 from layer_robustness.figures.collect import collect
 from layer_robustness.figures.panels import Figure
 from layer_robustness.setups import Setup, seeds
-from layer_robustness.tables import errors
-from layer_robustness.tables.registry import Table
+from layer_robustness.tables import adversarial, errors
+from layer_robustness.tables.registry import DRAWS, Table
 
 # What a value is of, besides the checkpoint.
 OF = ["target", "dataset", "architecture", "variant", "joint_group", "layer", "quantity"]
@@ -84,6 +84,8 @@ def beside(theirs: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
 
 def measured(target: Figure | Table, results: Path, setups: Mapping[str, Setup]) -> pd.DataFrame:
     """Return what we measured for a figure or table, a row for each value, labelled as `OF`."""
+    if target.kind == "adversarial":
+        return of_attacks(target, results, setups)
     if isinstance(target, Table):
         return of_table(target, results, setups)
     frame = collect(target, results, seeds(setups)).rename(columns={"figure": "target"})
@@ -139,8 +141,24 @@ def of_table(table: Table, results: Path, setups: Mapping[str, Setup]) -> pd.Dat
     return labelled(rows)
 
 
+def of_attacks(table: Table, results: Path, setups: Mapping[str, Setup]) -> pd.DataFrame:
+    """Return the accuracies of Table 2 and their deviations over repetitions, as fractions."""
+    rows = []
+    for (dataset, architecture, replaced), column in itertools.product(table.rows, table.columns):
+        network = column.network((dataset, architecture, replaced))
+        if str(network) in setups:
+            count = setups[str(network)].seeds
+            found = adversarial.accuracy(results, network, count, replaced, column.name)
+            labels = {"target": table.name, "dataset": dataset, "architecture": architecture}
+            labels |= {"variant": f"r{DRAWS}s{replaced}" if replaced else "baseline"}
+            labels |= {"network": str(network), "seeds": count}
+            for quantity, value in zip(("mean", "std"), found, strict=True):
+                rows.append(labels | {"quantity": f"{column.name}_{quantity}", "ours": value / 100})
+    return labelled(rows)
+
+
 def labelled(rows: list[dict]) -> pd.DataFrame:
     """Make a frame of values that are no cells of a heatmap; what does not apply is empty."""
     empty = dict.fromkeys(("variant", "joint_group", "layer", "checkpoint"), "")
     columns = [*OF, "checkpoint", "network", *MEASURED]
-    return pd.DataFrame([row | empty for row in rows], columns=columns)
+    return pd.DataFrame([empty | row for row in rows], columns=columns)
