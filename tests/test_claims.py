@@ -8,6 +8,7 @@ import sys
 from dataclasses import asdict, replace
 from types import SimpleNamespace
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -326,8 +327,10 @@ def test_the_command_writes_what_is_judged_without_torch(papers, tmp_path):
     assert rest in summary.markdown(CLAIMS, papers.rows, "# head")
 
 
-def test_the_summary_says_what_the_rows_say(papers):
-    text = summary.markdown(CLAIMS, papers.rows, "# head")
+@pytest.mark.parametrize("kind", [bool, np.bool_])
+def test_the_summary_says_what_the_rows_say(papers, kind):
+    rows = papers.rows.assign(holds=pd.Series(map(kind, papers.rows["holds"]), dtype=object))
+    text = summary.markdown(CLAIMS, rows, "# head")
     for claim in CLAIMS:
         assert f"## {claim.number}. {claim.text}" in text
         for part in claim.parts:

@@ -39,7 +39,7 @@ def overview(claims: list[Claim], rows: pd.DataFrame) -> str:
         verdicts = of_claim.groupby("part")["part_verdict"].first()
         tested = (verdicts != NOT_TESTED).sum()
         verdict = of_claim["claim_verdict"].iloc[0]
-        holds = of_claim["holds"].dropna()
+        holds = of_claim["holds"].dropna().astype(bool)  # numpy's own bools add up to a bool
         kept = f"{holds.sum()} of {len(holds)}"
         lines.append((claim.number, claim.text, verdict, f"{tested} of {len(verdicts)}", kept))
     columns = ["", "claim", "verdict", "parts tested", "bounds kept"]
