@@ -91,8 +91,11 @@ def downsampling(network: Network) -> list[str]:
 
 def blocks_of_resnets(results: Path, dataset: str, source: str) -> None:
     print(f"\n{dataset}, one unit reset to {source}\n")
-    print("| network | full | stage0 | downsampling blocks: lowest, mean | identity blocks: mean, ")
-    print("highest | final_linear |\n|---|---:|---:|---:|---:|---:|")
+    print(
+        "| network | full | stage0 | downsampling blocks: lowest, mean "
+        "| identity blocks: mean, highest | final_linear |"
+    )
+    print("|---|---:|---:|---:|---:|---:|")
     for name in RESNETS:
         network = Network(dataset, name)
         table = errors(results, network)["mean"]
