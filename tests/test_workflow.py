@@ -355,7 +355,7 @@ def test_another_rate_for_one_network_retrains_that_one(checkout):
     (checkout / "tests/tiny.yaml").write_text(yaml.safe_dump(config))
     ran = jobs(snakemake(checkout))
     assert ran == {"train_mnist_figure2", "probe_mnist_figure2", "figure2"}
-    log = (checkout / "results/tiny/logs/train/mnist_figure2.log").read_text()
+    log = (checkout / "results/tiny/logs/train/mnist/figure2.log").read_text()
     trained = {line.split()[0] for line in log.splitlines() if " epoch " in line}
     assert trained == {"mnist/fcn3x64/seed0"}
     manifest = json.loads(
@@ -378,7 +378,7 @@ def test_a_damaged_checkpoint_fails_with_its_name_and_a_remedy_that_works(checko
     ended = snakemake(checkout, targets=["paper_figures/figure1.pdf"])
     assert ended.returncode != 0
     assert "epoch1.safetensors cannot be read" in ended.stderr
-    assert "Traceback" not in (checkout / "results/tiny/logs/probe/mnist_fcn3x256.log").read_text()
+    assert "Traceback" not in (checkout / "results/tiny/logs/probe/mnist/fcn3x256.log").read_text()
     assert f"delete {RESULTS}/checkpoints and run again" in ended.stderr
     shutil.rmtree(path.parent)
     assert snakemake(checkout, targets=["paper_figures/figure1.pdf"]).returncode == 0

@@ -54,7 +54,7 @@ def adversarial_rows(
     placed = {
         "device": dataset.device,
         "dtype": PRECISIONS[precision].weights,
-        "memory_format": memory_format(trained.experiment.network),
+        "memory_format": memory_format(trained.experiment.network, trained.dataset.image_shape),
     }
     network = trained.network.to(**placed)
     fresh = [trained.fresh(number).to(**placed) for number in range(draws)]

@@ -218,7 +218,7 @@ class TrainedNetwork:
         network = build(experiment.network, dataset.image_shape, dataset.classes, recipe.width)
         network.to(
             PRECISIONS[recipe.precision].weights,
-            memory_format=memory_format(experiment.network),
+            memory_format=memory_format(experiment.network, dataset.image_shape),
         )
         trained = cls(folder, experiment, recipe, dataset, network, checksums)
         network.load_state_dict(trained.checkpoint(recipe.epochs))
