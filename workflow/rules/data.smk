@@ -11,8 +11,8 @@ rule data:
     conda:
         "../../envs/heavy.yaml"
     threads: lambda wildcards: 16 if wildcards.source == "imagenet" else 1
-    params:
+    resources:
         images=lambda wildcards: IMAGES if wildcards.source == "imagenet" else "",
     shell:
-        "python -m layer_robustness.commands.data {wildcards.source} {output.data} {params.images}"
+        "python -m layer_robustness.commands.data {wildcards.source} {output.data} {resources.images}"
         " > {log} 2>&1"
