@@ -19,7 +19,7 @@ test: .venv/requirements-test.done
 
 # Figures of full-size runs, from their kept results, into paper_figures/kept/.
 kept: .venv/requirements.done
-	for preset in kept/*/; do \
+	for preset in $(wildcard kept/*/); do \
 		python -m layer_robustness.commands.redraw $$preset --output paper_figures/$$preset || exit 1; \
 	done
 
