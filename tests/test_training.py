@@ -206,12 +206,11 @@ def test_the_precision_is_that_of_the_arithmetic(few_digits, deep_recipe):
 
 
 def train_in_processes(folder, name, recipe, count) -> subprocess.CompletedProcess:
-    """Train by the command, started by torchrun where there are several processes."""
-    launcher = ["-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={count}"]
+    """Train by the command."""
     recipes = json.dumps({name: {"seeds": [0], **asdict(recipe)}})
     command = [
-        *(sys.executable, *(launcher if count > 1 else [])),
-        *("-m", "layer_robustness.commands.train", "--device", "cpu", "--recipes", recipes),
+        *(sys.executable, "-m", "layer_robustness.commands.train", "--processes", str(count)),
+        *("--device", "cpu", "--recipes", recipes),
         *("--data", str(folder / "few.safetensors"), "--results", str(folder / str(count))),
     ]
     environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}

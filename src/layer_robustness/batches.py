@@ -35,6 +35,7 @@ def batches(
     device: torch.device,
     rank: int = 0,
     ranks: int = 1,
+    done: int = 0,
 ) -> Iterator[Batch]:
     """Yield the augmented batches of an epoch, K experiments side by side.
 
@@ -49,6 +50,8 @@ def batches(
         Each with an order of its own; only one for a data set of image files.
     rank, ranks
         Which of how many processes that train together this one is.
+    done
+        How many of the epoch's batches to leave out, as they were trained on before.
 
     Raises
     ------
@@ -65,7 +68,7 @@ def batches(
             f"{' or '.join(fitting)}"
         )
     of_kind = file_batches if files else tensor_batches
-    return of_kind(dataset, experiments, epoch, recipe, device, rank, ranks)
+    return of_kind(dataset, experiments, epoch, recipe, device, rank, ranks, done)
 
 
 def order(dataset: Dataset, experiment: Experiment, epoch: int) -> Tensor:
@@ -88,6 +91,7 @@ def tensor_batches(
     device: torch.device,
     rank: int,
     ranks: int,
+    done: int,
 ) -> Iterator[Batch]:
     """Yield batches of images in memory."""
     orders = torch.stack([order(dataset, experiment, epoch) for experiment in experiments])
@@ -96,7 +100,7 @@ def tensor_batches(
     if recipe.augmentation == "pad_crop_flip":
         chances = torch.stack([draw(e, epoch, orders.shape[1]) for e in experiments])
         draws = chances.to(device).split(recipe.batch_size, dim=1)
-    for whole, chance in zip(wholes, draws, strict=True):
+    for whole, chance in zip(wholes[done:], draws[done:], strict=True):
         part = whole[:, rank::ranks]
         images = take(dataset.train_images, part)
         if chance is not None:
@@ -113,11 +117,12 @@ def file_batches(
     device: torch.device,
     rank: int,
     ranks: int,
+    done: int,
 ) -> Iterator[Batch]:
     """Yield batches of image files, decoded in worker processes while others are trained on."""
     assert len(experiments) == 1, "image files are decoded for one experiment at a time"
     (experiment,) = experiments
-    wholes = order(dataset, experiment, epoch).split(recipe.batch_size)
+    wholes = order(dataset, experiment, epoch).split(recipe.batch_size)[done:]
     parts = [whole[rank::ranks] for whole in wholes]
     images = decoded(
         dataset.train_images,

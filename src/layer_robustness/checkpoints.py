@@ -75,7 +75,15 @@ class TrainingFolder:
         return state
 
     def keep(self, state: TrainState) -> None:
-        """Write what the state's epoch asks for, the checkpoint first: it can't be missed."""
+        """Write what the state's epoch asks for, the checkpoint first: it can't be missed.
+
+        In the middle of an epoch that is the state alone.
+        """
+        if state.part.batches:
+            state.save(self.path / "resume" / "state.safetensors", self.fingerprint)
+            part = f"saved after {state.part.batches} batches of epoch {state.epoch + 1}"
+            print(f"{self.experiment} {part}", file=sys.stderr, flush=True)
+            return
         started = time.monotonic()
         if started < self.not_before and state.epoch not in self.recipe.checkpoints:
             return

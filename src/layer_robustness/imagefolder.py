@@ -16,6 +16,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from layer_robustness.data import Dataset, FolderImages
 from layer_robustness.errors import InputError
+from layer_robustness.interruption import ignore_signals
 from layer_robustness.seeding import generator
 
 SHORTER_SIDE = 256
@@ -137,6 +138,11 @@ class Decoder(torch_data.Dataset):
             ) from error
 
 
+def start_worker(_: int) -> None:
+    """Go on decoding what the parent still needs when both are asked to leave."""
+    ignore_signals()
+
+
 def decoded(
     images: FolderImages,
     batches: Sequence[Sequence[int]],
@@ -157,6 +163,7 @@ def decoded(
         sampler=batches,
         num_workers=workers,
         pin_memory=pinned,
+        worker_init_fn=start_worker,
     )
     for batch in loader:
         if isinstance(batch, InputError):

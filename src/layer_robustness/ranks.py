@@ -1,13 +1,19 @@
 """Processes that train one network together, each on its own GPU, as torchrun starts them."""
 
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed import run as torchrun
+from torch.distributed.elastic.multiprocessing import SignalException
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+
+from layer_robustness.interruption import EXIT_STATUS, Interrupted
 
 
 @dataclass(frozen=True)
@@ -23,6 +29,16 @@ class Ranks:
             dist.all_reduce(tensor)
         return tensor
 
+    def any(self, *flags: bool) -> list[bool]:
+        """Whether each flag is set in any process, for all of them to do the same."""
+        if self.count == 1:
+            return list(flags)
+        told = torch.tensor(
+            flags, dtype=torch.uint8
+        )  # on the CPU: a GPU would have to be waited for
+        dist.all_reduce(told, dist.ReduceOp.MAX)
+        return told.bool().tolist()
+
     @contextmanager
     def first_goes_ahead(self) -> Iterator[None]:
         """Let the first process finish the block before the others enter it."""
@@ -36,6 +52,31 @@ class Ranks:
 ALONE = Ranks()
 
 
+def run_as_ranks(module: str, arguments: Sequence[str], count: int) -> None:
+    """Run a command in so many processes on this machine.
+
+    torchrun ends in a traceback whatever its processes end with; this ends as they do.
+
+    Raises
+    ------
+    Interrupted
+        If torchrun or its processes were asked to leave.
+    """
+    try:
+        torchrun.main(["--standalone", f"--nproc-per-node={count}", "-m", module, *arguments])
+    except SignalException as error:
+        raise Interrupted(error.sigval.name) from None
+    except ChildFailedError as error:
+        if EXIT_STATUS in (failure.exitcode for failure in error.failures.values()):
+            raise Interrupted("a signal to its processes") from None
+        sys.exit(1)  # the processes have told why
+
+
+def started_as_rank() -> bool:
+    """Whether torchrun started this process."""
+    return "WORLD_SIZE" in os.environ
+
+
 def own_device(device: torch.device) -> torch.device:
     """Return the GPU of this process where torchrun started several."""
     if device.type == "cuda" and "LOCAL_RANK" in os.environ:
@@ -47,10 +88,10 @@ def own_device(device: torch.device) -> torch.device:
 @contextmanager
 def joined(device: torch.device) -> Iterator[Ranks]:
     """Join the processes that torchrun started; without torchrun this process is alone."""
-    if "WORLD_SIZE" not in os.environ:
+    if not started_as_rank():
         yield ALONE
         return
-    dist.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size())
     finally:

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -13,14 +13,16 @@ from layer_robustness.ensemble import Single, Stack, mean_loss
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import Experiment
 from layer_robustness.groups import frozen_units
+from layer_robustness.interruption import asked, deferred, leave
 from layer_robustness.models.build import build, memory_format
 from layer_robustness.precision import PRECISIONS, arithmetic
 from layer_robustness.progress import Progress
 from layer_robustness.ranks import ALONE, Ranks
 from layer_robustness.recipe import Recipe
-from layer_robustness.trainstate import TrainState
+from layer_robustness.trainstate import PartOfEpoch, TrainState
 
 TEST_BATCH = 500
+PAUSE = 300  # seconds after which a long epoch's state is kept in the middle
 
 Keep = Callable[[Experiment, TrainState], None]
 
@@ -35,14 +37,14 @@ def train(
 ) -> None:
     """Train experiments of one shape side by side, from their states to the recipe's last epoch.
 
-    `keep` is given each experiment's state after every epoch. Order and augmentation of the images
-    depend on the experiment and the epoch only, so a state is all that training needs to go on
-    from.
+    `keep` is given each experiment's state after every epoch, every few minutes in between, and
+    when a signal asks to leave. Order and augmentation of the images depend on the experiment and
+    the epoch only, so a state is all that training needs to go on from.
 
     Parameters
     ----------
     states
-        One for each experiment, all at the same epoch.
+        One for each experiment, all after the same epoch and batch.
     dataset
         On the device to train on.
     ranks
@@ -52,44 +54,147 @@ def train(
     ------
     InputError
         If a training loss is no longer finite; the state before that epoch is kept.
+    Interrupted
+        If a signal asked to leave; the state after the last batch is kept.
     """
-    ensemble = assemble(experiments, states, recipe, dataset, ranks)
-    optimizer = torch.optim.SGD(
-        ensemble.trained.values(),
-        lr=recipe.learning_rate,
-        momentum=recipe.momentum,
-        weight_decay=recipe.weight_decay,
-        fused=True,  # measured fastest: one kernel reads and writes each tensor once
-    )
-    restore_momentum(optimizer, ensemble, states)
-    (done,) = {state.epoch for state in states}
     with (
+        deferred(),
         arithmetic(recipe.precision, dataset.device),
-        Progress(", ".join(map(str, experiments)), done, recipe.epochs) as progress,
+        Progress(", ".join(map(str, experiments)), states[0].epoch, recipe.epochs) as progress,
     ):
-        for epoch in range(done + 1, recipe.epochs + 1):
-            started = time.perf_counter()
-            optimizer.param_groups[0]["lr"] = recipe.rate(epoch)
-            losses, errors = train_epoch(
-                ensemble, optimizer, experiments, epoch, recipe, dataset, ranks
+        training = Training(experiments, states, recipe, dataset, keep, ranks)
+        for epoch in range(states[0].epoch + 1, recipe.epochs + 1):
+            progress.epoch(epoch, *training.epoch(epoch))
+
+
+class Training:
+    """Experiments of one shape in the middle of their training; see `train`."""
+
+    def __init__(
+        self,
+        experiments: Sequence[Experiment],
+        states: Sequence[TrainState],
+        recipe: Recipe,
+        dataset: Dataset,
+        keep: Keep,
+        ranks: Ranks,
+    ):
+        self.experiments, self.states, self.keep = experiments, states, keep
+        self.recipe, self.dataset, self.ranks = recipe, dataset, ranks
+        self.dtype = PRECISIONS[recipe.precision].weights
+        self.ensemble = assemble(experiments, states, recipe, dataset, ranks)
+        self.optimizer = torch.optim.SGD(
+            self.ensemble.trained.values(),
+            lr=recipe.learning_rate,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            fused=True,  # measured fastest: one kernel reads and writes each tensor once
+        )
+        restore_momentum(self.optimizer, self.ensemble, states)
+        self.kept_at = time.monotonic()
+
+    def epoch(self, epoch: int) -> tuple[float, float]:
+        """Train what is left of an epoch, test, and keep the states; mean loss and test error."""
+        self.optimizer.param_groups[0]["lr"] = self.recipe.rate(epoch)
+        self.begin()
+        self.steps(epoch)
+        test_errors = self.test_errors()
+        count, seconds = len(self.dataset.train_labels), time.perf_counter() - self.started
+        losses, errors = ((total.double() / count).tolist() for total in self.sums())
+        refuse_divergence(self.experiments, losses, epoch)
+        for index, state in enumerate(self.states):
+            state.record(
+                rate=self.recipe.rate(epoch),
+                train_loss=losses[index],
+                train_error=errors[index],
+                test_error=test_errors[index],
+                seconds=seconds,
             )
-            test_errors = test_error(ensemble, len(experiments), recipe, dataset, ranks)
-            seconds = time.perf_counter() - started
-            refuse_divergence(experiments, losses, epoch)
-            weights = {**ensemble.tensors, **ensemble.buffers}
-            velocities = momentum(optimizer, ensemble)
-            for index, (experiment, state) in enumerate(zip(experiments, states, strict=True)):
-                state.weights = ensemble.member(weights, index)
-                state.momentum = ensemble.member(velocities, index)
-                state.record(
-                    rate=recipe.rate(epoch),
-                    train_loss=losses[index],
-                    train_error=errors[index],
-                    test_error=test_errors[index],
-                    seconds=seconds,
-                )
-                keep(experiment, state)
-            progress.epoch(epoch, sum(losses) / len(losses), sum(test_errors) / len(test_errors))
+        self.keep_states()
+        return sum(losses) / len(losses), sum(test_errors) / len(test_errors)
+
+    def begin(self) -> None:
+        """Take up the epoch where the states are in it: at its start, or after some batches."""
+        (self.batches,) = {state.part.batches for state in self.states}
+        # What all ranks did before is counted by the first.
+        parts = [s.part if self.ranks.rank == 0 else PartOfEpoch() for s in self.states]
+        device = self.dataset.device
+        self.losses = torch.tensor([p.loss for p in parts], dtype=torch.float64, device=device)
+        self.wrong = torch.tensor([p.wrong for p in parts], dtype=torch.int64, device=device)
+        self.started = time.perf_counter() - self.states[0].part.seconds
+
+    def steps(self, epoch: int) -> None:
+        """Take the steps of an epoch that are left, and add up loss and errors on the way."""
+        ranks = self.ranks
+        self.ensemble.train(True)
+        for images, labels, size in batches(
+            self.dataset,
+            self.experiments,
+            epoch,
+            self.recipe,
+            self.dataset.device,
+            ranks.rank,
+            ranks.count,
+            self.batches,
+        ):
+            logits = self.ensemble(self.dataset.normalize(images, self.dtype))
+            losses = mean_loss(logits, labels, size)
+            self.optimizer.zero_grad()
+            # Gradients are averaged over the ranks, of which each has but its part of the sum.
+            (losses.sum() * ranks.count).backward()
+            self.optimizer.step()
+            self.losses += losses.detach() * size
+            self.wrong += (logits.argmax(-1) != labels).sum(1)
+            self.batches += 1
+            self.pause()
+
+    @torch.no_grad()
+    def test_errors(self) -> list[float]:
+        """Fraction of test images that each member gets wrong."""
+        dataset, members = self.dataset, len(self.experiments)
+        wrong = torch.zeros(members, dtype=torch.int64, device=dataset.device)
+        self.ensemble.train(False)
+        for images, labels in self.test_parts():
+            inputs = dataset.normalize(images.to(dataset.device), self.dtype)
+            logits = self.ensemble(inputs.expand(members, *inputs.shape))
+            wrong += (logits.argmax(-1) != labels.to(dataset.device)).sum(1)
+            self.pause()
+        return (self.ranks.sum(wrong).double() / len(dataset.test_labels)).tolist()
+
+    def test_parts(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield this rank's test images; the last part may be empty, as all have equally many."""
+        images, labels, step = self.dataset.test_images, self.dataset.test_labels, TEST_BATCH
+        for first in range(0, len(labels), step * self.ranks.count):
+            start = first + step * self.ranks.rank
+            yield images[start : start + step], labels[start : start + step]
+
+    def sums(self) -> list[Tensor]:
+        """Each member's loss and number of errors, summed over the epoch's images so far."""
+        return [self.ranks.sum(total.clone()) for total in (self.losses, self.wrong)]
+
+    def pause(self) -> None:
+        """Keep the states in the middle of an epoch, where it is time or a signal asks to leave."""
+        overdue = time.monotonic() - self.kept_at > PAUSE
+        leaving, overdue = self.ranks.any(asked(), overdue)
+        if leaving or overdue:
+            seconds = time.perf_counter() - self.started
+            for state, loss, wrong in zip(self.states, *self.sums(), strict=True):
+                state.part = PartOfEpoch(self.batches, float(loss), int(wrong), seconds)
+            self.keep_states()
+        if leaving:
+            leave()
+
+    def keep_states(self) -> None:
+        """Hand on what each member has become."""
+        weights = {**self.ensemble.tensors, **self.ensemble.buffers}
+        velocities = momentum(self.optimizer, self.ensemble)
+        for index, (experiment, state) in enumerate(
+            zip(self.experiments, self.states, strict=True)
+        ):
+            state.weights = self.ensemble.member(weights, index)
+            state.momentum = self.ensemble.member(velocities, index)
+            self.keep(experiment, state)
+        self.kept_at = time.monotonic()
 
 
 def assemble(experiments, states, recipe, dataset, ranks) -> Single | Stack:
@@ -106,48 +211,6 @@ def assemble(experiments, states, recipe, dataset, ranks) -> Single | Stack:
     if len(networks) > 1:
         return Stack(networks)
     return Single(networks[0], frozen_units(experiments[0].network), ranks)
-
-
-def train_epoch(ensemble, optimizer, experiments, epoch, recipe, dataset, ranks):
-    """Take one pass over the training images; mean loss and error of each member on the way."""
-    loss_sums = torch.zeros(len(experiments), dtype=torch.float64, device=dataset.device)
-    wrong = torch.zeros(len(experiments), dtype=torch.int64, device=dataset.device)
-    dtype = PRECISIONS[recipe.precision].weights
-    ensemble.train(True)
-    for images, labels, size in batches(
-        dataset, experiments, epoch, recipe, dataset.device, ranks.rank, ranks.count
-    ):
-        logits = ensemble(dataset.normalize(images, dtype))
-        losses = mean_loss(logits, labels, size)
-        optimizer.zero_grad()
-        # Gradients are averaged over the ranks, of which each has but its part of the sum.
-        (losses.sum() * ranks.count).backward()
-        optimizer.step()
-        loss_sums += losses.detach() * size
-        wrong += (logits.argmax(-1) != labels).sum(1)
-    count = len(dataset.train_labels)
-    losses, errors = (ranks.sum(total).double() / count for total in (loss_sums, wrong))
-    return losses.tolist(), errors.tolist()
-
-
-@torch.no_grad()
-def test_error(ensemble, members: int, recipe: Recipe, dataset: Dataset, ranks) -> list[float]:
-    """Fraction of test images that each member gets wrong."""
-    wrong = torch.zeros(members, dtype=torch.int64, device=dataset.device)
-    dtype = PRECISIONS[recipe.precision].weights
-    ensemble.train(False)
-    parts = list(
-        zip(
-            dataset.test_images.split(TEST_BATCH),
-            dataset.test_labels.split(TEST_BATCH),
-            strict=True,
-        )
-    )
-    for images, labels in parts[ranks.rank :: ranks.count]:
-        inputs = dataset.normalize(images.to(dataset.device), dtype)
-        logits = ensemble(inputs.expand(members, *inputs.shape))
-        wrong += (logits.argmax(-1) != labels.to(dataset.device)).sum(1)
-    return (ranks.sum(wrong).double() / len(dataset.test_labels)).tolist()
 
 
 def refuse_divergence(experiments: Sequence[Experiment], losses: list[float], epoch: int) -> None:

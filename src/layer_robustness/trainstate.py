@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from torch import Tensor
@@ -12,8 +12,18 @@ from layer_robustness.errors import InputError
 
 
 @dataclass
+class PartOfEpoch:
+    """What was done of an epoch: batches, sums over their images, and seconds."""
+
+    batches: int = 0
+    loss: float = 0.0
+    wrong: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
 class TrainState:
-    """State after `epoch` epochs, and the rows of `training.csv` for each of them in `history`.
+    """State after `epoch` epochs and a `part` of the next, and the rows of `training.csv` so far.
 
     A row has epoch, rate, train_loss, train_error, test_error (fractions in [0, 1]) and seconds; of
     a stack of networks, the whole stack's. Loss and error of training are means over the epoch's
@@ -24,6 +34,7 @@ class TrainState:
     momentum: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     machines: list[dict[str, object]] = field(default_factory=list)
+    part: PartOfEpoch = field(default_factory=PartOfEpoch)
 
     @property
     def epoch(self) -> int:
@@ -31,8 +42,9 @@ class TrainState:
         return len(self.history)
 
     def record(self, **values: float) -> None:
-        """Add the next epoch's row."""
+        """Add the row of the next epoch, of which nothing is left to do."""
         self.history.append({"epoch": self.epoch + 1, **values})
+        self.part = PartOfEpoch()
 
     def save(self, path: Path, fingerprint: str) -> None:
         """Write the state; `fingerprint` names the recipe, data and code that it belongs to."""
@@ -42,6 +54,7 @@ class TrainState:
             "fingerprint": fingerprint,
             "history": json.dumps(self.history),
             "machines": json.dumps(self.machines),
+            "part": json.dumps(asdict(self.part)),
         }
         tensorfile.save(path, tensors, metadata)
 
@@ -63,4 +76,4 @@ class TrainState:
             part, _, name = name.partition(".")
             parts[part][name] = tensor
         lists = {name: json.loads(metadata[name]) for name in ("history", "machines")}
-        return cls(**parts, **lists)
+        return cls(**parts, **lists, part=PartOfEpoch(**json.loads(metadata["part"])))

@@ -9,13 +9,16 @@ from concurrent.futures import ProcessPoolExecutor
 
 import torch
 
+from layer_robustness.interruption import deferred
+
 
 def run_all(task: Callable, items: Iterable, workers: int) -> None:
     """Call `task` on each item, each with one thread, in up to `workers` processes.
 
     One thread each and several at once beats several threads in one for small networks, and makes
     a result independent of the number of cores. The processes are forked: they share the data in
-    memory and start at once. Items are begun in their order; give the longest first.
+    memory and start at once. Items are begun in their order; give the longest first. Where one
+    fails, or this process is asked to leave, the others are asked to leave too.
     """
     torch.set_num_threads(1)
     items = list(items)
@@ -26,12 +29,16 @@ def run_all(task: Callable, items: Iterable, workers: int) -> None:
         return
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers, context, start_worker, (task, os.getpid())) as pool:
-        futures = [pool.submit(run_one, item) for item in items]
         try:
+            with deferred():  # the workers are forked here, and heed signals in their tasks only
+                futures = [pool.submit(run_one, item) for item in items]
             for future in futures:
                 future.result()
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            with deferred():  # the workers have something to save, however often we are asked
+                for worker in multiprocessing.active_children():
+                    worker.terminate()
+                pool.shutdown(cancel_futures=True)
             raise
 
 
@@ -48,5 +55,6 @@ def start_worker(task: Callable, parent: int) -> None:
 
 
 def run_one(item: object) -> None:
-    """Call this worker's task."""
-    run_one.task(item)
+    """Call this worker's task, unless it was asked to leave."""
+    with deferred(False):
+        run_one.task(item)

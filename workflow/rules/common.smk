@@ -43,13 +43,6 @@ def workers(family):
     return 1 if GPU else len(family.experiments)
 
 
-def launcher(gpus):
-    """What starts Python: torchrun where several processes train one network together."""
-    if gpus == 1:
-        return "python"
-    return f"python -m torch.distributed.run --standalone --nproc-per-node {gpus}"
-
-
 # ImageNet's folder, where data or training need it. What counts is the images, not where they are.
 IMAGES = (
     f"--images {shlex.quote(config['imagenet_path'])}"
@@ -88,5 +81,6 @@ def compared(*targets):
     }
 
 
-# The checkout's own package is what runs, installed or not.
-shell.prefix(f"export PYTHONPATH={str(SOURCE)!r}; ")
+# The checkout's own package is what runs, installed or not. It takes the shell's place, so that a
+# signal to the job reaches it and nobody ends before it does.
+shell.prefix(f"export PYTHONPATH={str(SOURCE)!r}; exec ")

@@ -30,11 +30,12 @@ for family in PLAN.families:
             gpu=GPU * gpus,
             device=DEVICE,
             images=images(family.dataset),
-            launcher=launcher(gpus),
+            processes=gpus,
         params:
             preset=config["preset"],
             recipes=json.dumps(PLAN.recipes(family)),
         shell:
-            "{resources.launcher} -m layer_robustness.commands.train --data {input.data} {resources.images}"
+            "python -m layer_robustness.commands.train --data {input.data} {resources.images}"
             " --results results/{params.preset} --recipes {params.recipes:q}"
-            " --device {resources.device} --workers {threads} > {log} 2>&1"
+            " --device {resources.device} --workers {threads} --processes {resources.processes}"
+            " > {log} 2>&1"

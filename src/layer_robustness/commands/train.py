@@ -1,10 +1,8 @@
-"""Train a family of experiments; each goes on from where it was stopped.
-
-Started by torchrun, the processes train each network together.
-"""
+"""Train a family of experiments; each goes on from where it was stopped."""
 
 import argparse
 import json
+import sys
 from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -14,7 +12,7 @@ from layer_robustness.checkpoints import TrainingFolder, code_digest
 from layer_robustness.devices import choose
 from layer_robustness.errors import exit_with_one_line
 from layer_robustness.experiments import parse_network
-from layer_robustness.ranks import ALONE, Ranks, joined, own_device
+from layer_robustness.ranks import ALONE, Ranks, joined, own_device, run_as_ranks, started_as_rank
 from layer_robustness.recipe import Recipe
 from layer_robustness.training import train
 from layer_robustness.workers import run_all
@@ -29,8 +27,14 @@ def main() -> None:
     parser.add_argument("--recipes", type=json.loads, required=True, metavar="JSON")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument("--workers", type=int, default=1, help="processes on a CPU")
+    parser.add_argument(
+        "--processes", type=int, default=1, help="that train each network together, one a GPU"
+    )
     arguments = parser.parse_args()
     code_digest()
+    if arguments.processes > 1 and not started_as_rank():
+        run_as_ranks(__spec__.name, sys.argv[1:], arguments.processes)
+        return
     device = own_device(choose(arguments.device))
     dataset = data.load(arguments.data, arguments.images).to(device)
     with joined(device) as ranks:
@@ -83,19 +87,20 @@ def train_alone(folder: TrainingFolder) -> None:
 
 
 def train_together(folders: Sequence[TrainingFolder], ranks: Ranks) -> None:
-    """Train the seeds of one network, those at the same epoch stacked."""
+    """Train the seeds of one network, those after the same batch stacked."""
     with ranks.first_goes_ahead():  # it writes the initial state where there is none
         states = {folder.experiment: folder.state() for folder in folders}
     by_experiment = {folder.experiment: folder for folder in folders}
 
-    def epoch(folder: TrainingFolder) -> int:
-        return states[folder.experiment].epoch
+    def position(folder: TrainingFolder) -> tuple[int, int]:
+        state = states[folder.experiment]
+        return state.epoch, state.part.batches
 
     def keep(experiment, state) -> None:
         if ranks.rank == 0:
             by_experiment[experiment].keep(state)
 
-    for _, group in groupby(sorted(folders, key=epoch), key=epoch):
+    for _, group in groupby(sorted(folders, key=position), key=position):
         group = list(group)
         train(
             [folder.experiment for folder in group],
