@@ -261,7 +261,9 @@ def test_a_probe_starts_from_the_network_that_was_trained(tmp_path, recipe, few_
     trained = TrainedNetwork.load(tmp_path, experiment, few_digits)
     before = trained.checkpoint(2)
     groups = {"fullmodel": trained.network.unit_names}
-    rows = {(row["unit"], row["source"]): row for row in reset_rows(trained, groups, LIMITS)}
+    rows = {
+        (row["unit"], row["source"]): row for row in reset_rows(trained, groups, LIMITS, "probe")
+    }
     with (folder.path / "training.csv").open() as file:
         *_, last = csv.DictReader(file)
     assert rows["fullmodel", "2"]["error"] == pytest.approx(float(last["test_error"]))

@@ -1,7 +1,7 @@
 """From a trained network to the rows of Table 2: accuracies of its stochastic classifiers."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import Literal
 
@@ -15,6 +15,7 @@ from layer_robustness.models.build import memory_format
 from layer_robustness.precision import PRECISIONS, arithmetic, computed_in
 from layer_robustness.seeding import generator
 from layer_robustness.stochastic import StochasticClassifier
+from layer_robustness.unfinished import Unfinished
 
 LEVELS = 255  # of pixels; eps and step are given in these
 
@@ -38,7 +39,7 @@ class Settings:
 def adversarial_rows(
     trained: TrainedNetwork, draws: int, replaced: Sequence[int], settings: Settings
 ) -> Iterator[dict]:
-    """Yield a row for each classifier, attack and repetition.
+    """Yield a row for each classifier, attack and repetition; see `unfinished` for those so far.
 
     configuration, r, s
         baseline is the network itself; stochastic has r `draws` of each residual block, one of
@@ -60,25 +61,38 @@ def adversarial_rows(
     fresh = [trained.fresh(number).to(**placed) for number in range(draws)]
     attacked = examples(trained, settings.test_examples)
     everything = dataset.test_images, dataset.test_labels
-    for stages in replaced:
+
+    def accuracy(stages: int, attack: str, repetition: int) -> float:
         classifier = StochasticClassifier(network, fresh, stages, dataset.mean, dataset.std)
-        for attack in ("clean", "fgsm", "pgd", *(["pgd_eot"] if stages else [])):
-            images, labels = everything if attack == "clean" else attacked
-            for repetition in range(settings.repetitions):
-                random = generator(trained.experiment, "adversarial", stages, attack, repetition)
-                trial = Trial(classifier, settings, random)
-                with arithmetic(precision, dataset.device):
-                    accuracy = trial.accuracy(attack, images, labels.to(dataset.device))
-                yield {
-                    "configuration": "stochastic" if stages else "baseline",
-                    "r": draws if stages else "",
-                    "s": stages or "",
-                    "attack": attack,
-                    "repetition": repetition,
-                    "accuracy": accuracy,
-                    "images": len(labels),
-                    "precision": computed_in(precision, dataset.device),
-                }
+        random = generator(trained.experiment, "adversarial", stages, attack, repetition)
+        images, labels = everything if attack == "clean" else attacked
+        with arithmetic(precision, dataset.device):
+            trial = Trial(classifier, settings, random)
+            return trial.accuracy(attack, images, labels.to(dataset.device))
+
+    cells = [
+        (stages, attack, repetition)
+        for stages in replaced
+        for attack in ("clean", "fgsm", "pgd", *(["pgd_eot"] if stages else []))
+        for repetition in range(settings.repetitions)
+    ]
+    unfinished = Unfinished.of(trained, "adversarial", len(cells), cells, draws, asdict(settings))
+    done, kept = unfinished.load()
+    accuracies = kept["accuracies"].tolist() if kept else []
+    for number, (stages, attack, repetition) in enumerate(cells, 1):
+        if number > done:
+            accuracies.append(accuracy(stages, attack, repetition))
+            unfinished.keep(number, {"accuracies": torch.tensor(accuracies, dtype=torch.float64)})
+        yield {
+            "configuration": "stochastic" if stages else "baseline",
+            "r": draws if stages else "",
+            "s": stages or "",
+            "attack": attack,
+            "repetition": repetition,
+            "accuracy": accuracies[number - 1],
+            "images": len(dataset.test_labels) if attack == "clean" else settings.test_examples,
+            "precision": computed_in(precision, dataset.device),
+        }
 
 
 def examples(trained: TrainedNetwork, count: int) -> tuple[Tensor, Tensor]:

@@ -46,7 +46,6 @@ class Outcome:
     losses: Tensor
 
 
-@torch.inference_mode()
 def probe(
     network: UnitSequence,
     resets: Sequence[Reset],
@@ -78,40 +77,69 @@ def probe(
     InputError
         If a reset does not fit the network, or a unit writes into its input.
     """
+    parts = list(outcomes(network, resets, images, labels, micro_batch, joined, prepare))
+    return Outcome(
+        torch.cat([part.predictions for part in parts], 1),
+        torch.cat([part.losses for part in parts], 1),
+    )
+
+
+@torch.inference_mode()
+def outcomes(
+    network: UnitSequence,
+    resets: Sequence[Reset],
+    images: Tensor,
+    labels: Tensor,
+    micro_batch: int,
+    joined: int = 1,
+    prepare: Callable[[Tensor], Tensor] = lambda images: images,
+) -> Iterator[Outcome]:
+    """Yield the outcome of each micro-batch in turn; see `probe`."""
     network.eval()
     final = dict(network.state_dict())
     of_first_unit = defaultdict(list)
     for row, reset in enumerate(resets, 1):
         changed = changed_units(network, reset, final)
         of_first_unit[next(iter(changed), None)].append((row, changed))
-    predictions = torch.empty(len(resets) + 1, len(images), dtype=torch.int64)
-    losses = torch.empty(len(resets) + 1, len(images), dtype=torch.float64)
-    for start in range(0, len(images), micro_batch):
-        columns = slice(start, start + micro_batch)
+    parts = zip(images.split(micro_batch), labels.split(micro_batch), strict=True)
+    for number, (pixels, expected) in enumerate(parts):
+        predictions = torch.empty(len(resets) + 1, len(expected), dtype=torch.int64)
+        losses = torch.empty(len(resets) + 1, len(expected), dtype=torch.float64)
+        activation = prepare(pixels)
+        expected = expected.to(activation.device)
+        for rows, logits in pass_through(network, of_first_unit, activation, joined, number == 0):
+            loss = nn.functional.cross_entropy(logits, expected.repeat(len(rows)), reduction="none")
+            predictions[rows] = logits.argmax(1).view(len(rows), -1).cpu()
+            losses[rows] = loss.view(len(rows), -1).double().cpu()
+        for row, _ in of_first_unit[None]:  # a source that equals the final weights costs nothing
+            predictions[row], losses[row] = predictions[0], losses[0]
+        yield Outcome(predictions, losses)
 
-        def keep(rows: Sequence[int], logits: Tensor, columns: slice = columns) -> None:
-            expected = labels[columns].to(logits.device).repeat(len(rows))
-            loss = nn.functional.cross_entropy(logits, expected, reduction="none")
-            predictions[rows, columns] = logits.argmax(1).view(len(rows), -1).cpu()
-            losses[rows, columns] = loss.view(len(rows), -1).double().cpu()
 
-        activation = prepare(images[columns])
-        for name, unit in network.units():
-            before = activation.clone() if start == 0 else activation
-            if starting := of_first_unit[name]:
-                logits = [
-                    suffix(network, name, [changed for _, changed in group], activation)
-                    for group in chunks(starting, joined)
-                ]
-                keep([row for row, _ in starting], torch.cat(logits))
-            output = unit(activation)
-            if start == 0 and not torch.equal(before, activation):
-                raise InputError(f"unit {name} changes its input in place: set inplace=False in it")
-            activation = output
-        keep([0], activation)
-    for row, _ in of_first_unit[None]:  # a source that equals the final weights costs nothing
-        predictions[row], losses[row] = predictions[0], losses[0]
-    return Outcome(predictions, losses)
+def pass_through(
+    network: UnitSequence,
+    of_first_unit: Mapping[str, Sequence[tuple[int, dict[str, State]]]],
+    activation: Tensor,
+    joined: int,
+    check: bool,
+) -> Iterator[tuple[list[int], Tensor]]:
+    """Yield rows and their logits, one after the other, of the resets that begin at each unit.
+
+    Row 0 is the network without a reset. `check` refuses units that write into their input.
+    """
+    for name, unit in network.units():
+        before = activation.clone() if check else activation
+        if starting := of_first_unit.get(name):
+            logits = [
+                suffix(network, name, [changed for _, changed in group], activation)
+                for group in chunks(starting, joined)
+            ]
+            yield [row for row, _ in starting], torch.cat(logits)
+        output = unit(activation)
+        if check and not torch.equal(before, activation):
+            raise InputError(f"unit {name} changes its input in place: set inplace=False in it")
+        activation = output
+    yield [0], activation
 
 
 def changed_units(network: UnitSequence, reset: Reset, final: State) -> dict[str, State]:

@@ -1,13 +1,15 @@
 """From a trained experiment to the rows of its probe: error, loss and agreement of each reset."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
+import torch
 from torch import Tensor
 
 from layer_robustness.checkpoints import TrainedNetwork
 from layer_robustness.precision import PRECISIONS, arithmetic, computed_in
-from layer_robustness.probe import Reset, fitting_micro_batch, probe
+from layer_robustness.probe import Outcome, Reset, fitting_micro_batch, outcomes
+from layer_robustness.unfinished import Unfinished
 
 FULL_MODEL = "fullmodel"
 
@@ -21,10 +23,40 @@ class Limits:
     memory: int
 
 
+@dataclass
+class Tally:
+    """What was counted over some test images, for the final network and each reset: all [R + 1].
+
+    wrong, agreeing
+        int64, predictions that are not the label, and that are the final network's own.
+    losses
+        float64, sum of cross entropies.
+    """
+
+    wrong: Tensor
+    agreeing: Tensor
+    losses: Tensor
+
+    @classmethod
+    def of_nothing(cls, rows: int) -> "Tally":
+        """Return the tally of no image."""
+        counts = (torch.zeros(rows, dtype=torch.int64) for _ in range(2))
+        return cls(*counts, torch.zeros(rows, dtype=torch.float64))
+
+    def add(self, outcome: Outcome, labels: Tensor) -> None:
+        """Count a micro-batch of images with labels int64 [N]."""
+        self.wrong += (outcome.predictions != labels).sum(1)
+        self.agreeing += (outcome.predictions == outcome.predictions[0]).sum(1)
+        self.losses += outcome.losses.sum(1)
+
+
 def reset_rows(
-    trained: TrainedNetwork, groups: dict[str, Sequence[str]], limits: Limits
+    trained: TrainedNetwork, groups: dict[str, Sequence[str]], limits: Limits, name: str
 ) -> Iterator[dict]:
     """Yield a row for each group of units and each source.
+
+    What was counted so far is kept (see `unfinished`) after each micro-batch of images: a pass
+    shares the final network's activations among all units, so that images are what it is cut by.
 
     error, loss
         Test error (fraction wrong) and mean cross entropy of the final network with the group's
@@ -33,38 +65,60 @@ def reset_rows(
         Fraction of test images that get the final network's own prediction.
     precision
         What the three were computed in.
+
+    Parameters
+    ----------
+    name
+        Of the file that the rows are for, without its `.csv`.
     """
     dataset, network = trained.dataset, trained.network
     device, precision = dataset.device, trained.recipe.precision
     network.to(device)
     final = network.state_dict()
     sources = {
-        key: {name: tensor.to(final[name]) for name, tensor in state.items()}
+        key: {part: tensor.to(final[part]) for part, tensor in state.items()}
         for key, state in trained.sources(limits.draws).items()
     }
     cells = [(group, key) for group in groups for key in sources]
     resets = [Reset(frozenset(groups[group]), sources[key]) for group, key in cells]
-
-    def prepare(images: Tensor) -> Tensor:
-        return dataset.normalize(images.to(device), PRECISIONS[precision].weights)
-
-    joined = len(sources) if device.type == "cuda" else 1
-    images, labels = dataset.test_images, dataset.test_labels
-    with arithmetic(precision, device):
-        micro_batch = fitting_micro_batch(
-            network, prepare(images[:1]), limits.memory, limits.micro_batch, joined
-        )
-        outcome = probe(network, resets, images, labels, micro_batch, joined, prepare)
-    labels = labels.cpu()
+    tally = count(trained, resets, limits, len(sources), name)
+    images = len(dataset.test_labels)
     for row, (group, (source, draw)) in enumerate(cells, 1):
-        predictions = outcome.predictions[row]
         yield {
             "unit": group,
             "source": source,
             "draw": draw,
-            "error": float((predictions != labels).double().mean()),
-            "loss": float(outcome.losses[row].mean()),
-            "agreement": float((predictions == outcome.predictions[0]).double().mean()),
-            "images": len(labels),
+            "error": int(tally.wrong[row]) / images,
+            "loss": float(tally.losses[row]) / images,
+            "agreement": int(tally.agreeing[row]) / images,
+            "images": images,
             "precision": computed_in(precision, device),
         }
+
+
+def count(
+    trained: TrainedNetwork, resets: Sequence[Reset], limits: Limits, sources: int, name: str
+) -> Tally:
+    """Evaluate resets on all test images, from where an earlier process was stopped."""
+    dataset, network, precision = trained.dataset, trained.network, trained.recipe.precision
+    device, labels = dataset.device, dataset.test_labels.cpu()
+
+    def prepare(images: Tensor) -> Tensor:
+        return dataset.normalize(images.to(device), PRECISIONS[precision].weights)
+
+    joined = sources if device.type == "cuda" else 1
+    with arithmetic(precision, device):
+        micro_batch = fitting_micro_batch(
+            network, prepare(dataset.test_images[:1]), limits.memory, limits.micro_batch, joined
+        )
+        cells = [[sorted(reset.units) for reset in resets], limits.draws, micro_batch]
+        unfinished = Unfinished.of(trained, name, len(labels), *cells)
+        done, kept = unfinished.load()
+        tally = Tally(**kept) if kept else Tally.of_nothing(len(resets) + 1)
+        images, labels = dataset.test_images[done:], labels[done:]
+        parts = outcomes(network, resets, images, labels, micro_batch, joined, prepare)
+        for outcome, expected in zip(parts, labels.split(micro_batch), strict=True):
+            tally.add(outcome, expected)
+            done += len(expected)
+            unfinished.keep(done, asdict(tally))
+    return tally

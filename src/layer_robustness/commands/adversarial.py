@@ -24,7 +24,7 @@ def main() -> None:
     def rows_of(trained):
         return adversarial_rows(trained, arguments.draws, arguments.replaced, settings)
 
-    write_rows(arguments, "adversarial.csv", rows_of)
+    write_rows(arguments, "adversarial", rows_of)
 
 
 if __name__ == "__main__":

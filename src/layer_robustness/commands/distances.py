@@ -20,7 +20,7 @@ def main() -> None:
                     **distances(initial, state, unit),
                 }
 
-    write_rows(arguments, "distances.csv", rows_of)
+    write_rows(arguments, "distances", rows_of)
 
 
 if __name__ == "__main__":

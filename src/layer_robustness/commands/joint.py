@@ -18,9 +18,9 @@ def main() -> None:
         network = trained.experiment.network
         inside = {name: members(network, name) for name in arguments.groups}
         outside = {f"not {name}": complement(network, name) for name in arguments.groups}
-        return reset_rows(trained, inside | outside, limits)
+        return reset_rows(trained, inside | outside, limits, "joint")
 
-    write_rows(arguments, "joint.csv", rows_of)
+    write_rows(arguments, "joint", rows_of)
 
 
 if __name__ == "__main__":

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from layer_robustness import data, rows
-from layer_robustness.checkpoints import TrainedNetwork
+from layer_robustness.checkpoints import TrainedNetwork, code_digest
 from layer_robustness.devices import choose
 from layer_robustness.experiments import Experiment, parse_experiment
+from layer_robustness.unfinished import file_of
 from layer_robustness.workers import run_all
 
 
@@ -29,13 +30,15 @@ def write_rows(
     name: str,
     rows_of: Callable[[TrainedNetwork], Iterable[dict]],
 ) -> None:
-    """Write `rows_of` each experiment to a file of this name in its folder."""
+    """Write `rows_of` each experiment to `name`.csv in its folder."""
+    code_digest()
     device = choose(arguments.device)
     dataset = data.load(arguments.data, arguments.images).to(device)
 
     def task(experiment: Experiment) -> None:
         trained = TrainedNetwork.load(arguments.results, experiment, dataset)
-        rows.write(trained.folder / name, rows_of(trained))
+        rows.write(trained.folder / f"{name}.csv", rows_of(trained))
+        file_of(trained.folder, name).unlink(missing_ok=True)
 
     workers = 1 if device.type == "cuda" else arguments.workers
     run_all(task, [parse_experiment(name) for name in arguments.experiments], workers)

@@ -14,9 +14,9 @@ def main() -> None:
     def rows_of(trained):
         units = trained.network.unit_names
         groups = {unit: (unit,) for unit in units} | {FULL_MODEL: units}
-        return reset_rows(trained, groups, limits)
+        return reset_rows(trained, groups, limits, "probe")
 
-    write_rows(arguments, "probe.csv", rows_of)
+    write_rows(arguments, "probe", rows_of)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,74 @@
+"""Measurements that take long are kept while they run, and go on where they were stopped."""
+
+import hashlib
+import json
+import math
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from layer_robustness import tensorfile
+from layer_robustness.checkpoints import TrainedNetwork, code_digest
+from layer_robustness.errors import InputError
+
+EVERY = 10  # seconds between two writes; no more than that is lost
+
+
+@dataclass
+class Unfinished:
+    """The numbers so far of one measurement of a trained network, in a file of its own."""
+
+    path: Path
+    fingerprint: str
+    total: int
+    not_before: float = -math.inf  # when to write next, by the monotonic clock
+
+    @classmethod
+    def of(
+        cls, trained: TrainedNetwork, name: str, total: int, *parameters: object
+    ) -> "Unfinished":
+        """Return that of the measurement which ends as `name`.csv.
+
+        Parameters
+        ----------
+        total
+            Steps it takes.
+        parameters
+            All that its numbers depend on besides network, data and code; of builtin types.
+        """
+        depends = [str(trained.experiment), asdict(trained.recipe), dict(trained.checksums)]
+        depends += [trained.dataset.sha256, trained.dataset.device.type, code_digest()]
+        text = json.dumps([*depends, *parameters], sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return cls(file_of(trained.folder, name), digest, total)
+
+    def load(self) -> tuple[int, dict[str, Tensor]]:
+        """Return the number of steps done and the tensors kept; tell why where there are none."""
+        if not self.path.exists():
+            return 0, {}
+        try:
+            tensors, metadata = tensorfile.load(self.path)
+        except InputError as error:
+            print(f"starting over: {error}", file=sys.stderr)
+            return 0, {}
+        if metadata.get("fingerprint") != self.fingerprint:
+            print(f"starting over: {self.path} is of another measurement", file=sys.stderr)
+            return 0, {}
+        return int(metadata["done"]), tensors
+
+    def keep(self, done: int, tensors: dict[str, Tensor]) -> None:
+        """Write the tensors after so many steps, if the last time is some seconds ago."""
+        if time.monotonic() < self.not_before:
+            return
+        tensorfile.save(self.path, tensors, {"fingerprint": self.fingerprint, "done": str(done)})
+        folder, name = self.path.parents[1], self.path.stem
+        print(f"{folder} {name} {done}/{self.total}", file=sys.stderr, flush=True)
+        self.not_before = time.monotonic() + EVERY
+
+
+def file_of(folder: Path, name: str) -> Path:
+    """Where in an experiment's folder the unfinished `name`.csv is kept."""
+    return folder / "resume" / f"{name}.safetensors"
