@@ -40,13 +40,17 @@ def weights(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in (folder / "checkpoints").iterdir()}
 
 
-def train_command(tmp_path, results, recipe, networks, seeds=2) -> list[str]:
+def train_arguments(tmp_path, results, recipe, networks, seeds=2) -> list[str]:
     recipes = {network: {"seeds": list(range(seeds)), **asdict(recipe)} for network in networks}
     return [
-        *(sys.executable, "-m", "layer_robustness.commands.train", "--device", "cpu"),
         *("--data", str(tmp_path / "digits.safetensors"), "--results", str(results)),
-        *("--recipes", json.dumps(recipes), "--workers", "2"),
+        *("--recipes", json.dumps(recipes), "--workers", "2", "--device", "cpu"),
     ]
+
+
+def train_command(*arguments, **keywords) -> list[str]:
+    module = "layer_robustness.commands.train"
+    return [sys.executable, "-m", module, *train_arguments(*arguments, **keywords)]
 
 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT / "src")}
@@ -68,50 +72,6 @@ def test_a_finished_training_has_all_its_files(tmp_path, recipe, few_digits):
     assert torch.equal(
         trained.checkpoint(4)["layer1.linear.bias"], trained.network.layer1.linear.bias
     )
-
-
-def epochs_told(lines: list[str]) -> dict[str, list[int]]:
-    """Epochs that a log tells of, by experiment."""
-    told = {}
-    for line in lines:
-        if match := re.match(r"(\S+) epoch (\d+)/", line):
-            told.setdefault(match[1], []).append(int(match[2]))
-    return told
-
-
-def test_killed_at_random_moments_it_loses_nothing_and_ends_bit_identical(
-    tmp_path, recipe, few_digits
-):
-    """Two processes and a parent, all killed; two networks of two seeds each."""
-    data.save(few_digits, tmp_path / "digits.safetensors")
-    recipe = replace(recipe, epochs=60, checkpoints=(0, 1, 2, 30, 60))
-    networks = ["mnist/fcn3x32", "mnist/fcn2x64"]
-    undisturbed = train_command(tmp_path, tmp_path / "undisturbed", recipe, networks)
-    subprocess.run(undisturbed, env=ENVIRONMENT, check=True, capture_output=True)
-    command = train_command(tmp_path, tmp_path / "killed", recipe, networks)
-    moments = random.Random(1)
-    done = {}
-    for kill in range(6):
-        lines = []
-        with subprocess.Popen(
-            command, env=ENVIRONMENT, start_new_session=True, stderr=subprocess.PIPE, text=True
-        ) as process:
-            # Before anything is trained, or some lines and some milliseconds later.
-            for _ in range(kill and moments.randrange(1, 50)):
-                lines.append(process.stderr.readline())
-            time.sleep(moments.uniform(0, 0.02))
-            os.killpg(process.pid, signal.SIGKILL)
-            lines += process.stderr.readlines()
-        assert not any("starting over" in line for line in lines)
-        for experiment, epochs in epochs_told(lines).items():
-            assert epochs[0] > done.get(experiment, 0), "an epoch was trained twice"
-            done[experiment] = epochs[-1]
-    assert len(done) >= 2 and max(done.values()) > 1
-    subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True)
-    for network in networks:
-        for seed in range(2):
-            parts = [tmp_path / run / network / f"seed{seed}" for run in ("undisturbed", "killed")]
-            assert weights(parts[0]) == weights(parts[1])
 
 
 def test_workers_leave_when_their_parent_is_killed(tmp_path, recipe, digits):

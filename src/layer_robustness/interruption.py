@@ -1,6 +1,6 @@
 """Leaving in good order when a cluster, or the user, asks for it by a signal.
 
-A signal raises `Interrupted` wherever the process is: files are whole or not there (files.py), so
+The first signal raises `Interrupted` wherever the process is: files are whole or not there (files.py), so
 that nothing is lost by it. Inside `deferred` it is only noted, for code that looks at `asked` and
 leaves at a moment of its own choice.
 """
@@ -37,8 +37,9 @@ def ignore_signals() -> None:
 
 def _notice(number: int, _: object) -> None:
     global _asked_by
-    _asked_by = signal.Signals(number).name
-    _leave_if_asked()
+    if not asked():  # once is enough: another one would interrupt the leaving
+        _asked_by = signal.Signals(number).name
+        _leave_if_asked()
 
 
 def _leave_if_asked() -> None:
