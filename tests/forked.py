@@ -1,4 +1,4 @@
-"""Commands in forked processes: at once, as torch is imported already, and in sessions of their own."""
+"""Commands in forked processes, which start at once as torch is imported already."""
 
 import multiprocessing
 import os

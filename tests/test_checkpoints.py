@@ -3,10 +3,7 @@
 import csv
 import json
 import os
-import random
-import re
 import shutil
-import signal
 import subprocess
 import sys
 import time

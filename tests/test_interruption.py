@@ -1,28 +1,35 @@
-"""Stopped at any moment, by a signal that asks or by one that kills: nothing is lost or trained twice."""
+"""Stopped at any moment, by signals that ask or that kill: nothing is lost or trained twice."""
 
+import contextlib
 import csv
+import os
 import random
 import re
+import shutil
 import signal
+import subprocess
 import time
 from collections import defaultdict
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from forked import Forked
-from layer_robustness import adversarial, data, interruption, tensorfile, training, unfinished
+from layer_robustness import adversarial, data, tensorfile, training, unfinished
 from layer_robustness.adversarial import Settings, Trial, adversarial_rows
 from layer_robustness.checkpoints import TrainedNetwork, TrainingFolder
 from layer_robustness.commands import joint, probe, train
 from layer_robustness.commands.train import train_alone
-from layer_robustness.ensemble import Stack
 from layer_robustness.experiments import parse_experiment, parse_network
+from layer_robustness.imagefolder import imagenet
 from layer_robustness.interruption import EXIT_STATUS, Interrupted
-from test_checkpoints import train_arguments, weights
+from layer_robustness.resets import Limits, reset_rows
+from layer_robustness.trainstate import TrainState
+from test_checkpoints import ENVIRONMENT, harm, train_arguments, train_command, weights
 from test_imagefolder import write_images
+from test_training import start
 
 ASKING = [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT]
 KILLS = 50
@@ -184,7 +191,7 @@ def test_a_stack_goes_on_from_any_batch(few_digits, recipe, monkeypatch):
         with pytest.raises(Interrupted):
             finish(stopped)
         monkeypatch.setattr(training, "asked", lambda: False)
-        for one, other in zip(finish(deepcopy(stopped)), whole, strict=True):
+        for one, other in zip(finish(stopped), whole, strict=True):
             assert all(torch.equal(one.weights[key], other.weights[key]) for key in other.weights)
             assert one.history[-1]["train_loss"] == other.history[-1]["train_loss"]
 
@@ -207,53 +214,176 @@ def test_a_long_epoch_is_kept_every_few_minutes(tmp_path, recipe, few_digits, mo
     assert_same(folders[0].path, folders[1].path)
 
 
+def rank(number: int) -> int:
+    """Process id of one of the processes that train together; torchrun tells them their number."""
+    for path in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if f"\0RANK={number}\0".encode() in path.read_bytes():
+                return int(path.parent.name)
+    raise ProcessLookupError(number)
+
+
 def test_two_processes_that_train_together_leave_together(tmp_path, few_digits, recipe, survived):
-    """All are asked, or one alone: each stops after the same batch, and torchrun ends as they do."""
-    recipe = replace(recipe, epochs=2000, checkpoints=(0, 2000), precision="float64")
+    """All are asked, or one alone: they stop after the same batch, and torchrun ends as they do."""
+    recipe = replace(recipe, epochs=100, checkpoints=(0, 100), precision="float64")
     data.save(few_digits, tmp_path / "digits.safetensors")
-    command = train_command(tmp_path, tmp_path, recipe, ["mnist/fcn3x32"], seeds=1)
+    dataset = data.load(tmp_path / "digits.safetensors")
     log = tmp_path / "log"
 
-    def rank(number: int) -> int:
-        """Process id of a rank, which torchrun names in its environment."""
-        for path in Path("/proc").glob("[0-9]*/environ"):
-            with contextlib.suppress(OSError):
-                if f"\0RANK={number}\0".encode() in path.read_bytes():
-                    return int(path.parent.name)
-        raise ProcessLookupError(number)
-
-    def stop(everyone: bool) -> None:
+    def started() -> subprocess.Popen:
+        command = train_command(tmp_path, tmp_path / "two", recipe, ["mnist/fcn3x32"], seeds=1)
+        environment = ENVIRONMENT | {"OMP_NUM_THREADS": "1"}
         with log.open("w") as file:
-            started = subprocess.Popen(
-                [*command, "--processes", "2"],
-                env=ENVIRONMENT | {"OMP_NUM_THREADS": "1"},
-                stderr=file,
-                start_new_session=True,
-            )
-        while " epoch " not in log.read_text():
-            assert started.poll() is None, log.read_text()
-            time.sleep(0.1)
-        if everyone:
-            os.killpg(started.pid, signal.SIGTERM)
-        else:
-            os.kill(rank(1), signal.SIGTERM)
-        assert started.wait(30) == EXIT_STATUS, log.read_text()
-        assert "Traceback" not in log.read_text()
-        assert "saved after" in log.read_text()
+            command += ["--processes", "2"]
+            return subprocess.Popen(command, env=environment, stderr=file, start_new_session=True)
 
-    stop(everyone=True)
-    stop(everyone=False)
-    state, metadata = tensorfile.load(tmp_path / "mnist/fcn3x32/seed0/resume/state.safetensors")
-    epochs = len(json.loads(metadata["history"]))
-    assert epochs > 1
-    alone = replace(recipe, epochs=epochs + 1, checkpoints=(0, epochs + 1))
-    kept = []
-    training.train(
-        [parse_experiment("mnist/fcn3x32/seed0")],
-        [start(parse_experiment("mnist/fcn3x32/seed0"), alone, few_digits)],
-        alone,
-        few_digits,
-        lambda _, state: kept.append({k: v.clone() for k, v in state.weights.items()}),
-    )
-    assert len(kept) == epochs + 1
+    for everyone in (True, False):
+        with started() as process:
+            while " epoch " not in log.read_text():
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.05)
+            os.killpg(process.pid, signal.SIGTERM) if everyone else os.kill(rank(1), signal.SIGTERM)
+        assert process.returncode == EXIT_STATUS, log.read_text()
+        assert "Traceback" not in log.read_text() and "saved after" in log.read_text()
+    with started() as process:
+        pass
+    assert process.returncode == 0, log.read_text()
+    experiment = parse_experiment("mnist/fcn3x32/seed0")
+    train_alone(TrainingFolder(tmp_path / "one", experiment, recipe, dataset))
+    name = "checkpoints/epoch100.safetensors"
+    one, _ = tensorfile.load(tmp_path / "one" / name)
+    two, _ = tensorfile.load(tmp_path / "two/mnist/fcn3x32/seed0" / name)
+    torch.testing.assert_close(two, one, rtol=1e-6, atol=1e-9)
     survived("SIGTERM", "training in two processes", "status 75 of all, after the same batch", 2)
+
+
+def test_processes_that_decode_images_do_not_leave_before_training_has_saved(
+    tmp_path, recipe, survived
+):
+    """Cluster managers ask them as well."""
+    images = write_images(tmp_path / "images")
+    data.save(imagenet(images), tmp_path / "digits.safetensors")
+    recipe = replace(
+        recipe, epochs=8, batch_size=4, checkpoints=(0, 8), augmentation="resized_crop_flip"
+    )
+    recipe = replace(recipe, width=0.125, initial_law="lecun_normal")
+
+    def start(run: str) -> Forked:
+        arguments = train_arguments(tmp_path, tmp_path / run, recipe, ["imagenet/resnet18"], 1)
+        return Forked(train.main, [*arguments, "--images", images], tmp_path / f"{run}.log")
+
+    assert start("whole").wait() == 0
+    log = tmp_path / "stopped.log"
+    stopped = stopped_at_random(lambda: start("stopped"), log, signal.SIGTERM, 3, 1)
+    assert stopped > 0 and "Traceback" not in log.read_text()
+    assert_same(*(tmp_path / run / "imagenet/resnet18/seed0" for run in ("whole", "stopped")))
+    survived("SIGTERM", "training on image files", "status 75, then the same bytes", stopped)
+
+
+@pytest.fixture
+def trained(tmp_path, few_digits, recipe) -> TrainedNetwork:
+    """A network to be measured, with its data beside it."""
+    data.save(few_digits, tmp_path / "digits.safetensors")
+    dataset = data.load(tmp_path / "digits.safetensors")
+    experiment = parse_experiment("mnist/fcn5x256/seed0")
+    train_alone(TrainingFolder(tmp_path / "whole" / str(experiment), experiment, recipe, dataset))
+    shutil.copytree(tmp_path / "whole", tmp_path / "stopped")
+    return TrainedNetwork.load(tmp_path / "whole", experiment, dataset)
+
+
+MEASURES = {"probe": (probe.main, []), "joint": (joint.main, ["--groups", "every_second"])}
+
+
+@pytest.fixture(params=MEASURES)
+def measure(request, tmp_path, trained):
+    """A measurement, one image at a time, to be run in a folder: its name, and what starts it."""
+    main, groups = MEASURES[request.param]
+
+    def start(run: str) -> Forked:
+        arguments = [
+            *(str(trained.experiment), "--data", tmp_path / "digits.safetensors"),
+            *("--results", tmp_path / run, "--draws", 2, "--micro-batch", 1, "--memory", 1),
+            *("--device", "cpu", *groups),
+        ]
+        return Forked(main, arguments, tmp_path / f"{run}.log")
+
+    return request.param, start
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda n: n.name)
+def test_a_measurement_that_is_stopped_keeps_what_was_counted(
+    tmp_path, trained, measure, monkeypatch, number, survived
+):
+    monkeypatch.setattr(unfinished, "EVERY", 0)
+    name, start = measure
+    assert start("whole").wait() == 0
+    csv_file, kept = f"{name}.csv", f"resume/{name}.safetensors"
+    whole, stopped = (tmp_path / run / str(trained.experiment) for run in ("whole", "stopped"))
+    wanted = KILLS // 2 if number == signal.SIGKILL else 3
+    stops = 0
+    while stops < wanted:
+        (stopped / csv_file).unlink(missing_ok=True)
+        log = tmp_path / "stopped.log"
+        log.write_text("")
+        stops += stopped_at_random(lambda: start("stopped"), log, number, wanted, 0.3)
+        told = [int(done) for done in re.findall(rf"{name} (\d+)/200$", log.read_text(), re.M)]
+        assert told == sorted(set(told)) and told[-1] == 200, "an image was counted twice"
+        assert "starting over" not in log.read_text()
+        assert (stopped / csv_file).read_bytes() == (whole / csv_file).read_bytes()
+        assert not (stopped / kept).exists()
+    how = "kill -9" if number == signal.SIGKILL else number.name
+    survived(how, "probing", "the same rows, no image twice", stops)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "of other draws"])
+def test_what_a_stopped_probe_kept_is_not_gone_on_from_if_it_does_not_fit(
+    tmp_path, trained, damage, capsys, survived
+):
+    units = trained.network.unit_names
+    groups = {unit: (unit,) for unit in units}
+
+    def rows(draws: int) -> list[dict]:
+        return list(reset_rows(trained, groups, Limits(draws, 50, 10**9), "probe"))
+
+    expected = rows(1)
+    kept = unfinished.file_of(trained.folder, "probe")
+    if damage == "of other draws":
+        kept.unlink()
+        rows(2)
+    else:
+        harm(kept, damage)
+    capsys.readouterr()
+    assert rows(1) == expected
+    assert "starting over" in capsys.readouterr().err
+    survived(f"{damage} state", "probing", "started over, same rows")
+
+
+def test_attacks_that_are_stopped_keep_the_rows_they_have(
+    tmp_path, few_digits, recipe, monkeypatch
+):
+    monkeypatch.setattr(unfinished, "EVERY", 0)
+    experiment = parse_experiment("mnist/resnet4^2/seed0")
+    recipe = replace(recipe, epochs=1, checkpoints=(0, 1), width=0.125, initial_law="lecun_normal")
+    train_alone(TrainingFolder(tmp_path / str(experiment), experiment, recipe, few_digits))
+    trained = TrainedNetwork.load(tmp_path, experiment, few_digits)
+    settings = Settings(5, 2, 5, "example", "fresh", 8, 2, 2, "random", 2)
+
+    def rows() -> list[dict]:
+        return list(adversarial_rows(trained, 1, [0, 2], settings))
+
+    expected = rows()
+    unfinished.file_of(trained.folder, "adversarial").unlink()
+    computed = []
+    accuracy = Trial.accuracy
+
+    def stopping(self, attack, *arguments):
+        computed.append(attack)
+        if len(computed) == 6:
+            raise Interrupted
+        return accuracy(self, attack, *arguments)
+
+    monkeypatch.setattr(adversarial.Trial, "accuracy", stopping)
+    with pytest.raises(Interrupted):
+        rows()
+    assert rows() == expected
+    assert len(computed) == len(expected) + 1  # the one that was stopped, twice

@@ -1,8 +1,8 @@
 """Leaving in good order when a cluster, or the user, asks for it by a signal.
 
-The first signal raises `Interrupted` wherever the process is: files are whole or not there (files.py), so
-that nothing is lost by it. Inside `deferred` it is only noted, for code that looks at `asked` and
-leaves at a moment of its own choice.
+The first signal raises `Interrupted` wherever the process is: files are whole or not there
+(files.py), so that nothing is lost by it. Inside `deferred` it is only noted, for code that looks
+at `asked` and leaves at a moment of its own choice.
 """
 
 import os

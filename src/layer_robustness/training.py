@@ -237,6 +237,7 @@ def restore_momentum(optimizer, ensemble, states: Sequence[TrainState]) -> None:
     if not states[0].momentum:
         return
     for name, tensor in ensemble.trained.items():
-        buffers = [state.momentum[name].to(tensor) for state in states]
-        stacked = buffers[0].clone() if len(states) == 1 else torch.stack(buffers)
-        optimizer.state[tensor]["momentum_buffer"] = stacked
+        buffers = [state.momentum[name] for state in states]
+        stacked = buffers[0] if len(states) == 1 else torch.stack(buffers)
+        # In the tensor's own memory layout, in which the fused step takes both for granted.
+        optimizer.state[tensor]["momentum_buffer"] = torch.empty_like(tensor).copy_(stacked)
