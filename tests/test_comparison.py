@@ -11,10 +11,10 @@ import pytest
 
 import papers_results
 from conftest import ROOT
-from layer_robustness.commands.comparison import COMPARED
 from layer_robustness.comparison import pictures
 from layer_robustness.comparison.checkpoints import match
 from layer_robustness.comparison.panels import AGREEMENTS, summarize
+from layer_robustness.comparison.targets import COMPARED
 from layer_robustness.comparison.values import COLUMNS, OF, compare
 from layer_robustness.criticality import chance, cost, is_trained
 from layer_robustness.figures.registry import FIGURES

@@ -12,7 +12,7 @@ import yaml
 from browser import colours, needs_chromium
 from conftest import ROOT
 from layer_robustness import pages
-from layer_robustness.commands.comparison_figure import DRAWN
+from layer_robustness.comparison.targets import DRAWN
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.listing import labels
 from layer_robustness.tables.registry import TABLES

@@ -2,8 +2,7 @@
 import os
 
 from layer_robustness.claims.criteria import CLAIMS
-from layer_robustness.commands.comparison import COMPARED
-from layer_robustness.commands.comparison_figure import DRAWN
+from layer_robustness.comparison.targets import COMPARED, DRAWN
 from layer_robustness.paper import FILES
 
 VALUES = [

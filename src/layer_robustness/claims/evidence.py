@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from scipy.stats import t
+from scipy.special import stdtrit  # Student's t; scipy.stats takes a second to import
 
 from layer_robustness.criticality import cost, is_trained
 from layer_robustness.experiments import Network
@@ -43,7 +43,7 @@ def estimate(values: pd.Series) -> Estimate:
     over, of = (by_seed, "seeds") if len(by_seed) > 1 else (values, "draws of one seed")
     if len(over) == 1:
         return Estimate(over.mean(), float("nan"), float("nan"), "none: one seed, one draw")
-    half = t.ppf((1 + CONFIDENCE) / 2, len(over) - 1) * over.sem()
+    half = stdtrit(len(over) - 1, (1 + CONFIDENCE) / 2) * over.sem()
     return Estimate(over.mean(), over.mean() - half, over.mean() + half, f"{len(over)} {of}")
 
 

@@ -6,7 +6,6 @@ Costs are those of criticality.py: 0 is the full model, 1 is chance.
 from collections.abc import Sequence
 
 import pandas as pd
-from scipy.stats import spearmanr
 
 from layer_robustness.claims.evidence import NotTestedError, Results, Sample, last_epoch
 from layer_robustness.criticality import CRITICAL, cost
@@ -98,9 +97,7 @@ def trend(results: Results, *networks: Network) -> Sample:
     learned = costs[costs.notna().sum(axis=1) >= 3]
     if learned.empty:
         raise NotTestedError("fewer than three widths learned")
-    trends = learned.apply(
-        lambda row: spearmanr(row.index, row, nan_policy="omit").statistic, axis=1
-    )
+    trends = learned.apply(lambda row: row.index.to_series().corr(row, method="spearman"), axis=1)
     return Sample(by_draw(trends), f"{len(costs.columns)} widths")
 
 
@@ -223,7 +220,8 @@ def distance_correlation(results: Results, network: Network, quantity: str) -> S
     distances = distances[distances["source"] == last_epoch(distances)]
     by_seed = distances.pivot(index="unit", columns="seed", values=quantity).loc[costs.index]
     correlations = {
-        (seed, draw): spearmanr(by_seed[seed], costs[seed, draw]).statistic for seed, draw in costs
+        (seed, draw): by_seed[seed].corr(costs[seed, draw], method="spearman")
+        for seed, draw in costs
     }
     return Sample(pd.Series(correlations).rename_axis(["seed", "draw"]), f"{len(costs)} layers")
 

@@ -5,18 +5,10 @@ from pathlib import Path
 
 from layer_robustness import paper, setups
 from layer_robustness.comparison.panels import summarize
+from layer_robustness.comparison.targets import COMPARED
 from layer_robustness.comparison.values import compare
 from layer_robustness.errors import exit_with_one_line
-from layer_robustness.figures.registry import FIGURES
 from layer_robustness.files import replacing
-from layer_robustness.tables.registry import TABLES
-
-# Figures 17 and 18 are heatmaps' data again, and Figure 7 has no numbers.
-COMPARED = [
-    target
-    for target in (*FIGURES.values(), *TABLES.values())
-    if target.kind in ("heatmap", "bars", "errors", "adversarial")
-]
 
 
 def main() -> None:

@@ -5,12 +5,11 @@ from pathlib import Path
 
 from layer_robustness import paper, setups
 from layer_robustness.comparison import pictures
+from layer_robustness.comparison.targets import DRAWN
 from layer_robustness.comparison.values import compare
 from layer_robustness.errors import exit_with_one_line
 from layer_robustness.figures import style
 from layer_robustness.figures.registry import FIGURES
-
-DRAWN = [figure.name for figure in FIGURES.values() if figure.kind == "heatmap"]
 
 
 def main() -> None:

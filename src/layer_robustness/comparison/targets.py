@@ -1,0 +1,13 @@
+"""Which figures and tables are compared with the paper's."""
+
+from layer_robustness.figures.registry import FIGURES
+from layer_robustness.tables.registry import TABLES
+
+# Figures 17 and 18 are heatmaps' data again, and Figure 7 has no numbers.
+COMPARED = [
+    target
+    for target in (*FIGURES.values(), *TABLES.values())
+    if target.kind in ("heatmap", "bars", "errors", "adversarial")
+]
+# The paper's, ours and the difference, as pictures.
+DRAWN = [figure.name for figure in FIGURES.values() if figure.kind == "heatmap"]
