@@ -48,15 +48,15 @@ def test_other_widths_images_and_classes_are_counted_too(name, width):
     assert (found.multiply_adds, found.parameters) == counted(parse_network(name), images, width)
 
 
-def test_activations_are_what_convolutions_and_linear_layers_put_out():
-    for name in ("cifar10/resnet50+bn", "cifar10/vgg11", "mnist/fcn3x256"):
-        network, sizes = parse_network(name), []
-        built = build(network, (3, 32, 32), 10, 0.25)
-        for module in built.modules():
-            if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
-                module.register_forward_hook(lambda *args: sizes.append(args[2].numel()))
-        built(torch.zeros(1, 3, 32, 32))
-        assert cost(network, Images(1, 1, (3, 32, 32)), 0.25).activations == sum(sizes)
+@pytest.mark.parametrize("name", ["cifar10/resnet50+bn", "cifar10/vgg11", "mnist/fcn3x256"])
+def test_activations_are_what_convolutions_and_linear_layers_put_out(name):
+    network, sizes = parse_network(name), []
+    built = build(network, (3, 32, 32), 10, 0.25)
+    for module in built.modules():
+        if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
+            module.register_forward_hook(lambda *args: sizes.append(args[2].numel()))
+    built(torch.zeros(1, 3, 32, 32))
+    assert cost(network, Images(1, 1, (3, 32, 32)), 0.25).activations == sum(sizes)
 
 
 def test_the_sizes_of_sources_are_those_of_their_images():

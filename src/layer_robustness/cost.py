@@ -124,7 +124,8 @@ def resnet_layers(network: Network, images: Images, width: float) -> Iterator[Co
     stages = resnet_stages(network.architecture, network.treatment == "removed")
     identity_skips = network.architecture in IDENTITY_SKIP_STAGES
     basic = identity_skips or network.architecture in ("resnet18", "resnet34")
-    for stage, (channels, blocks) in enumerate(zip(BASIC if basic else BOTTLENECK, stages)):
+    for stage, blocks in enumerate(stages):
+        channels = (BASIC if basic else BOTTLENECK)[stage]
         outputs = multiple_of_8(round(channels * width))
         before, sides = math.prod(sides), halved(sides) if stage else sides
         if stage and identity_skips:
