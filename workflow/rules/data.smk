@@ -10,8 +10,6 @@ rule data:
         "results/data/logs/{source}.log",
     benchmark:
         "results/data/logs/{source}.benchmark.tsv"
-    wildcard_constraints:
-        source="(?!imagenet$).+",
     localrule: True  # what is submitted may run where no network is
     conda:
         "../../envs/heavy.yaml"
@@ -23,6 +21,9 @@ rule data:
 
 
 # Nothing is downloaded, and decoding takes long.
+ruleorder: imagenet > data
+
+
 use rule data as imagenet with:
     wildcard_constraints:
         source="imagenet",
