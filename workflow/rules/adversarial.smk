@@ -16,10 +16,9 @@ for family in PLAN.attacked_families:
             f"{LOGS}/adversarial/{family.name}.benchmark.tsv"
         conda:
             "../../envs/heavy.yaml"
+        threads: partial(cores, "adversarial", family)
         resources:
-            gpu=GPU,
-            device=DEVICE,
-            images=images(family.dataset),
+            **demand("adversarial", family),
         params:
             preset=config["preset"],
             experiments=family.names,

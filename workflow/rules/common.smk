@@ -3,6 +3,7 @@ import json
 import shlex
 import shutil
 import sys
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -11,6 +12,7 @@ SOURCE = Path(workflow.basedir) / "src"
 sys.path.insert(0, str(SOURCE))
 
 from layer_robustness.config import check, in_folder
+from layer_robustness.demand import CORES, Demand, preparing_imagenet
 from layer_robustness.errors import InputError
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.imports import source_files
@@ -30,17 +32,58 @@ except InputError as error:
 
 PLAN = Plan(config)
 LOGS = f"{PLAN.results}/logs"
-# A resource, not a parameter: another device does not make a result out of date.
 DEVICE = config["device"]
-# `gpu` is what profiles cap and clusters schedule by; on `auto` it counts where there is a GPU.
-GPU = int(
-    DEVICE == "cuda" or (DEVICE == "auto" and shutil.which("nvidia-smi") is not None)
-)
+HAS_GPU = shutil.which("nvidia-smi") is not None
 
 
-def workers(family):
-    """A process for each experiment of a job; on a GPU one does them all."""
-    return 1 if GPU else len(family.experiments)
+resource_scopes:
+    # Of one machine: jobs of a cluster do not share what profiles/default allows.
+    gpu="local",
+
+
+def gpus(step, family):
+    """GPUs of a job. A login node, from which jobs are submitted, need not have what they get."""
+    submitted = workflow.non_local_exec and not workflow.remote_exec
+    if step == "distances" or DEVICE == "cpu":
+        return 0
+    if DEVICE == "auto" and not (submitted or HAS_GPU):
+        return 0
+    return processes(family) if step == "train" else 1
+
+
+def cores(step, family, wildcards=None):
+    """A process for each experiment, or to decode images; on a GPU one process does the rest."""
+    if decodes(step, family):
+        return CORES
+    processes = 1 if gpus(step, family) else len(family.experiments)
+    on_cluster = workflow.non_local_exec or workflow.remote_exec
+    return min(CORES, processes) if on_cluster else processes
+
+
+def processes(family):
+    """Processes that train a network together, one for each GPU, or as many on a CPU."""
+    return config["gpu"] if decodes("train", family) else 1
+
+
+def decodes(step, family):
+    """Whether a job trains on files of images: only that is worth several GPUs."""
+    return step == "train" and in_folder(config, family.dataset)
+
+
+def demand(step, family):
+    """Resources: what a cluster is asked for, and options that make no result out of date."""
+    needs = Demand(PLAN, step, family)
+    return {
+        "gpu": lambda wildcards: gpus(step, family),
+        "mem_mb": lambda wildcards, threads, attempt: needs.memory_mb(
+            threads, gpus(step, family), attempt
+        ),
+        "runtime": lambda wildcards, threads, attempt: needs.runtime(
+            threads, gpus(step, family), attempt
+        ),
+        "device": "cpu" if step == "distances" else DEVICE,
+        "images": images(family.dataset),
+    }
 
 
 # ImageNet's folder, where data or training need it. What counts is the images, not where they are.

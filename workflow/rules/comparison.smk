@@ -20,6 +20,7 @@ rule comparison:
         panels="paper_figures/comparison_panels.csv",
     log:
         f"{LOGS}/comparison/comparison.log",
+    localrule: True
     conda:
         "../../envs/light.yaml"
     params:
@@ -50,6 +51,7 @@ for figure in (FIGURES[name] for name in DRAWN):
             ),
         log:
             f"{LOGS}/comparison/{figure.name}.log",
+        localrule: True
         conda:
             "../../envs/light.yaml"
         params:
@@ -73,6 +75,7 @@ rule claims:
         csv="paper_figures/claims.csv",
     log:
         f"{LOGS}/comparison/claims.log",
+    localrule: True
     conda:
         "../../envs/light.yaml"
     params:

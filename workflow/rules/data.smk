@@ -8,11 +8,27 @@ rule data:
         summary="results/data/{source}.json",
     log:
         "results/data/logs/{source}.log",
+    benchmark:
+        "results/data/logs/{source}.benchmark.tsv"
+    localrule: True  # what is submitted may run where no network is
     conda:
         "../../envs/heavy.yaml"
-    threads: lambda wildcards: 16 if wildcards.source == "imagenet" else 1
     resources:
-        images=lambda wildcards: IMAGES if wildcards.source == "imagenet" else "",
+        images="",
     shell:
         "python -m layer_robustness.commands.data {wildcards.source} {output.data} {resources.images}"
         " > {log} 2>&1"
+
+
+# Nothing is downloaded, and decoding takes long.
+ruleorder: imagenet > data
+
+
+use rule data as imagenet with:
+    wildcard_constraints:
+        source="imagenet",
+    localrule: False
+    threads: CORES
+    resources:
+        **preparing_imagenet(CORES),
+        images=IMAGES,

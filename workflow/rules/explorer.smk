@@ -28,6 +28,7 @@ rule explorer:
         "paper_figures/explorer.html",
     log:
         f"{LOGS}/comparison/explorer.log",
+    localrule: True
     conda:
         "../../envs/light.yaml"
     params:

@@ -11,6 +11,7 @@ rule structure:
         STRUCTURE,
     log:
         "results/structure/logs/resnet50.log",
+    localrule: True
     conda:
         "../../envs/heavy.yaml"
     shell:
@@ -37,6 +38,7 @@ for figure in FIGURES.values():
             csv=f"paper_figures/{figure.name}.csv",
         log:
             f"{LOGS}/figures/{figure.name}.log",
+        localrule: True
         conda:
             "../../envs/light.yaml"
         params:
@@ -62,6 +64,7 @@ for table in TABLES.values():
             tex=f"paper_figures/{table.name}.tex",
         log:
             f"{LOGS}/tables/{table.name}.log",
+        localrule: True
         conda:
             "../../envs/light.yaml"
         params:

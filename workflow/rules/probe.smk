@@ -28,11 +28,9 @@ for family in PLAN.families:
             f"{LOGS}/probe/{family.name}.benchmark.tsv"
         conda:
             "../../envs/heavy.yaml"
-        threads: workers(family)
+        threads: partial(cores, "probe", family)
         resources:
-            gpu=GPU,
-            device=DEVICE,
-            images=images(family.dataset),
+            **demand("probe", family),
         params:
             preset=config["preset"],
             experiments=family.names,
@@ -52,18 +50,20 @@ for family in PLAN.families:
             PLAN.files(family.experiments, "distances.csv"),
         log:
             f"{LOGS}/distances/{family.name}.log",
+        benchmark:
+            f"{LOGS}/distances/{family.name}.benchmark.tsv"
         conda:
             "../../envs/heavy.yaml"
-        threads: len(family.experiments)
+        threads: partial(cores, "distances", family)
         resources:
-            images=images(family.dataset),
+            **demand("distances", family),
         params:
             preset=config["preset"],
             experiments=family.names,
             draws=config["probe"]["draws"],
         shell:
             "python -m layer_robustness.commands.distances {params.experiments} --data {input.data} {resources.images}"
-            " --results results/{params.preset} --draws {params.draws} --device cpu --workers {threads} > {log} 2>&1"
+            " --results results/{params.preset} --draws {params.draws} --device {resources.device} --workers {threads} > {log} 2>&1"
 
 
 for family in PLAN.joint_families:
@@ -78,13 +78,13 @@ for family in PLAN.joint_families:
             PLAN.files(family.experiments, "joint.csv"),
         log:
             f"{LOGS}/joint/{family.name}.log",
+        benchmark:
+            f"{LOGS}/joint/{family.name}.benchmark.tsv"
         conda:
             "../../envs/heavy.yaml"
-        threads: workers(family)
+        threads: partial(cores, "joint", family)
         resources:
-            gpu=GPU,
-            device=DEVICE,
-            images=images(family.dataset),
+            **demand("joint", family),
         params:
             preset=config["preset"],
             experiments=family.names,

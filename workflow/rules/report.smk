@@ -28,6 +28,7 @@ for name, (suffix, category, labelled) in PAGES.items():
             ),
         log:
             f"{LOGS}/pages/{name}.log",
+        localrule: True
         conda:
             "../../envs/light.yaml"
         shell:

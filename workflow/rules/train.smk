@@ -2,8 +2,6 @@
 # recipe, data and code is taken over from its resume/ folder, and one that was stopped goes on.
 for family in PLAN.families:
     source = f"results/data/{PLAN.source(family.dataset)}"
-    # Only training on ImageNet is worth several GPUs.
-    gpus = config["gpu"] if in_folder(config, family.dataset) else 1
 
     rule:
         name:
@@ -25,12 +23,10 @@ for family in PLAN.families:
             f"{LOGS}/train/{family.name}.benchmark.tsv"
         conda:
             "../../envs/heavy.yaml"
-        threads: 16 if in_folder(config, family.dataset) else workers(family)
+        threads: partial(cores, "train", family)
         resources:
-            gpu=GPU * gpus,
-            device=DEVICE,
-            images=images(family.dataset),
-            processes=gpus,
+            **demand("train", family),
+            processes=processes(family),
         params:
             preset=config["preset"],
             recipes=json.dumps(PLAN.recipes(family)),
