@@ -55,9 +55,9 @@ def cores(step, family, wildcards=None):
     """A process for each experiment, or to decode images; on a GPU one process does the rest."""
     if decodes(step, family):
         return CORES
-    processes = 1 if gpus(step, family) else len(family.experiments)
+    wanted = 1 if gpus(step, family) else len(family.experiments)
     on_cluster = workflow.non_local_exec or workflow.remote_exec
-    return min(CORES, processes) if on_cluster else processes
+    return min(CORES, wanted) if on_cluster else wanted
 
 
 def processes(family):
