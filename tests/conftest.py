@@ -1,5 +1,7 @@
 """Shared fixtures: real digits, a small recipe, and networks that are not FCNs."""
 
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,6 +14,31 @@ from layer_robustness.recipe import Recipe
 from layer_robustness.sources import digits5k
 
 ROOT = Path(__file__).parents[1]
+SURVIVED = pytest.StashKey[Counter]()
+
+
+@pytest.fixture(scope="session")
+def survived(pytestconfig) -> Callable[..., None]:
+    """Count a fault in the table at the end of the run, once all was asserted about it.
+
+    survived("disk full", "training", "one line; the next run lost no epoch", times=3)
+    """
+    counts = pytestconfig.stash.setdefault(SURVIVED, Counter())
+
+    def count(fault: str, where: str, ended: str, times: int = 1) -> None:
+        counts[fault, where, ended] += times
+
+    return count
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """Print the faults as Markdown, for docs/faults.md."""
+    if counts := config.stash.get(SURVIVED, None):
+        terminalreporter.section("faults survived")
+        terminalreporter.line("| fault | where | times | how it ended |")
+        terminalreporter.line("|---|---|---|---|")
+        for (fault, where, ended), times in counts.items():
+            terminalreporter.line(f"| {fault} | {where} | {times} | {ended} |")
 
 
 @pytest.fixture(scope="session", autouse=True)
