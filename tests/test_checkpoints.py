@@ -58,7 +58,8 @@ def test_a_finished_training_has_all_its_files(tmp_path, recipe, few_digits):
     assert set(weights(folder.path)) == {f"epoch{epoch}.safetensors" for epoch in (0, 1, 2, 4)}
     with (folder.path / "training.csv").open() as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["epoch", "rate", "train_loss", "train_error", "test_error", "seconds"]
+    columns = ["epoch", "rate", "train_loss", "train_error", "test_error", "seconds", "checksum"]
+    assert list(rows[0]) == columns
     assert len(rows) == 4
     manifest = json.loads((folder.path / "checkpoints.json").read_text())
     assert manifest["recipe"]["learning_rate"] == 0.05
