@@ -103,8 +103,12 @@ class TrainingFolder:
             except InputError as error:
                 print(f"starting over: {error}", file=sys.stderr)
                 return False
-            if metadata.get("fingerprint") != self.fingerprint:
-                print(f"starting over: {self.kept(epoch)} is of another training", file=sys.stderr)
+            found = metadata.get("fingerprint"), metadata.get("epoch")
+            if found != (self.fingerprint, str(epoch)):
+                print(
+                    f"starting over: {self.kept(epoch)} is of another training or epoch",
+                    file=sys.stderr,
+                )
                 return False
         return True
 
