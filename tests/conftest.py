@@ -1,14 +1,17 @@
 """Shared fixtures: real digits, a small recipe, and networks that are not FCNs."""
 
+import io
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 
 import browser as chromium
+from layer_robustness import rows
 from layer_robustness.data import Dataset, from_splits
 from layer_robustness.recipe import Recipe
 from layer_robustness.sources import digits5k
@@ -39,6 +42,16 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.line("|---|---|---|---|")
         for (fault, where, ended), times in counts.items():
             terminalreporter.line(f"| {fault} | {where} | {times} | {ended} |")
+
+
+def write_csv(path: Path, frame: pd.DataFrame) -> None:
+    """Write made-up results as the steps write theirs."""
+    rows.write(path, frame.to_dict("records"))
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """Read results to make others of them."""
+    return pd.read_csv(io.StringIO(rows.verified(path)), dtype={"source": str})
 
 
 @pytest.fixture(scope="session", autouse=True)

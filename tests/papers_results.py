@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from conftest import ROOT
+from conftest import ROOT, read_csv, write_csv
 from layer_robustness import paper
 from layer_robustness.experiments import Network
 from layer_robustness.figures.registry import FIGURES
@@ -25,15 +25,13 @@ def write_rows(folder: Path, network: Network, file: str, rows: pd.DataFrame, se
     """Write rows for one seed or all; what the file has of other units or columns is kept."""
     for number in range(SEEDS) if seed is None else [seed]:
         path = folder / str(network.seed(number)) / file
-        path.parent.mkdir(parents=True, exist_ok=True)
         key = [name for name in ("unit", "source", "draw") if name in rows]
         if path.exists() and key:
-            before = pd.read_csv(path, dtype={"source": str}).set_index(key)
+            before = read_csv(path).set_index(key)
             together = rows.set_index(key).combine_first(before)
             order = [*rows.set_index(key).index, *before.index]
-            together.loc[list(dict.fromkeys(order))].reset_index().to_csv(path, index=False)
-        else:
-            rows.to_csv(path, index=False)
+            rows = together.loc[list(dict.fromkeys(order))].reset_index()
+        write_csv(path, rows)
 
 
 def write_heatmap(folder: Path, figure) -> None:

@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 import papers_results
-from conftest import ROOT
+from conftest import ROOT, read_csv, write_csv
+from layer_robustness import jsonfile
 from layer_robustness.claims import summary
 from layer_robustness.claims.criteria import CLAIMS
 from layer_robustness.claims.evidence import Results, estimate
@@ -90,11 +91,11 @@ def swapped(frame: pd.DataFrame) -> pd.DataFrame:
 def as_errors(folder, column: str) -> None:
     """Make distances that order the layers as their errors do."""
     for path in folder.glob("*/*/*/distances.csv"):
-        frame = pd.read_csv(path, dtype={"source": str})
-        probe = pd.read_csv(path.with_name("probe.csv"), dtype={"source": str})
+        frame = read_csv(path)
+        probe = read_csv(path.with_name("probe.csv"))
         error = probe[probe["source"] == "0"].set_index("unit")["error"]
         frame[column] = frame["unit"].map(error)
-        frame.to_csv(path, index=False)
+        write_csv(path, frame)
 
 
 def attacked(attack: str, accuracy: float):
@@ -164,7 +165,7 @@ def test_other_results_do_not_support_a_part(part, papers, tmp_path):
         paths = list(tmp_path.glob(pattern))
         assert len(paths) >= papers_results.SEEDS
         for path in paths:
-            edit(pd.read_csv(path, dtype={"source": str})).to_csv(path, index=False)
+            write_csv(path, edit(read_csv(path)))
     rows = judge([claim], replace(papers.results, folder=tmp_path))
     assert verdicts(rows)[part] == NOT_SUPPORTED
     assert set(rows["claim_verdict"]) == {NOT_SUPPORTED}
@@ -208,8 +209,7 @@ def fcn(tmp_path):
             rows += [("layer1", "0", 0, errors[0]), ("layer1", "9", 0, 0.9)]
             rows += [(f"layer{number}", "0", 0, full) for number in (2, 3, 4)]
             path = tmp_path / f"mnist/fcn3x256/seed{seed}/probe.csv"
-            path.parent.mkdir(parents=True)
-            pd.DataFrame(rows, columns=["unit", "source", "draw", "error"]).to_csv(path)
+            write_csv(path, pd.DataFrame(rows, columns=["unit", "source", "draw", "error"]))
         setup = Setup("mnist", classes=10, width=1, epochs=30, seeds=len(seeds))
         return Results(tmp_path, {"mnist/fcn3x256": setup})
 
@@ -304,8 +304,7 @@ def run(papers, output):
     setups = {name: asdict(setup) for name, setup in papers.results.setups.items()}
     for setup in setups.values():
         summary = output.parent / "data" / f"{setup['data']}.json"
-        summary.parent.mkdir(exist_ok=True)
-        summary.write_text(json.dumps({"classes": setup.pop("classes")}))
+        jsonfile.save(summary, {"classes": setup.pop("classes")})
     script = (
         "import runpy, sys\n"
         "runpy.run_module('layer_robustness.commands.claims', run_name='__main__')\n"
@@ -363,5 +362,5 @@ def test_a_file_that_is_missing_is_named(papers, tmp_path):
 
 def test_setups_name_the_summary_that_is_missing(tmp_path):
     text = json.dumps({"mnist/fcn3x256": {"data": "mnist", "width": 1, "epochs": 1, "seeds": 1}})
-    with pytest.raises(InputError, match=r"mnist\.json is missing"):
+    with pytest.raises(InputError, match=r"mnist\.json cannot be read \(.*No such file"):
         read_setups(text, tmp_path)

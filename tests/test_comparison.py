@@ -10,7 +10,8 @@ import pandas as pd
 import pytest
 
 import papers_results
-from conftest import ROOT
+from conftest import ROOT, write_csv
+from layer_robustness import jsonfile
 from layer_robustness.comparison import pictures
 from layer_robustness.comparison.checkpoints import match
 from layer_robustness.comparison.panels import AGREEMENTS, summarize
@@ -134,12 +135,9 @@ def write_fcn(folder, errors: dict, full: float = FULL) -> None:
                 found = errors.get(unit, {}).get(source, [[full]] * 2)[seed]
                 rows += [(unit, source, draw, error) for draw, error in enumerate(found)]
         path = folder / f"mnist/fcn3x256/seed{seed}/probe.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
         frame = pd.DataFrame(rows, columns=["unit", "source", "draw", "error"])
-        frame.to_csv(path, index=False)
-        frame.assign(dist_l2=0.0, dist_linf=0.0).to_csv(
-            path.with_name("distances.csv"), index=False
-        )
+        write_csv(path, frame)
+        write_csv(path.with_name("distances.csv"), frame.assign(dist_l2=0.0, dist_linf=0.0))
 
 
 def fcn_setups(seeds: int = 2, **changes) -> dict:
@@ -272,8 +270,7 @@ def run(command: str, folder, output, setups: dict, *arguments: str) -> subproce
     setups = {name: asdict(setup) for name, setup in setups.items()}
     for setup in setups.values():
         path = folder / "data" / f"{setup['data']}.json"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text(json.dumps({"classes": setup.pop("classes")}))
+        jsonfile.save(path, {"classes": setup.pop("classes")})
     script = (
         "import runpy, sys\n"
         f"runpy.run_module('layer_robustness.commands.{command}', run_name='__main__')\n"

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from browser import DESKTOP, PHONE, colours, needs_chromium
-from conftest import ROOT
+from conftest import ROOT, write_csv
 from layer_robustness import paper
 from layer_robustness.comparison.values import compare
 from layer_robustness.explorer.panels import HEATMAPS
@@ -36,7 +36,7 @@ def write_training(results, network: str) -> None:
             | {"test_error": 0.9 / epoch + seed / 100}
             for epoch in range(1, 5)
         ]
-        pd.DataFrame(rows).to_csv(results / network / f"seed{seed}/training.csv", index=False)
+        write_csv(results / network / f"seed{seed}/training.csv", pd.DataFrame(rows))
 
 
 def command(folder, seeds: dict) -> subprocess.CompletedProcess:

@@ -14,7 +14,8 @@ from matplotlib.container import BarContainer
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 
-from conftest import ROOT
+from conftest import ROOT, write_csv
+from layer_robustness import jsonfile
 from layer_robustness.experiments import parse_network
 from layer_robustness.figures import bars, blocks, heatmap, lines, style
 from layer_robustness.figures.collect import COLUMNS, collect, collect_blocks
@@ -90,8 +91,7 @@ def write_results(results, figure: Figure) -> dict[str, int]:
                 for column, (source, draw) in enumerate(SOURCES[network.dataset])
             ]
             path = results / str(network.seed(seed)) / file
-            path.parent.mkdir(parents=True, exist_ok=True)
-            pd.DataFrame(rows).to_csv(path, index=False)
+            write_csv(path, pd.DataFrame(rows))
     return {str(network): SEEDS for network in figure.networks}
 
 
@@ -103,7 +103,7 @@ def write_structure(path):
         ]
         for unit, block in BLOCKS.items()
     }
-    path.write_text(json.dumps(nodes))
+    jsonfile.save(path, nodes)
     return path
 
 

@@ -1,7 +1,6 @@
 """Stopped at any moment, by signals that ask or that kill: nothing is lost or trained twice."""
 
 import contextlib
-import csv
 import os
 import random
 import re
@@ -16,6 +15,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from conftest import read_csv
 from forked import Forked
 from layer_robustness import adversarial, data, tensorfile, training, unfinished
 from layer_robustness.adversarial import Settings, Trial, adversarial_rows
@@ -45,8 +45,7 @@ def long_recipe(recipe):
 
 def history(folder: Path) -> list[dict]:
     """Rows of training.csv without the seconds, which are never the same."""
-    with (folder / "training.csv").open() as file:
-        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+    return read_csv(folder / "training.csv").drop(columns="seconds").to_dict("records")
 
 
 def assert_same(first: Path, second: Path) -> None:

@@ -66,12 +66,13 @@ def test_resolutions_are_those_that_the_values_were_read_with(values):
     assert 1 <= resolution["15f"] / gaps.min() <= 3
 
 
-def test_a_missing_file_or_column_is_one_line(tmp_path):
-    with pytest.raises(InputError, match=r"figure_heatmaps\.csv is missing"):
+def test_a_missing_or_changed_file_is_one_line(tmp_path):
+    with pytest.raises(InputError, match=r"figure_heatmaps\.csv or SHA256SUMS .* cannot be read"):
         paper.load(tmp_path)
     for file in paper.FILES:
         shutil.copy(FOLDER / file, tmp_path)
-    (tmp_path / "table3.csv").write_text("dataset,plain\ncifar10,8\n")
-    with pytest.raises(InputError, match=r"table3\.csv has no column architecture") as raised:
+    table3 = tmp_path / "table3.csv"
+    table3.write_text(table3.read_text().replace("8", "9", 1))
+    with pytest.raises(InputError, match=r"table3\.csv is not the file that SHA256SUMS") as raised:
         paper.load(tmp_path)
     assert "\n" not in str(raised.value)

@@ -1,10 +1,9 @@
 """What Figure 7 shows is what is inside the residual blocks that are trained."""
 
-import json
-
 import pytest
 import torch
 
+from layer_robustness import jsonfile
 from layer_robustness.architectures import unit_names
 from layer_robustness.commands import structure as command
 from layer_robustness.figures.registry import FIGURES
@@ -112,7 +111,7 @@ def test_the_command_writes_the_blocks_that_figure7_draws(tmp_path, monkeypatch,
     path = tmp_path / "folder/resnet50.json"
     monkeypatch.setattr("sys.argv", ["structure", str(path)])
     command.main()
-    written = json.loads(path.read_text())
+    written = jsonfile.load(path)
     assert written == traced
     assert {panel.unit for panel in FIGURES["figure7"].panels} <= set(written)
     assert [file.name for file in path.parent.iterdir()] == ["resnet50.json"]

@@ -7,7 +7,7 @@ import sys
 import pandas as pd
 import pytest
 
-from conftest import ROOT
+from conftest import ROOT, write_csv
 from layer_robustness.commands.table import write
 from layer_robustness.experiments import parse_network
 from layer_robustness.groups import members
@@ -20,8 +20,7 @@ def write_training(results, name: str, *last_errors: float) -> dict[str, int]:
     """Write a training curve for each seed, its last epoch not in the last row."""
     for seed, error in enumerate(last_errors):
         path = results / name / f"seed{seed}/training.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame({"epoch": [1, 3, 2], "test_error": [0.9, error, 0.8]}).to_csv(path)
+        write_csv(path, pd.DataFrame({"epoch": [1, 3, 2], "test_error": [0.9, error, 0.8]}))
     return {name: len(last_errors)}
 
 
@@ -37,8 +36,7 @@ def write_probe(results, name: str, *by_seed: list[float]) -> None:
             for source, error in [("rerand", 5), ("0", found.get(unit, 7)), ("1", 6), ("4", 0.1)]
         ]
         path = results / name / f"seed{seed}/probe.csv"
-        path.parent.mkdir(parents=True, exist_ok=True)
-        pd.DataFrame(rows).to_csv(path)
+        write_csv(path, pd.DataFrame(rows))
 
 
 @pytest.fixture
@@ -199,8 +197,7 @@ def write_adversarial(results, seeds: int = 1) -> dict[str, int]:
                 for repetition, aside in enumerate((0, -0.002, 0.002 + 0.003 * seed))
             ]
             path = results / name / f"seed{seed}/adversarial.csv"
-            path.parent.mkdir(parents=True)
-            pd.DataFrame(rows).to_csv(path, index=False)
+            write_csv(path, pd.DataFrame(rows))
         trained[name] = seeds
     return trained
 

@@ -22,11 +22,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from layer_robustness import rows, tensorfile
+from layer_robustness import jsonfile, rows, tensorfile
 from layer_robustness.data import Dataset
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import Experiment
-from layer_robustness.files import link, replacing
+from layer_robustness.files import link
 from layer_robustness.models.build import build, draw, memory_format
 from layer_robustness.models.sequence import UnitSequence
 from layer_robustness.precision import PRECISIONS
@@ -111,8 +111,12 @@ class TrainingFolder:
             except InputError as error:
                 print(f"starting over: {error}", file=sys.stderr)
                 return False
-            if metadata["fingerprint"] != self.fingerprint:
-                print(f"starting over: {self.kept(epoch)} is of another training", file=sys.stderr)
+            found = metadata.get("fingerprint"), metadata.get("epoch")
+            if found != (self.fingerprint, str(epoch)):
+                print(
+                    f"starting over: {self.kept(epoch)} is of another training or epoch",
+                    file=sys.stderr,
+                )
                 return False
         return True
 
@@ -131,8 +135,7 @@ class TrainingFolder:
             "machines": state.machines,
             "checkpoints": checksums,
         }
-        with replacing(self.path / "checkpoints.json") as temporary:
-            temporary.write_text(json.dumps(manifest, indent=1) + "\n")
+        jsonfile.save(self.path / "checkpoints.json", manifest)
         # Nothing is left to train: the momentum is not needed, and is half of the file.
         state.momentum = {}
         state.save(self.path / "resume" / "state.safetensors", self.fingerprint)
@@ -207,28 +210,26 @@ class TrainedNetwork:
         Raises
         ------
         InputError
-            If a file is missing or damaged, or was trained on other data than `dataset`.
+            If a file is missing, damaged or of another experiment, or was trained on other data
+            than `dataset`.
         """
         folder = results / str(experiment)
-        try:
-            manifest = json.loads((folder / "checkpoints.json").read_text())
-            recipe = Recipe.from_dict(manifest["recipe"])
-            trained_on = manifest["data"]["sha256"]
-            checksums = dict(manifest["checkpoints"])
-        except (OSError, ValueError, KeyError, TypeError) as error:
+        manifest = jsonfile.load(folder / "checkpoints.json")
+        if manifest["experiment"] != str(experiment):
             raise InputError(
-                f"{folder}/checkpoints.json cannot be read ({error!r}): train {experiment} again"
-            ) from error
-        if trained_on != dataset.sha256:
+                f"{folder} has the files of {manifest['experiment']}: delete {folder} and run again"
+            )
+        if manifest["data"]["sha256"] != dataset.sha256:
             raise InputError(
                 f"{folder} was trained on other data than {dataset.source}: train again"
             )
+        recipe = Recipe.from_dict(manifest["recipe"])
         network = build(experiment.network, dataset.image_shape, dataset.classes, recipe.width)
         network.to(
             PRECISIONS[recipe.precision].weights,
             memory_format=memory_format(experiment.network, dataset.image_shape),
         )
-        trained = cls(folder, experiment, recipe, dataset, network, checksums)
+        trained = cls(folder, experiment, recipe, dataset, network, manifest["checkpoints"])
         network.load_state_dict(trained.checkpoint(recipe.epochs))
         return trained
 

@@ -1,6 +1,5 @@
 """A data set: uint8 pixels or image files, labels, mean and deviation of training pixels."""
 
-import json
 import os
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,9 +7,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from layer_robustness import tensorfile
+from layer_robustness import jsonfile, tensorfile
 from layer_robustness.errors import InputError
-from layer_robustness.files import replacing
 
 TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
 FOLDER_TENSORS = ("train_files", "train_labels", "test_images", "test_labels")
@@ -107,8 +105,7 @@ def save(dataset: Dataset, path: Path) -> None:
         tensors["train_files"] = torch.frombuffer(bytearray(names), dtype=torch.uint8)
     metadata = {"source": dataset.source, "mean": repr(dataset.mean), "std": repr(dataset.std)}
     summary["sha256"] = tensorfile.save(path, tensors, metadata)
-    with replacing(path.with_suffix(".json")) as temporary:
-        temporary.write_text(json.dumps(summary, indent=1) + "\n")
+    jsonfile.save(path.with_suffix(".json"), summary)
 
 
 def load(path: Path, images: Path | None = None) -> Dataset:

@@ -2,8 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from layer_robustness.errors import InputError
 
 
 @contextmanager
@@ -11,14 +13,25 @@ def replacing(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` that takes its place when the block ends well.
 
     A block that fails leaves `path` as it was and nothing beside it.
+
+    Raises
+    ------
+    InputError
+        If the disk is full, the folder read-only, or the like.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror or error}): check its disk and "
+            "folder, and run again"
+        ) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a read-only disk refuses this even where there is no file
+            temporary.unlink(missing_ok=True)
 
 
 def link(source: Path, target: Path) -> None:

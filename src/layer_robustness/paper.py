@@ -11,6 +11,8 @@ tables    a unit of the last digit that is printed
 ========  =========================================================================================
 """
 
+import hashlib
+import io
 from pathlib import Path
 
 import pandas as pd
@@ -27,7 +29,8 @@ TABLE_RESOLUTION = {"table1": 0.01, "table2": 0.01, "table3": 0.1}
 
 HEATMAPS = "figure_heatmaps.csv"
 BARS = "figure2_bars.csv"
-FILES = (HEATMAPS, BARS, *(f"{name}.csv" for name in TABLE_RESOLUTION))
+SUMS = "SHA256SUMS"  # of the others, as `sha256sum *.csv` writes them
+FILES = (HEATMAPS, BARS, *(f"{name}.csv" for name in TABLE_RESOLUTION), SUMS)
 
 COLUMNS = [
     *("target", "dataset", "architecture", "variant", "joint_group", "layer", "checkpoint"),
@@ -53,7 +56,7 @@ def load(folder: Path) -> pd.DataFrame:
     Raises
     ------
     InputError
-        If a file is missing or has not the columns that it should have.
+        If a file is missing or not as its checksum says.
     """
     parts = [heatmaps(folder), bars(folder), *(table(folder, name) for name in TABLE_RESOLUTION)]
     values = pd.concat(parts, ignore_index=True)
@@ -63,12 +66,17 @@ def load(folder: Path) -> pd.DataFrame:
 
 def read(path: Path, columns: list[str]) -> pd.DataFrame:
     """Read one file; its columns but the given ones are numbers, empty where there is none."""
-    if not path.is_file():
-        raise InputError(f"{path} is missing: expected one of the files of resources/paper")
-    frame = pd.read_csv(path, dtype=dict.fromkeys(columns, str))
-    missing = [column for column in columns if column not in frame]
-    if missing:
-        raise InputError(f"{path} has no column {missing[0]}; expected {', '.join(columns)}")
+    try:
+        content, sums = path.read_bytes(), path.with_name(SUMS).read_text()
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"{path} or {SUMS} beside it cannot be read ({error}): check out resources/paper again"
+        ) from error
+    if f"{hashlib.sha256(content).hexdigest()}  {path.name}" not in sums.splitlines():
+        raise InputError(
+            f"{path} is not the file that {SUMS} tells of: check out resources/paper again"
+        )
+    frame = pd.read_csv(io.BytesIO(content), dtype=dict.fromkeys(columns, str))
     return frame.fillna(dict.fromkeys(columns, ""))
 
 

@@ -4,9 +4,8 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from layer_robustness import paper
+from layer_robustness import jsonfile, paper
 from layer_robustness.criticality import chance
-from layer_robustness.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -46,14 +45,12 @@ def read(text: str, data: Path) -> dict[str, Setup]:
     Raises
     ------
     InputError
-        If a summary is missing.
+        If a summary is missing or damaged.
     """
     found = {}
     for network, setup in json.loads(text).items():
-        summary = data / f"{setup['data']}.json"
-        if not summary.is_file():
-            raise InputError(f"{summary} is missing: expected the summary of a data set")
-        found[network] = Setup(classes=json.loads(summary.read_text())["classes"], **setup)
+        summary = jsonfile.load(data / f"{setup['data']}.json")
+        found[network] = Setup(classes=summary["classes"], **setup)
     return found
 
 

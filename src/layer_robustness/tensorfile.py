@@ -35,7 +35,10 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
     with replacing(path) as temporary:
         # In one entry: safetensors writes several in random order, and equal files should be equal.
         text = json.dumps({**metadata, "sha256": sha256}, sort_keys=True)
-        save_file(held, temporary, {"metadata": text})
+        try:
+            save_file(held, temporary, {"metadata": text})
+        except SafetensorError as error:  # of a full disk too, where others raise an OSError
+            raise OSError(str(error)) from error
     return sha256
 
 
@@ -52,9 +55,9 @@ def load(path: Path, delete: Path | None = None) -> tuple[dict[str, Tensor], dic
     """
     try:
         with safe_open(path, "pt") as file:
-            metadata = json.loads((file.metadata() or {}).get("metadata", "{}"))
+            metadata = dict(json.loads((file.metadata() or {}).get("metadata", "{}")))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    except (OSError, ValueError, SafetensorError) as error:
+    except (OSError, ValueError, TypeError, RecursionError, SafetensorError) as error:
         raise InputError(
             f"{path} cannot be read ({error}): delete {delete or path} and run again"
         ) from error

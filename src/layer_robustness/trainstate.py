@@ -68,7 +68,7 @@ class TrainState:
         except InputError as error:
             print(f"starting over: {error}", file=sys.stderr)
             return None
-        if metadata.get("fingerprint") != fingerprint:
+        if "history" not in metadata or metadata.get("fingerprint") != fingerprint:
             print(f"starting over: {path} is of another recipe, data or code", file=sys.stderr)
             return None
         parts = {"weights": {}, "momentum": {}}

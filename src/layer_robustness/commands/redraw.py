@@ -22,15 +22,24 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="folder of the figures")
     arguments = parser.parse_args()
     config = arguments.kept / "config.yaml"
-    if not config.is_file():
-        raise InputError(f"{config} is missing: expected the config that made the kept results")
-    plan = Plan(yaml.safe_load(config.read_text()))
+    plan = Plan(read_config(config))
     targets = [target for target in plan.targets if is_kept(plan, target, arguments.kept)]
     if not targets:
         raise InputError(f"{arguments.kept} has all results of no figure or table")
     for target in targets:
         draw(plan, target, arguments.kept, arguments.output)
         print(arguments.output / target.name)
+
+
+def read_config(path: Path) -> dict:
+    """Read the config that made the kept results; it was checked when it did."""
+    try:
+        return dict(yaml.safe_load(path.read_text()))
+    except (OSError, ValueError, TypeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(
+            f"{path} cannot be read ({reason}): expected the config that made the kept results"
+        ) from error
 
 
 def is_kept(plan: Plan, target: Target, kept: Path) -> bool:

@@ -1,11 +1,10 @@
 """Trace the residual blocks of ResNet50 and write what is inside them."""
 
 import argparse
-import json
 from pathlib import Path
 
+from layer_robustness import jsonfile
 from layer_robustness.errors import exit_with_one_line
-from layer_robustness.files import replacing
 from layer_robustness.models.resnet import resnet
 from layer_robustness.structure import residual_blocks
 
@@ -17,9 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("output", type=Path, help="a .json file")
     arguments = parser.parse_args()
-    blocks = residual_blocks(resnet("resnet50", *CIFAR10))
-    with replacing(arguments.output) as temporary:
-        temporary.write_text(json.dumps(blocks, indent=1) + "\n")
+    jsonfile.save(arguments.output, residual_blocks(resnet("resnet50", *CIFAR10)))
 
 
 if __name__ == "__main__":

@@ -4,14 +4,16 @@ Each value is a mean over seeds of means over draws; its `std` is the sample sta
 seeds, empty for one seed, and its `std_draws` the same over draws, averaged over seeds.
 """
 
-import json
+import io
 from pathlib import Path
 
 import pandas as pd
 
+from layer_robustness import jsonfile
 from layer_robustness.experiments import Network
 from layer_robustness.figures.panels import Figure, Panel
 from layer_robustness.groups import members
+from layer_robustness.rows import verified
 
 CELL_COLUMNS = (
     *("figure", "dataset", "architecture", "variant", "joint_group", "layer", "checkpoint"),
@@ -30,11 +32,15 @@ COLUMNS = {
 
 
 def read(results: Path, network: Network, seeds: int, file: str) -> pd.DataFrame:
-    """Read one file of every seed of a network; its rows, each with its `seed`."""
-    frames = {
-        seed: pd.read_csv(results / str(network.seed(seed)) / file, dtype={"source": str})
-        for seed in range(seeds)
-    }
+    """Read one file of every seed of a network; its rows, each with its `seed`.
+
+    Raises
+    ------
+    InputError
+        If a file is missing or damaged.
+    """
+    texts = {seed: verified(results / str(network.seed(seed)) / file) for seed in range(seeds)}
+    frames = {s: pd.read_csv(io.StringIO(text), dtype={"source": str}) for s, text in texts.items()}
     return pd.concat(frames, names=["seed"]).reset_index("seed")
 
 
@@ -148,7 +154,7 @@ def collect_blocks(figure: Figure, structure: Path) -> pd.DataFrame:
     structure
         What `layer_robustness.commands.structure` wrote.
     """
-    traced = json.loads(structure.read_text())
+    traced = jsonfile.load(structure)
     rows = [
         (
             f"{figure.number}{panel.letter}",

@@ -1,5 +1,6 @@
 """How every figure looks, and how it is saved."""
 
+import io
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -108,6 +109,8 @@ def save(drawing: Drawing, output: Path, small_print: str) -> None:
     """Write `output`.pdf and .png."""
     lay_out(drawing, small_print)
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {})):
+        drawn = io.BytesIO()  # on a full disk matplotlib's PDF fails with an error of its own
+        drawing.savefig(drawn, format=suffix[1:], dpi=300, metadata=metadata)
         with replacing(output.with_suffix(suffix)) as temporary:
-            drawing.savefig(temporary, format=suffix[1:], dpi=300, metadata=metadata)
+            temporary.write_bytes(drawn.getvalue())
     plt.close(drawing)
