@@ -27,7 +27,8 @@ from layer_robustness.imagefolder import imagenet
 from layer_robustness.interruption import EXIT_STATUS, Interrupted
 from layer_robustness.resets import Limits, reset_rows
 from layer_robustness.trainstate import TrainState
-from test_checkpoints import ENVIRONMENT, harm, train_arguments, train_command, weights
+from steps import harm
+from test_checkpoints import ENVIRONMENT, train_arguments, train_command, weights
 from test_imagefolder import write_images
 from test_training import start
 
