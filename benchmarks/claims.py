@@ -6,7 +6,6 @@ Each number is a mean over seeds (of means over draws), with the sample standard
 there are several seeds.
 """
 
-import re
 import sys
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pandas as pd
 from layer_robustness.experiments import Network, parse_network
 from layer_robustness.figures.collect import bar_errors, cells, read
 from layer_robustness.figures.registry import WIDTHS
-from layer_robustness.groups import members
+from layer_robustness.groups import downsampling, identity_skips, members
 
 VGGS = ("vgg11", "vgg13", "vgg16", "vgg19")
 RESNETS = ("resnet18", "resnet50", "resnet101", "resnet152")
@@ -79,16 +78,6 @@ def full_of(means: pd.Series) -> float:
     return means.loc["fullmodel"].iloc[-1]
 
 
-def downsampling(network: Network) -> list[str]:
-    """Blocks whose shape changes: the first of each stage; in ResNet18 and 34 not of stage1."""
-    basic = network.architecture in ("resnet18", "resnet34")
-    return [
-        unit
-        for unit in network.units
-        if re.fullmatch(r"stage\d\.resblk1", unit) and not (basic and unit.startswith("stage1"))
-    ]
-
-
 def blocks_of_resnets(results: Path, dataset: str, source: str) -> None:
     print(f"\n{dataset}, one unit reset to {source}\n")
     print(
@@ -100,8 +89,7 @@ def blocks_of_resnets(results: Path, dataset: str, source: str) -> None:
         network = Network(dataset, name)
         table = errors(results, network)["mean"]
         reset = table.xs(source, level="source")
-        first = reset[downsampling(network)]
-        identity = reset[[u for u in network.units if "resblk" in u and u not in first.index]]
+        first, identity = reset[[*downsampling(network)]], reset[[*identity_skips(network)]]
         print(
             f"| {name} | {full_of(table):.3f} | {reset['stage0']:.3f} "
             f"| {first.min():.3f}, {first.mean():.3f} | {identity.mean():.3f}, "

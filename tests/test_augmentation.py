@@ -11,7 +11,7 @@ from torchvision.datasets.folder import default_loader
 from torchvision.transforms import functional as F
 
 from layer_robustness import batches as batches_module
-from layer_robustness.augmentation import FILE_AUGMENTATIONS, crop_flip, draw, pad_crop_flip
+from layer_robustness.augmentation import OF_FILES, crop_flip, draw, pad_crop_flip
 from layer_robustness.batches import batches
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import parse_experiment
@@ -101,7 +101,7 @@ def test_augmentation_goes_by_the_position_in_the_epoch(few_digits, cropped):
 
 @pytest.mark.parametrize("augmentation", ["none", "pad_crop_flip", "resized_crop_flip"])
 def test_ranks_share_the_batches_of_one(request, recipe, few_digits, augmentation):
-    if augmentation in FILE_AUGMENTATIONS:
+    if augmentation in OF_FILES:
         dataset, size = request.getfixturevalue("files"), 7  # 15 images: 7, 7, 1
     else:
         dataset, size = few_digits, 29  # 320 images: the last batch has 1
@@ -129,7 +129,7 @@ def oracle(augmentation: str, path, seed: torch.Generator) -> Tensor:
     return view(default_loader(path))
 
 
-@pytest.mark.parametrize("augmentation", FILE_AUGMENTATIONS)
+@pytest.mark.parametrize("augmentation", OF_FILES)
 def test_image_files_are_cropped_as_torchvision_does(files, resized, augmentation):
     recipe = replace(resized, augmentation=augmentation)
     (experiment,) = EXPERIMENTS[:1]

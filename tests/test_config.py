@@ -10,20 +10,15 @@ from snakemake.utils import update_config
 
 from conftest import ROOT
 from layer_robustness.adversarial import Settings
-from layer_robustness.config import (
-    FOLDER,
-    IN_MEMORY,
-    check,
-    missing_source,
-    recipe_of,
-    seeds_of,
-)
+from layer_robustness.augmentation import OF_FILES
+from layer_robustness.config import check, missing_source, recipe_of, seeds_of
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import parse_network
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.models.initialization import LAWS
 from layer_robustness.plan import Plan
 from layer_robustness.precision import PRECISIONS
+from layer_robustness.recipe import FOLDER, IN_MEMORY
 from layer_robustness.sources import SOURCES
 from layer_robustness.tables.registry import TABLES
 
@@ -131,6 +126,7 @@ def test_the_schema_lists_what_the_code_knows():
     sources = SCHEMA["properties"]["datasets"]["properties"].values()
     assert {name for source in sources for name in source["enum"]} == set(SOURCES)
     assert set(recipe["augmentation"]["enum"]) == {*IN_MEMORY, *FOLDER}
+    assert set(FOLDER) == set(OF_FILES)
     assert set(SCHEMA["properties"]["precision"]["enum"]) == set(PRECISIONS)
 
 

@@ -12,9 +12,8 @@ from layer_robustness.seeding import generator
 
 PADDING = 4
 
-# For tensors in memory and for image files; "none" is for tensors only, as networks need one size.
-TENSOR_AUGMENTATIONS = ("none", "pad_crop_flip")
-FILE_AUGMENTATIONS = {
+# Of image files; each ends with a crop, as networks need one size.
+OF_FILES = {
     "resized_crop_flip": v2.Compose([v2.RandomResizedCrop(CROP), v2.RandomHorizontalFlip()]),
     "scaled_crop_flip": v2.Compose(
         [v2.Resize(SHORTER_SIDE), v2.RandomCrop(CROP), v2.RandomHorizontalFlip()]
@@ -67,4 +66,4 @@ def crop_flip(
     # torchvision draws from torch's global generator; devices=[] as GPUs draw nothing here.
     with torch.random.fork_rng(devices=[]):
         torch.set_rng_state(chance.get_state())
-        return FILE_AUGMENTATIONS[augmentation](image)
+        return OF_FILES[augmentation](image)

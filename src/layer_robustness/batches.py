@@ -7,18 +7,12 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from layer_robustness.augmentation import (
-    FILE_AUGMENTATIONS,
-    TENSOR_AUGMENTATIONS,
-    crop_flip,
-    draw,
-    pad_crop_flip,
-)
+from layer_robustness.augmentation import crop_flip, draw, pad_crop_flip
 from layer_robustness.data import Dataset, FolderImages
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import Experiment
 from layer_robustness.imagefolder import decoded
-from layer_robustness.recipe import Recipe
+from layer_robustness.recipe import FOLDER, IN_MEMORY, Recipe
 from layer_robustness.seeding import generator
 
 MOST_WORKERS = 16
@@ -60,7 +54,7 @@ def batches(
         decoded.
     """
     files = isinstance(dataset.train_images, FolderImages)
-    fitting = FILE_AUGMENTATIONS if files else TENSOR_AUGMENTATIONS
+    fitting = FOLDER if files else IN_MEMORY
     if recipe.augmentation not in fitting:
         raise InputError(
             f"augmentation {recipe.augmentation} does not fit {dataset.source}, whose training "

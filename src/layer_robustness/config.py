@@ -10,7 +10,7 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import Network, parse_experiment
-from layer_robustness.recipe import Recipe
+from layer_robustness.recipe import FOLDER, IN_MEMORY, Recipe
 
 # JSON Schema counts 5.0 as an integer; torch and range do not.
 Validator = validators.extend(
@@ -19,10 +19,6 @@ Validator = validators.extend(
         "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
     ),
 )
-
-# Augmentations of images in memory, and of files in a folder.
-IN_MEMORY = ("none", "pad_crop_flip")
-FOLDER = ("resized_crop_flip", "scaled_crop_flip")
 
 RECIPE_KEYS = ("seeds", *(key for key in Recipe.__dataclass_fields__ if key != "precision"))
 

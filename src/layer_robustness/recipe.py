@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 
+# Augmentations of images in memory, and of files in a folder.
+IN_MEMORY = ("none", "pad_crop_flip")
+FOLDER = ("resized_crop_flip", "scaled_crop_flip")
+
 
 @dataclass(frozen=True)
 class Recipe:

@@ -87,7 +87,8 @@ class Part:
 
     def holds(self, value: float) -> bool:
         """Whether a number keeps to the bound."""
-        return value >= self.bound if self.relation == "at least" else value <= self.bound
+        kept = value >= self.bound if self.relation == "at least" else value <= self.bound
+        return bool(kept)  # numpy's own truth values are written as such
 
 
 @dataclass(frozen=True)

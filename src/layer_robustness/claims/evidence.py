@@ -99,13 +99,12 @@ class Results:
 
     def final_errors(self, network: Network) -> pd.Series:
         """Test error after the last epoch, by seed."""
-        training = self.read(network, "training.csv").sort_values("epoch")
-        return training.groupby("seed")["test_error"].last()
+        return collect.final_errors(self.read(network, "training.csv"))
 
     def costs(self, network: Network, source: str, file: str = "probe.csv") -> pd.DataFrame:
         """Return the cost of each reset to a source: units [rows] by seeds and draws [columns]."""
         frame = self.read(network, file)
-        final = frame["source"] == last_epoch(frame)
+        final = frame["source"] == collect.last_epoch(frame)
         full = self.trained(network, frame[final].groupby("seed")["error"].first())
         resets = frame[(frame["source"] == source) & frame["seed"].isin(full.index)]
         if resets.empty:
@@ -114,8 +113,3 @@ class Results:
         return resets.assign(cost=damage).pivot(
             index="unit", columns=["seed", "draw"], values="cost"
         )
-
-
-def last_epoch(frame: pd.DataFrame) -> str:
-    """Return the last of the epochs that units are reset to."""
-    return max(frame["source"][frame["source"] != "rerand"], key=int)

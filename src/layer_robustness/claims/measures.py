@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from layer_robustness.claims.evidence import NotTestedError, Results, Sample, last_epoch
+from layer_robustness.claims.evidence import NotTestedError, Results, Sample
 from layer_robustness.criticality import CRITICAL, cost
 from layer_robustness.experiments import Network
-from layer_robustness.figures.collect import bar_errors
+from layer_robustness.figures.collect import bar_errors, last_epoch
 from layer_robustness.groups import downsampling, identity_skips, members
 
 INITIAL = "0"

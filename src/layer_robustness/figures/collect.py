@@ -92,13 +92,22 @@ def joint_cells(network: Network, group: str, found: pd.DataFrame) -> pd.DataFra
     return pd.concat(rows, ignore_index=True)
 
 
+def last_epoch(frame: pd.DataFrame) -> str:
+    """Return the last of the epochs that units are reset to."""
+    return max(frame["source"][frame["source"] != "rerand"], key=int)
+
+
+def final_errors(training: pd.DataFrame) -> pd.Series:
+    """Test error after the last epoch, by seed."""
+    return training.sort_values("epoch").groupby("seed")["test_error"].last()
+
+
 def bar_errors(frame: pd.DataFrame, network: Network) -> tuple[pd.Series, pd.Series]:
     """Return two errors by seed: of the full model, and with one layer re-initialized.
 
     The latter is a mean over all layers but the first, each reset to checkpoint 0.
     """
-    last = max(frame["source"][frame["source"] != "rerand"], key=int)
-    full = (frame["unit"] == "fullmodel") & (frame["source"] == last)
+    full = (frame["unit"] == "fullmodel") & (frame["source"] == last_epoch(frame))
     upper = frame["unit"].isin(network.units[1:]) & (frame["source"] == "0")
     return tuple(frame[rows].groupby("seed")["error"].mean() for rows in (full, upper))
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 
 from layer_robustness.experiments import Network
-from layer_robustness.figures.collect import read
+from layer_robustness.figures.collect import final_errors, read
 from layer_robustness.figures.names import DATASETS, printed
 from layer_robustness.groups import members
 from layer_robustness.tables.registry import FILES, Column, Table
@@ -22,8 +22,8 @@ def headings(column: Column) -> tuple[str, str]:
 
 def test_error(training: pd.DataFrame) -> tuple[float, float]:
     """Mean and sample standard deviation over seeds of the error after the last epoch."""
-    last = training.sort_values("epoch").groupby("seed")["test_error"].last()
-    return last.mean(), last.std()
+    errors = final_errors(training)
+    return errors.mean(), errors.std()
 
 
 def reinit_error(probe: pd.DataFrame, network: Network) -> tuple[float, float]:
