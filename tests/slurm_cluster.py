@@ -80,6 +80,10 @@ def refuse() -> None:
     configuration = FOLDER / "slurm.conf"
     if configuration.exists() and not configuration.read_text().startswith(MARK):
         raise Unavailable(f"{configuration} is that of another cluster")
+    for path in Path("/proc").glob("[0-9]*/comm"):
+        with contextlib.suppress(OSError):
+            if path.read_text().strip() in ("slurmctld", "slurmd"):
+                raise Unavailable(f"a cluster is running already (process {path.parent.name})")
     host = socket.gethostname().partition(".")[0]
     try:
         address = socket.gethostbyname(host)
@@ -166,6 +170,8 @@ def until(holds, seconds: float, complaint: str) -> None:
 
 
 if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     with running() as logs:
         print(f"a cluster is running, with logs in {logs}; Ctrl-C stops it", flush=True)
         with contextlib.suppress(KeyboardInterrupt):
