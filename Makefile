@@ -4,11 +4,15 @@ CORES ?= $(shell getconf _NPROCESSORS_ONLN)
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/src
 
-.PHONY: figures report test kept benchmarks lock
+.PHONY: figures status report test kept benchmarks lock
 .DELETE_ON_ERROR:
 
 figures: .venv/requirements.done
 	snakemake --cores $(CORES) paper_figures/all
+
+# What is built, what is missing, and how many hours remain.
+status: .venv/requirements.done
+	@python -m layer_robustness.commands.status
 
 # All of it as one page.
 report: figures

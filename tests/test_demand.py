@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from conftest import ROOT
-from layer_robustness.demand import CORE, CUDA, DAY, GPU, START, TORCH, Demand
+from layer_robustness.demand import CORE, CUDA, DAY, GPU, START, STEP, TORCH, Demand
 from layer_robustness.experiments import parse_experiment
 from layer_robustness.plan import Family
 from test_plan import plan
@@ -73,7 +73,11 @@ def test_time_is_work_by_speed_and_grows_with_the_attempt_up_to_a_day():
     five = demand("train", *(f"mnist/fcn3x256/seed{seed}" for seed in range(5)))
     assert five.runtime(cores=5, gpus=0) == one.runtime(cores=1, gpus=0)
     assert five.runtime(cores=1, gpus=0) == -(-(START * 60 + 5 * seconds) // 60)
-    assert five.runtime(cores=1, gpus=1) == -(-(START * 60 + 5 * PASS * 1.9e7 / GPU) // 60)
+    assert five.runtime(cores=1, gpus=1) == START + -(-5 * 100 * 469 * STEP // 60)
+    large = demand("train", "cifar10/resnet50/seed0")
+    seconds = large.tasks[0].work / GPU
+    assert large.runtime(cores=1, gpus=1) == START + -(-seconds // 60)
+    assert large.runtime(cores=1, gpus=2) == START + -(-seconds // 120)
 
 
 def test_files_that_are_decoded_take_the_time_that_decoding_takes():

@@ -17,6 +17,8 @@ from layer_robustness.recipe import Recipe
 # Multiply-adds a second. A GPU's is assumed, not measured: about a tenth of what makers state.
 CORE = 3e9
 GPU = 1e12
+# Seconds of a step of training on a GPU, however small the network is: launches; assumed.
+STEP = 0.002
 # Photographs that a core decodes and crops in a second; assumed.
 DECODED = 50
 # Going back through a network costs about twice as much as going forward.
@@ -66,6 +68,13 @@ class Task:
     def work(self) -> float:
         """Multiply-adds of the whole step."""
         return self.cost.multiply_adds * PASSES[self.step](self)
+
+    @property
+    def gpu_seconds(self) -> float:
+        """Time on one GPU."""
+        batches = math.ceil(self.images.train / self.recipe.batch_size)
+        steps = self.recipe.epochs * batches if self.step == "train" else 0
+        return max(self.work / GPU, steps * STEP)
 
     @property
     def memory_mb(self) -> float:
@@ -149,8 +158,9 @@ class Demand:
     def runtime(self, cores: int, gpus: int, attempt: int = 1) -> int:
         """Minutes to ask for."""
         works = [task.work for task in self.tasks]
-        alone = max(max(works), sum(works) / cores) / CORE
-        seconds = sum(works) / GPU / gpus if gpus else alone
+        seconds = max(max(works), sum(works) / cores) / CORE
+        if gpus:
+            seconds = sum(task.gpu_seconds for task in self.tasks) / gpus
         if self.decodes:
             seen = sum(task.recipe.epochs * task.images.train for task in self.tasks)
             seconds = max(seconds, seen / DECODED / cores)

@@ -1,0 +1,1 @@
+"""What is built, what is missing, what runs, and how long the rest takes."""
