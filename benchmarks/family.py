@@ -23,7 +23,8 @@ from layer_robustness.sources import digits5k
 ROUNDS = 3
 SEEDS = 5
 NETWORKS = ("mnist/fcn3x16", "mnist/fcn3x32")
-RECIPE = Recipe(30, 128, 0.01, (9, 18, 27), 0.2, 0.9, 0.0, (0, 30), "uniform_fan_in", "float32")
+LAW = "uniform_fan_in"
+RECIPE = Recipe(30, 128, 0.01, (9, 18, 27), 0.2, 0.9, 0.0, (0, 30), LAW, 1, "none", "float32")
 
 
 def train(folder: Path, results: str, recipes: dict, workers: int) -> None:
@@ -36,17 +37,17 @@ def train(folder: Path, results: str, recipes: dict, workers: int) -> None:
 
 
 def one_job(folder: Path, results: str) -> None:
-    recipes = {network: {"seeds": SEEDS, **asdict(RECIPE)} for network in NETWORKS}
+    recipes = {network: {"seeds": [*range(SEEDS)], **asdict(RECIPE)} for network in NETWORKS}
     train(folder, results, recipes, os.cpu_count())
 
 
 def a_job_each(folder: Path, results: str) -> None:
-    """One seed each, in a folder of its own: the same amount of training."""
+    """One seed each: the same amount of training."""
     jobs = [(network, seed) for network in NETWORKS for seed in range(SEEDS)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         for network, seed in jobs:
-            recipes = {network: {"seeds": 1, **asdict(RECIPE)}}
-            pool.submit(train, folder, f"{results}/{seed}", recipes, 1)
+            recipes = {network: {"seeds": [seed], **asdict(RECIPE)}}
+            pool.submit(train, folder, results, recipes, 1)
 
 
 def main() -> None:

@@ -33,6 +33,10 @@ def idx(array: np.ndarray) -> bytes:
     return gzip.compress(header + array.astype(np.uint8).tobytes())
 
 
+def md5_of(content: bytes) -> str:
+    return hashlib.md5(content).hexdigest()
+
+
 def write_files(folder: Path) -> dict[str, bytes]:
     pixels, labels = mnist_data()
     images = pixels.reshape(-1, 28, 28)[::50]
@@ -153,7 +157,7 @@ def server():
 def mirror(tmp_path, monkeypatch, server):
     """Small files in MNIST's place."""
     Mirror.files = write_files(tmp_path / "files")
-    resources = [(name, hashlib.md5(content).hexdigest()) for name, content in Mirror.files.items()]
+    resources = [(name, md5_of(content)) for name, content in Mirror.files.items()]
     monkeypatch.setattr(datasets.MNIST, "resources", resources)
     monkeypatch.setattr(datasets.MNIST, "mirrors", [server])
 
@@ -163,7 +167,7 @@ def test_mnist_is_downloaded_and_checked(mirror):
 
 
 @pytest.mark.parametrize("fault", ["cut", "other bytes", "gone", "stalled"])
-def test_a_download_that_goes_wrong_is_one_clear_error(mirror, monkeypatch, fault):
+def test_a_download_that_goes_wrong_is_one_clear_error(mirror, monkeypatch, survived, fault):
     monkeypatch.setattr(Mirror, "fault", fault)
     socket.setdefaulttimeout(1)
     try:
@@ -171,6 +175,7 @@ def test_a_download_that_goes_wrong_is_one_clear_error(mirror, monkeypatch, faul
             sources.mnist()
     finally:
         socket.setdefaulttimeout(None)
+    survived(f"download {fault}", "MNIST", "one line")
 
 
 def cifar10_files() -> dict[str, bytes]:
@@ -207,10 +212,10 @@ def cifar10_mirror(monkeypatch, server):
     files = cifar10_files()
     content = archive(files)
     Mirror.files = {"cifar-10-python.tar.gz": content}
-    md5 = {name: hashlib.md5(file).hexdigest() for name, file in files.items()}
+    md5 = {name: md5_of(file) for name, file in files.items()}
     cifar10 = datasets.CIFAR10
     monkeypatch.setattr(cifar10, "url", f"{server}cifar-10-python.tar.gz")
-    monkeypatch.setattr(cifar10, "tgz_md5", hashlib.md5(content).hexdigest())
+    monkeypatch.setattr(cifar10, "tgz_md5", md5_of(content))
     monkeypatch.setattr(cifar10, "train_list", [[n, md5[n]] for n, _ in cifar10.train_list])
     monkeypatch.setattr(cifar10, "test_list", [["test_batch", md5["test_batch"]]])
     monkeypatch.setattr(cifar10, "meta", cifar10.meta | {"md5": md5["batches.meta"]})
@@ -231,7 +236,7 @@ def test_cifar10_is_downloaded_checked_and_read(cifar10_mirror):
 
 
 @pytest.mark.parametrize("fault", ["cut", "other bytes", "gone", "stalled"])
-def test_a_failing_download_of_cifar10_is_one_line(cifar10_mirror, monkeypatch, fault):
+def test_a_failing_download_of_cifar10_is_one_line(cifar10_mirror, monkeypatch, survived, fault):
     monkeypatch.setattr(Mirror, "fault", fault)
     socket.setdefaulttimeout(1)
     try:
@@ -240,6 +245,7 @@ def test_a_failing_download_of_cifar10_is_one_line(cifar10_mirror, monkeypatch, 
     finally:
         socket.setdefaulttimeout(None)
     assert "\n" not in str(raised.value)
+    survived(f"download {fault}", "CIFAR10", "one line")
 
 
 class Payload:
@@ -255,17 +261,18 @@ class Payload:
 @pytest.mark.parametrize("archive_matches", [False, True])
 @pytest.mark.parametrize("name", ["data_batch_1", "test_batch", "batches.meta"])
 def test_no_pickle_is_opened_before_its_checksum_matched(
-    tmp_path, cifar10_mirror, monkeypatch, name, archive_matches
+    tmp_path, cifar10_mirror, monkeypatch, survived, name, archive_matches
 ):
     mark = tmp_path / "the payload ran"
     evil = pickle.dumps(Payload(mark))
     content = archive(cifar10_mirror | {name: evil})
     Mirror.files = {"cifar-10-python.tar.gz": content}
     if archive_matches:
-        monkeypatch.setattr(datasets.CIFAR10, "tgz_md5", hashlib.md5(content).hexdigest())
+        monkeypatch.setattr(datasets.CIFAR10, "tgz_md5", md5_of(content))
     with pytest.raises(InputError, match=r"cifar10: .* could not be downloaded"):
         sources.cifar10()
     assert not mark.exists()
+    survived("payload", "CIFAR10's archive and its files", "one line; the payload never ran")
     pickle.loads(evil)
     assert mark.exists()  # so it would have been seen
 
@@ -297,9 +304,7 @@ def test_fashion_mnist_stands_in_for_cifar10(tmp_path, monkeypatch):
 
 def test_fashion_mnist_is_taken_from_debians_files_if_they_are_whole(tmp_path, monkeypatch):
     files = write_files(tmp_path)
-    md5 = {
-        n.removesuffix(".gz"): hashlib.md5(gzip.decompress(c)).hexdigest() for n, c in files.items()
-    }
+    md5 = {n.removesuffix(".gz"): md5_of(gzip.decompress(c)) for n, c in files.items()}
     monkeypatch.setattr(sources, "FASHION_MD5", md5)
     assert sources.fashion_mnist(tmp_path).source == "fashion_mnist"
     (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(idx(np.zeros(50)))

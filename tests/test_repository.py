@@ -1,6 +1,7 @@
 """What holds for the repository as a whole."""
 
 import re
+import runpy
 import subprocess
 
 import pytest
@@ -82,3 +83,10 @@ def test_no_locked_file_names_an_index():
     for name in files():
         if name.startswith("envs/"):
             assert not re.search(r"https?://|--(extra-)?index-url", (ROOT / name).read_text())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.stem)
+def test_a_benchmark_fits_the_code(path, monkeypatch):
+    """Its imports and its recipes; they are run by hand."""
+    monkeypatch.syspath_prepend(path.parent)
+    runpy.run_path(str(path))

@@ -60,8 +60,10 @@ class TrainingFolder:
         here = machine(self.dataset.device, self.processes)
         state = TrainState.load(self.path / "resume" / "state.safetensors", self.fingerprint)
         if state is not None and self.has_checkpoints(state.epoch):
-            if state.epoch < self.recipe.epochs and here not in state.machines:
-                state.machines.append(here)
+            if state.epoch < self.recipe.epochs:
+                self.tell(f"goes on after {state.epoch} epochs and {state.part.batches} batches")
+                if here not in state.machines:
+                    state.machines.append(here)
             return state
         network = draw(
             self.experiment,
@@ -81,8 +83,7 @@ class TrainingFolder:
         """
         if state.part.batches:
             state.save(self.path / "resume" / "state.safetensors", self.fingerprint)
-            part = f"saved after {state.part.batches} batches of epoch {state.epoch + 1}"
-            print(f"{self.experiment} {part}", file=sys.stderr, flush=True)
+            self.tell(f"saved after {state.part.batches} batches of epoch {state.epoch + 1}")
             return
         started = time.monotonic()
         if started < self.not_before and state.epoch not in self.recipe.checkpoints:
@@ -98,6 +99,10 @@ class TrainingFolder:
         ended = time.monotonic()
         if (took := ended - started) > LARGE:
             self.not_before = ended + RARELY * took
+
+    def tell(self, what: str) -> None:
+        """Say in the log what becomes of the experiment."""
+        print(f"{self.experiment} {what}", file=sys.stderr, flush=True)
 
     def kept(self, epoch: int) -> Path:
         """Where the checkpoint of an epoch is kept while training goes on."""

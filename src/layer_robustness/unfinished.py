@@ -57,6 +57,7 @@ class Unfinished:
         if metadata.get("fingerprint") != self.fingerprint:
             print(f"starting over: {self.path} is of another measurement", file=sys.stderr)
             return 0, {}
+        self.tell(f"goes on after {metadata['done']}/{self.total}")
         return int(metadata["done"]), tensors
 
     def keep(self, done: int, tensors: dict[str, Tensor]) -> None:
@@ -64,9 +65,12 @@ class Unfinished:
         if time.monotonic() < self.not_before:
             return
         tensorfile.save(self.path, tensors, {"fingerprint": self.fingerprint, "done": str(done)})
-        folder, name = self.path.parents[1], self.path.stem
-        print(f"{folder} {name} {done}/{self.total}", file=sys.stderr, flush=True)
+        self.tell(f"{done}/{self.total}")
         self.not_before = time.monotonic() + EVERY
+
+    def tell(self, what: str) -> None:
+        """Say in the log how far it is."""
+        print(f"{self.path.parents[1]} {self.path.stem} {what}", file=sys.stderr, flush=True)
 
 
 def file_of(folder: Path, name: str) -> Path:

@@ -41,12 +41,16 @@ resource_scopes:
     gpu="local",
 
 
+def on_cluster():
+    """Whether jobs are submitted, or this is one of them: both have to ask for the same."""
+    return workflow.non_local_exec or workflow.remote_exec
+
+
 def gpus(step, family):
     """GPUs of a job. A login node, from which jobs are submitted, need not have what they get."""
-    submitted = workflow.non_local_exec and not workflow.remote_exec
     if step == "distances" or DEVICE == "cpu":
         return 0
-    if DEVICE == "auto" and not (submitted or HAS_GPU):
+    if DEVICE == "auto" and not (on_cluster() or HAS_GPU):
         return 0
     return processes(family) if step == "train" else 1
 
@@ -56,8 +60,7 @@ def cores(step, family, wildcards=None):
     if decodes(step, family):
         return CORES
     wanted = 1 if gpus(step, family) else len(family.experiments)
-    on_cluster = workflow.non_local_exec or workflow.remote_exec
-    return min(CORES, wanted) if on_cluster else wanted
+    return min(CORES, wanted) if on_cluster() else wanted
 
 
 def processes(family):
