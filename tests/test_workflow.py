@@ -275,7 +275,7 @@ def test_imagenet_is_trained_and_probed_from_its_folder(built, tmp_path):
     name = "imagenet/resnet18/seed0"
     config = [*TINY, "imagenet.yaml"]
     ended = snakemake(checkout, config=config, targets=[name])
-    assert {"data", f"train_{name[:-6].replace('/', '_')}"} <= jobs(ended)
+    assert {"imagenet", f"train_{name[:-6].replace('/', '_')}"} <= jobs(ended)
     folder = checkout / "results/tiny" / name
     manifest = json.loads((folder / "checkpoints.json").read_text())
     assert manifest["machines"][0]["processes"] == 2

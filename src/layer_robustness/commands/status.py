@@ -1,4 +1,4 @@
-"""Say what is built, what is missing, what is in training, and how many hours remain.
+"""Say what is built, what is missing, what is begun, and how many hours remain.
 
 Takes what Snakemake takes: --configfile, --config, a profile, targets. Hours are those of a core or
 of a GPU, from measured times of what has run; nothing is changed, and a run may be going on.
