@@ -33,6 +33,10 @@ def idx(array: np.ndarray) -> bytes:
     return gzip.compress(header + array.astype(np.uint8).tobytes())
 
 
+def md5_of(content: bytes) -> str:
+    return hashlib.md5(content).hexdigest()
+
+
 def write_files(folder: Path) -> dict[str, bytes]:
     pixels, labels = mnist_data()
     images = pixels.reshape(-1, 28, 28)[::50]
@@ -153,7 +157,7 @@ def server():
 def mirror(tmp_path, monkeypatch, server):
     """Small files in MNIST's place."""
     Mirror.files = write_files(tmp_path / "files")
-    resources = [(name, hashlib.md5(content).hexdigest()) for name, content in Mirror.files.items()]
+    resources = [(name, md5_of(content)) for name, content in Mirror.files.items()]
     monkeypatch.setattr(datasets.MNIST, "resources", resources)
     monkeypatch.setattr(datasets.MNIST, "mirrors", [server])
 
@@ -207,10 +211,10 @@ def cifar10_mirror(monkeypatch, server):
     files = cifar10_files()
     content = archive(files)
     Mirror.files = {"cifar-10-python.tar.gz": content}
-    md5 = {name: hashlib.md5(file).hexdigest() for name, file in files.items()}
+    md5 = {name: md5_of(file) for name, file in files.items()}
     cifar10 = datasets.CIFAR10
     monkeypatch.setattr(cifar10, "url", f"{server}cifar-10-python.tar.gz")
-    monkeypatch.setattr(cifar10, "tgz_md5", hashlib.md5(content).hexdigest())
+    monkeypatch.setattr(cifar10, "tgz_md5", md5_of(content))
     monkeypatch.setattr(cifar10, "train_list", [[n, md5[n]] for n, _ in cifar10.train_list])
     monkeypatch.setattr(cifar10, "test_list", [["test_batch", md5["test_batch"]]])
     monkeypatch.setattr(cifar10, "meta", cifar10.meta | {"md5": md5["batches.meta"]})
@@ -262,7 +266,7 @@ def test_no_pickle_is_opened_before_its_checksum_matched(
     content = archive(cifar10_mirror | {name: evil})
     Mirror.files = {"cifar-10-python.tar.gz": content}
     if archive_matches:
-        monkeypatch.setattr(datasets.CIFAR10, "tgz_md5", hashlib.md5(content).hexdigest())
+        monkeypatch.setattr(datasets.CIFAR10, "tgz_md5", md5_of(content))
     with pytest.raises(InputError, match=r"cifar10: .* could not be downloaded"):
         sources.cifar10()
     assert not mark.exists()
@@ -297,9 +301,7 @@ def test_fashion_mnist_stands_in_for_cifar10(tmp_path, monkeypatch):
 
 def test_fashion_mnist_is_taken_from_debians_files_if_they_are_whole(tmp_path, monkeypatch):
     files = write_files(tmp_path)
-    md5 = {
-        n.removesuffix(".gz"): hashlib.md5(gzip.decompress(c)).hexdigest() for n, c in files.items()
-    }
+    md5 = {n.removesuffix(".gz"): md5_of(gzip.decompress(c)) for n, c in files.items()}
     monkeypatch.setattr(sources, "FASHION_MD5", md5)
     assert sources.fashion_mnist(tmp_path).source == "fashion_mnist"
     (tmp_path / "t10k-labels-idx1-ubyte.gz").write_bytes(idx(np.zeros(50)))

@@ -1,7 +1,6 @@
 """Snakemake's report: what it lists can be opened, alone, in a real browser."""
 
 import json
-import shutil
 from collections import Counter, defaultdict
 from pathlib import Path
 
@@ -10,14 +9,12 @@ import pytest
 import yaml
 
 from browser import colours, needs_chromium
-from conftest import ROOT
 from layer_robustness import pages
 from layer_robustness.commands.comparison_figure import DRAWN
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.listing import labels
 from layer_robustness.tables.registry import TABLES
-from test_repository import files
-from test_workflow import TINY, jobs, snakemake
+from test_workflow import TINY, copy_checkout, jobs, snakemake
 
 # Without a path to ImageNet its figures need no training: they are drawn in seconds, and say so.
 NO_IMAGENET = {"datasets": {"imagenet": "imagenet"}, "training": {"imagenet/resnet*": {}}}
@@ -29,11 +26,7 @@ TARGETS = [f"paper_figures/{name}.png" for name in ("figure5", "comparison_figur
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory) -> Path:
     """A copy of the checkout in which a few figures, and the report of them, were built."""
-    folder = tmp_path_factory.mktemp("report") / "checkout"
-    for name in files():
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    folder = copy_checkout(tmp_path_factory.mktemp("report") / "checkout")
     (folder / "no_imagenet.yaml").write_text(yaml.safe_dump(NO_IMAGENET))
     config = [*TINY, "no_imagenet.yaml"]
     ran = jobs(snakemake(folder, config=config, targets=TARGETS))

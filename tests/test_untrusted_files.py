@@ -202,7 +202,7 @@ def test_no_image_runs(tmp_path, mark, payload, survived, split):
 
 def test_no_config_runs(tmp_path, mark, survived):
     config = tmp_path / "config.yaml"
-    for text in (yaml_object(mark), b"device: " + yaml_object(mark), pickled(mark)):
+    for text in (yaml_object(mark), b"device: " + yaml_object(mark)):
         config.write_bytes(text)
         ended = subprocess.run(
             ["snakemake", "-n", "--configfile", config], cwd=ROOT, capture_output=True, text=True

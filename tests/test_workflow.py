@@ -65,14 +65,19 @@ def planned(folder: Path, *arguments: str, **keywords) -> set[str]:
     return jobs(snakemake(folder, "-n", *arguments, **keywords))
 
 
-@pytest.fixture(scope="module")
-def built(tmp_path_factory) -> Path:
-    """A copy of the checkout in which everything was built."""
-    folder = tmp_path_factory.mktemp("built") / "checkout"
+def copy_checkout(folder: Path) -> Path:
+    """Copy what git knows, or would."""
     for name in files():
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory) -> Path:
+    """A copy of the checkout in which everything was built."""
+    folder = copy_checkout(tmp_path_factory.mktemp("built") / "checkout")
     ran = jobs(snakemake(folder))
     assert ran == {"data", "structure", BY_NAME} | TRAIN | PROBE | DISTANCES | FIGURES
     return folder
