@@ -4,6 +4,7 @@ import itertools
 import json
 import math
 import re
+import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -18,6 +19,7 @@ from layer_robustness.comparison.values import compare
 from layer_robustness.explorer.panels import HEATMAPS
 from layer_robustness.figures.collect import collect
 from layer_robustness.setups import Setup
+from steps import ended
 from test_checkpoints import ENVIRONMENT
 from test_figures import SEEDS, write_results
 
@@ -89,6 +91,27 @@ def made(tmp_path_factory) -> SimpleNamespace:
         comparison=comparison,
         paper=pd.read_csv(PAPER / "figure_heatmaps.csv", dtype=LABELS),
     )
+
+
+@pytest.mark.parametrize("name", ["figure4", "comparison"])
+@pytest.mark.parametrize("damage", ["one line short", "digit changed"])
+def test_a_page_is_not_made_of_files_that_disagree(made, tmp_path, survived, name, damage):
+    """They carry no checksum, as they are made to be read; each tells of the other."""
+    shutil.copytree(made.folder / "figures", tmp_path / "figures")
+    path = tmp_path / f"figures/{name}.csv"
+    frame = pd.read_csv(path, dtype=LABELS)
+    if damage == "digit changed":
+        row = frame.index[frame["ours" if name == "comparison" else "value"].notna()][3]
+        frame.loc[row, "ours" if name == "comparison" else "value"] += 0.01
+    else:
+        frame = frame.iloc[:-1]
+    frame.to_csv(path, index=False)
+    arguments = ["--figures", tmp_path / "figures", "--results", made.folder / "results"]
+    arguments += ["--paper", PAPER, "--seeds", "{}", "--small-prints", "{}"]
+    told = ended("explorer", *arguments, "--output", tmp_path / "explorer.html")
+    assert "do not have the same cells of panel" in told and told.endswith("and run again")
+    assert not (tmp_path / "explorer.html").exists()
+    survived(damage, "what the explorer is made of", "refused in one line")
 
 
 def expected(made, panel: str) -> dict[str, dict[tuple[str, str], float]]:

@@ -1,10 +1,12 @@
 """What the explorer shows of each panel of a heatmap: our cells and the paper's, joined."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from layer_robustness import paper
+from layer_robustness.errors import InputError
 from layer_robustness.figures.names import DATASETS, not_run, printed
 from layer_robustness.figures.panels import Figure, Panel
 from layer_robustness.figures.registry import FIGURES, QUANTITIES
@@ -29,6 +31,11 @@ def panels(figures: Path, paper_values: Path) -> list[dict]:
         Folder of the figures' CSVs and of comparison.csv.
     paper_values
         Folder of the paper's values.
+
+    Raises
+    ------
+    InputError
+        If a figure's CSV and comparison.csv are not of the same results, or lack cells.
     """
     both = pd.read_csv(figures / "comparison.csv", dtype=LABELS)
     theirs = paper.heatmaps(paper_values)
@@ -37,14 +44,28 @@ def panels(figures: Path, paper_values: Path) -> list[dict]:
         ours = pd.read_csv(figures / f"{name}.csv", dtype=LABELS)
         for panel in figure.panels:
             target = f"{figure.number}{panel.letter}"
-            cells = join(
-                ours[ours["figure"] == target],
-                both[both["target"] == target],
-                theirs[theirs["target"] == target],
-            )
-            setup = both[both["target"] == target].head(1).to_dict("records")
+            own = ours[ours["figure"] == target]
+            pairs = both[both["target"] == target]
+            if not agree(own, pairs, panel.layers):
+                raise InputError(
+                    f"{figures / name}.csv and comparison.csv do not have the same cells of panel "
+                    f"{target}: delete both and run again"
+                )
+            cells = join(own, pairs, theirs[theirs["target"] == target])
+            setup = pairs.head(1).to_dict("records")
             found.append(describe(figure, panel) | {"cells": cells} | compared(setup))
     return found
+
+
+def agree(own: pd.DataFrame, pairs: pd.DataFrame, layers: Sequence[str]) -> bool:
+    """Whether a panel has all layers at every checkpoint, and the same numbers in both files."""
+    if own.empty or pairs.empty:
+        return own.empty and pairs.empty
+    compared = own[own["checkpoint"].isin(pairs["our_checkpoint"])]
+    values = compared.set_index(["layer", "checkpoint"])["value"].sort_index()
+    others = pairs.set_index(["layer", "our_checkpoint"])["ours"].sort_index()
+    whole = own.groupby("checkpoint")["layer"].agg(set).eq(set(layers)).all()
+    return bool(whole) and values.to_dict() == others.to_dict()
 
 
 def describe(figure: Figure, panel: Panel) -> dict:
