@@ -167,7 +167,7 @@ def test_mnist_is_downloaded_and_checked(mirror):
 
 
 @pytest.mark.parametrize("fault", ["cut", "other bytes", "gone", "stalled"])
-def test_a_download_that_goes_wrong_is_one_clear_error(mirror, monkeypatch, fault):
+def test_a_download_that_goes_wrong_is_one_clear_error(mirror, monkeypatch, survived, fault):
     monkeypatch.setattr(Mirror, "fault", fault)
     socket.setdefaulttimeout(1)
     try:
@@ -175,6 +175,7 @@ def test_a_download_that_goes_wrong_is_one_clear_error(mirror, monkeypatch, faul
             sources.mnist()
     finally:
         socket.setdefaulttimeout(None)
+    survived(f"download {fault}", "MNIST", "one line")
 
 
 def cifar10_files() -> dict[str, bytes]:
@@ -235,7 +236,7 @@ def test_cifar10_is_downloaded_checked_and_read(cifar10_mirror):
 
 
 @pytest.mark.parametrize("fault", ["cut", "other bytes", "gone", "stalled"])
-def test_a_failing_download_of_cifar10_is_one_line(cifar10_mirror, monkeypatch, fault):
+def test_a_failing_download_of_cifar10_is_one_line(cifar10_mirror, monkeypatch, survived, fault):
     monkeypatch.setattr(Mirror, "fault", fault)
     socket.setdefaulttimeout(1)
     try:
@@ -244,6 +245,7 @@ def test_a_failing_download_of_cifar10_is_one_line(cifar10_mirror, monkeypatch, 
     finally:
         socket.setdefaulttimeout(None)
     assert "\n" not in str(raised.value)
+    survived(f"download {fault}", "CIFAR10", "one line")
 
 
 class Payload:
@@ -259,7 +261,7 @@ class Payload:
 @pytest.mark.parametrize("archive_matches", [False, True])
 @pytest.mark.parametrize("name", ["data_batch_1", "test_batch", "batches.meta"])
 def test_no_pickle_is_opened_before_its_checksum_matched(
-    tmp_path, cifar10_mirror, monkeypatch, name, archive_matches
+    tmp_path, cifar10_mirror, monkeypatch, survived, name, archive_matches
 ):
     mark = tmp_path / "the payload ran"
     evil = pickle.dumps(Payload(mark))
@@ -270,6 +272,7 @@ def test_no_pickle_is_opened_before_its_checksum_matched(
     with pytest.raises(InputError, match=r"cifar10: .* could not be downloaded"):
         sources.cifar10()
     assert not mark.exists()
+    survived("payload", "CIFAR10's archive and its files", "one line; the payload never ran")
     pickle.loads(evil)
     assert mark.exists()  # so it would have been seen
 

@@ -4,7 +4,6 @@ import ast
 import gzip
 import io
 import json
-import os
 import pickle
 import shutil
 import subprocess
@@ -20,19 +19,10 @@ from conftest import ROOT
 from layer_robustness import sources
 from layer_robustness.errors import InputError
 from steps import NETWORK, Steps, ended
+from test_data import Payload
 from test_imagefolder import CLASSES, write_images
 
 NEVER = "one line; the payload never ran"
-
-
-class Payload:
-    """Makes a folder when it is unpickled."""
-
-    def __init__(self, mark: Path):
-        self.mark = mark
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.mark),)
 
 
 def pickled(mark: Path) -> bytes:
