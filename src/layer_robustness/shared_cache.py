@@ -13,6 +13,23 @@ STEPS = ("data", "train")  # what follows from them takes less time, and is smal
 FOLDER = "SNAKEMAKE_OUTPUT_CACHE"
 
 
+def check_links(results: Path) -> None:
+    """Refuse links to files that the cache no longer has, which Snakemake stumbles over.
+
+    Raises
+    ------
+    InputError
+        If there is one.
+    """
+    for folder, _, names in os.walk(results):
+        for path in (Path(folder, name) for name in names):
+            if path.is_symlink() and not path.exists():
+                raise InputError(
+                    f"{path} links to {path.readlink()}, which is missing: bring it back, or "
+                    f"delete such links (find {results} -xtype l -delete) and run again"
+                )
+
+
 def cached_steps(asked: Sequence[str] | None) -> Sequence[str]:
     """Return the steps whose results go into the cache and come from it.
 
