@@ -17,9 +17,9 @@ from layer_robustness.status.built import File, read_config, summary
 from layer_robustness.status.jobs import add_up, find_jobs
 from layer_robustness.status.page import hours, page
 from layer_robustness.trainstate import TrainState
+from snakemake_runs import SOURCE, TINY, edit, planned, snakemake
 from test_plan import plan
 from test_repository import files
-from test_workflow import SOURCE, TINY, edit, planned, snakemake
 
 FIGURE = ["paper_figures/figure1.pdf"]
 NETWORK = "results/tiny/mnist/fcn3x256/seed0"
