@@ -3,7 +3,6 @@
 import contextlib
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -13,8 +12,8 @@ import pytest
 import yaml
 
 import slurm_cluster
-from conftest import ROOT, read_csv
-from test_repository import files
+from conftest import read_csv
+from snakemake_runs import copy_checkout
 
 pytestmark = pytest.mark.slurm
 
@@ -45,15 +44,12 @@ def cluster():
 
 def checkout(folder: Path) -> Path:
     """A copy of this checkout with the config of these tests."""
-    for name in files():
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
+    copy_checkout(folder)
     (folder / "cluster.yaml").write_text(yaml.safe_dump(CONFIG))
     return folder
 
 
-def snakemake(folder: Path, *options: str) -> subprocess.Popen:
+def started(folder: Path, *options: str) -> subprocess.Popen:
     """Start Snakemake in a checkout, with what it says in the file `said`."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     with (folder / "said").open("w") as said:
@@ -102,7 +98,7 @@ def disturbed(cluster, tmp_path_factory) -> Path:
     """Built on the cluster, where one training was killed and another reached its walltime."""
     folder = checkout(tmp_path_factory.mktemp("cluster") / "checkout")
     logs = {network: folder / f"results/cluster/logs/train/{network}.log" for network in NETWORKS}
-    run = snakemake(folder, *CLUSTER)
+    run = started(folder, *CLUSTER)
     # SIGSTOP lets its minute pass before training is at its end; SLURM then wakes it up.
     wait_for(" epoch 10/", logs["mnist/fcn3x256"], run)
     os.kill(trainer("mnist/fcn3x256"), signal.SIGSTOP)
@@ -116,7 +112,7 @@ def disturbed(cluster, tmp_path_factory) -> Path:
 def undisturbed(tmp_path_factory) -> Path:
     """The same on this machine."""
     folder = checkout(tmp_path_factory.mktemp("local") / "checkout")
-    run = snakemake(folder, "--cores", "2")
+    run = started(folder, "--cores", "2")
     assert run.wait(600) == 0, (folder / "said").read_text()
     return folder
 
