@@ -19,6 +19,7 @@ include: "workflow/rules/figures.smk"
 include: "workflow/rules/comparison.smk"
 include: "workflow/rules/explorer.smk"
 include: "workflow/rules/report.smk"
+include: "workflow/rules/cache.smk"
 
 
 # Without an output, so that it notices a figure that was deleted.

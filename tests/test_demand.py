@@ -147,11 +147,11 @@ def submitted(folder, *targets: str, **settings) -> dict[str, dict[str, str]]:
 
 
 def test_a_cluster_is_asked_for_what_each_job_needs(login_node):
-    """Downloads stay where the network is; without a GPU in sight, one is asked for."""
-    asked = submitted(
-        login_node, "paper_figures/figure1.pdf", "paper_figures/figure2.pdf", device="auto"
-    )
+    """What is light, or needs a network, stays; without a GPU in sight, one is asked for."""
+    figures = [f"paper_figures/figure{number}.pdf" for number in (1, 2, 7)]
+    asked = submitted(login_node, *figures, device="auto")
     assert (login_node / "results/data/digits5k.json").exists()
+    assert (login_node / "paper_figures/figure7.pdf").exists()
     families = ("mnist_fcn3x256", "mnist_fcn5x256", "mnist_figure2", "cifar10_figure2")
     assert set(asked) == {f"train_{family}" for family in families}
     for options in asked.values():
@@ -171,6 +171,17 @@ def test_a_job_never_asks_for_more_cores_than_nodes_have(login_node):
     seeds = {"training": {"mnist/fcn*": {"seeds": 9}}}
     asked = submitted(login_node, "paper_figures/figure2.pdf", device="cpu", **seeds)
     assert asked["train_mnist_figure2"]["-cpus-per-task"] == "16"
+
+
+def test_decoding_imagenet_is_submitted(login_node):
+    for split in ("train", "val"):
+        (login_node / "images" / split).mkdir(parents=True)
+    recipe = {"imagenet/resnet*": {"augmentation": "resized_crop_flip"}}
+    imagenet = {"datasets": {"imagenet": "imagenet"}, "training": recipe}
+    asked = submitted(login_node, "results/data/imagenet.json", imagenet_path="images", **imagenet)
+    (options,) = asked.values()
+    assert int(options["-mem"]) > 2 * 50_000 * 3 * 224 * 224 / 1e6
+    assert options["-cpus-per-task"] == "16" and "-gpus" not in options
 
 
 def test_every_job_has_a_log_and_every_heavy_one_a_benchmark():

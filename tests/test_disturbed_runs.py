@@ -15,10 +15,10 @@ from pathlib import Path
 import pytest
 
 from layer_robustness import data
+from snakemake_runs import copy_checkout, jobs, planned, snakemake
 from steps import LIMITS, NETWORK, contents, half_written
 from test_checkpoints import ENVIRONMENT
 from test_data import Mirror, archive, cifar10_files, md5_of, write_files
-from test_workflow import copy_checkout, jobs, planned, snakemake
 
 FIGURE = ["paper_figures/figure1.pdf"]
 SEED0 = f"results/tiny/{NETWORK}/seed0"

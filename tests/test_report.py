@@ -14,7 +14,7 @@ from layer_robustness.comparison.targets import DRAWN
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.listing import labels
 from layer_robustness.tables.registry import TABLES
-from test_workflow import TINY, copy_checkout, jobs, snakemake
+from snakemake_runs import TINY, copy_checkout, jobs, snakemake
 
 # Without a path to ImageNet its figures need no training: they are drawn in seconds, and say so.
 NO_IMAGENET = {"datasets": {"imagenet": "imagenet"}, "training": {"imagenet/resnet*": {}}}

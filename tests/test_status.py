@@ -17,9 +17,9 @@ from layer_robustness.status.built import File, read_config, summary
 from layer_robustness.status.jobs import add_up, find_jobs
 from layer_robustness.status.page import hours, page
 from layer_robustness.trainstate import TrainState
+from snakemake_runs import SOURCE, TINY, edit, planned, snakemake
 from test_plan import plan
 from test_repository import files
-from test_workflow import SOURCE, TINY, edit, planned, snakemake
 
 FIGURE = ["paper_figures/figure1.pdf"]
 NETWORK = "results/tiny/mnist/fcn3x256/seed0"
@@ -167,7 +167,7 @@ def test_a_run_is_watched_while_it_goes_on_and_after_it_was_killed(checkout):
         os.killpg(process.pid, signal.SIGKILL)
     killed = status(checkout, "longer.yaml")
     for printed in (during, killed):
-        assert "Begun:\nmnist/fcn3x256/seed0  epoch " in printed
+        assert "stopped or failed:\nmnist/fcn3x256/seed0  epoch " in printed
         assert "/2000  loss 0." in printed and " s ago" in printed
         done, of, taken, _, left, _ = row(printed, "train")
         assert (done, of) == ("0", "1") and 0 < float(taken) < float(left)

@@ -2,29 +2,27 @@
 
 import json
 import os
-import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from PIL import Image
 from snakemake.utils import update_config
 
-from conftest import ROOT
+import snakemake_runs
 from layer_robustness import data, tensorfile
 from layer_robustness.experiments import parse_experiment
 from layer_robustness.models.build import build
 from layer_robustness.tables import TABLES
+from snakemake_runs import SOURCE, TINY, copy_checkout, edit, jobs, write_imagenet
 from test_repository import files
 
-TINY = ["--configfile", "tests/tiny.yaml"]
 RESULTS = "results/tiny/mnist/fcn3x256/seed0"
 ALL = "paper_figures/all"
 # What most tests build: each kind of figure and network, but not the deep ones, which take long.
@@ -41,37 +39,8 @@ PROBE |= {"joint_mnist_fcn5x256", "joint_cifar10_resnet18"}
 DISTANCES = {"distances_mnist_fcn3x256", "distances_cifar10_resnet18"}
 
 
-def snakemake(
-    folder: Path, *arguments: str, config=TINY, targets=BUILT
-) -> subprocess.CompletedProcess:
-    return subprocess.run(
-        ["snakemake", *config, "--cores", "2", *arguments, *targets],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
-    )
-
-
-def jobs(ended: subprocess.CompletedProcess) -> set[str]:
-    """Names of the rules that ran, or would run."""
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    table = re.search(r"^job +count\n-.*\n((?:.+\n)+?)total", ended.stdout + ended.stderr, re.M)
-    return {line.split()[0] for line in table[1].splitlines()} if table else set()
-
-
-def planned(folder: Path, *arguments: str, **keywords) -> set[str]:
-    """Names of the rules that would run."""
-    return jobs(snakemake(folder, "-n", *arguments, **keywords))
-
-
-def copy_checkout(folder: Path) -> Path:
-    """Copy what git knows, or would."""
-    for name in files():
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    return folder
+snakemake = partial(snakemake_runs.snakemake, targets=BUILT)
+planned = partial(snakemake_runs.planned, targets=BUILT)
 
 
 @pytest.fixture(scope="module")
@@ -87,13 +56,6 @@ def built(tmp_path_factory) -> Path:
 def checkout(built, tmp_path) -> Path:
     """A copy of the built checkout, to be spoiled."""
     return Path(shutil.copytree(built, tmp_path / "checkout", copy_function=shutil.copy2))
-
-
-def edit(path: Path) -> None:
-    path.write_text(path.read_text() + "\n# an edit\n")
-
-
-SOURCE = Path("src/layer_robustness")
 
 
 def test_every_file_of_every_figure_is_there(built):
@@ -226,17 +188,6 @@ def test_table2_is_built_from_networks_with_a_caret_in_their_names(checkout):
     assert trained <= planned(checkout, "-F", targets=target, config=separate)
 
 
-def write_imagenet(folder: Path) -> None:
-    """A folder in ImageNet's form: 3 classes of 6 training and 4 validation images."""
-    chance = np.random.default_rng(0)
-    for split, count in (("train", 6), ("val", 4)):
-        for name in ("n01440764", "n01443537", "n01484850"):
-            (folder / split / name).mkdir(parents=True)
-            for number in range(count):
-                pixels = chance.integers(0, 256, (240 + number, 300, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / split / name / f"{number}.JPEG")
-
-
 def test_kept_results_are_redrawn_as_they_were(built, tmp_path):
     """From small files alone: no weights, no Snakemake, no GPU."""
     config = yaml.safe_load((built / "config/config.yaml").read_text())
@@ -275,7 +226,7 @@ def test_imagenet_is_trained_and_probed_from_its_folder(built, tmp_path):
     name = "imagenet/resnet18/seed0"
     config = [*TINY, "imagenet.yaml"]
     ended = snakemake(checkout, config=config, targets=[name])
-    assert {"data", f"train_{name[:-6].replace('/', '_')}"} <= jobs(ended)
+    assert {"imagenet", f"train_{name[:-6].replace('/', '_')}"} <= jobs(ended)
     folder = checkout / "results/tiny" / name
     manifest = json.loads((folder / "checkpoints.json").read_text())
     assert manifest["machines"][0]["processes"] == 2
@@ -384,8 +335,8 @@ def test_a_damaged_checkpoint_fails_with_its_name_and_a_remedy_that_works(checko
     assert ended.returncode != 0
     assert "epoch1.safetensors cannot be read" in ended.stderr
     assert "Traceback" not in (checkout / "results/tiny/logs/probe/mnist/fcn3x256.log").read_text()
-    assert f"delete {RESULTS}/checkpoints and run again" in ended.stderr
-    shutil.rmtree(path.parent)
+    assert f"delete {RESULTS}/checkpoints/epoch1.safetensors and run again" in ended.stderr
+    path.unlink()
     assert snakemake(checkout, targets=["paper_figures/figure1.pdf"]).returncode == 0
 
 

@@ -26,7 +26,7 @@ from layer_robustness import jsonfile, rows, tensorfile
 from layer_robustness.data import Dataset
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import Experiment
-from layer_robustness.files import link
+from layer_robustness.files import link, remedy
 from layer_robustness.models.build import build, draw, memory_format
 from layer_robustness.models.sequence import UnitSequence
 from layer_robustness.precision import PRECISIONS
@@ -180,19 +180,19 @@ def load_checkpoint(path: Path, network: UnitSequence, sha256: str) -> dict[str,
     InputError
         If the file is missing, damaged, of another network, or not the one with this checksum.
     """
-    tensors, metadata = tensorfile.load(path, path.parent)
+    tensors, metadata = tensorfile.load(path)
     shapes = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
     found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
     for name in sorted({*shapes, *found}):
         if shapes.get(name) != found.get(name):
             raise InputError(
                 f"{path} is a checkpoint of another network: {name} has shape {found.get(name)}, "
-                f"expected {shapes.get(name)}; delete {path.parent} and run again"
+                f"expected {shapes.get(name)}; {remedy(path)}"
             )
     if metadata["sha256"] != sha256:
         raise InputError(
             f"{path} is not the checkpoint that was trained (checkpoints.json has another "
-            f"checksum): delete {path.parent} and run again"
+            f"checksum): {remedy(path)}"
         )
     return tensors
 

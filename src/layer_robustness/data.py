@@ -9,6 +9,7 @@ from torch import Tensor
 
 from layer_robustness import jsonfile, tensorfile
 from layer_robustness.errors import InputError
+from layer_robustness.files import remedy
 
 TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
 FOLDER_TENSORS = ("train_files", "train_labels", "test_images", "test_labels")
@@ -129,7 +130,7 @@ def load(path: Path, images: Path | None = None) -> Dataset:
     if set(tensors) == set(FOLDER_TENSORS):
         tensors["train_images"] = find_images(path, tensors.pop("train_files"), images)
     if set(tensors) != set(TENSORS):
-        raise InputError(f"{path} is not a prepared data set: delete it and run again")
+        raise InputError(f"{path} is not a prepared data set: {remedy(path)}")
     return Dataset(
         metadata["source"],
         *(tensors[name] for name in TENSORS),

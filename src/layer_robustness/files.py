@@ -34,6 +34,15 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def remedy(path: Path) -> str:
+    """Say what to delete so that a file is made again: also what a shared cache has of it.
+
+    Snakemake puts links into the cache in the place of files, and would link the same file again.
+    """
+    shared = f" and {path.readlink()}" if path.is_symlink() else ""
+    return f"delete {path}{shared} and run again"
+
+
 def link(source: Path, target: Path) -> None:
     """Make `target` the same file as `source`, or a copy where the file system has no links."""
     with replacing(target) as temporary:

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 from layer_robustness.errors import InputError
-from layer_robustness.files import replacing
+from layer_robustness.files import remedy, replacing
 
 
 def digest(values: dict) -> str:
@@ -30,7 +30,7 @@ def load(path: Path) -> dict:
     try:
         values = dict(json.loads(path.read_text()))
     except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise InputError(f"{path} cannot be read ({error}): delete it and run again") from error
+        raise InputError(f"{path} cannot be read ({error}): {remedy(path)}") from error
     if values.pop("checksum", None) != digest(values):
-        raise InputError(f"{path} does not match its own checksum: delete it and run again")
+        raise InputError(f"{path} does not match its own checksum: {remedy(path)}")
     return values

@@ -133,6 +133,26 @@ class Plan:
         """Paths of one result file of every experiment."""
         return [f"{self.results}/{experiment}/{name}" for experiment in experiments]
 
+    def checkpoints(self, experiments: Iterable[Experiment]) -> list[str]:
+        """Paths of the checkpoints that are kept of some experiments."""
+        return [
+            f"{self.results}/{experiment}/checkpoints/epoch{epoch}.safetensors"
+            for experiment in experiments
+            for epoch in recipe_of(self.config, experiment.network).checkpoints
+        ]
+
+    def trained(self, family: Family) -> dict[str, str]:
+        """Return all files that training writes, each under a name of its own.
+
+        Snakemake's cache keeps files of one job apart by these names.
+        """
+        names = ("checkpoints.json", "training.csv")
+        paths = [path for name in names for path in self.files(family.experiments, name)]
+        return {
+            re.sub(r"\W", "_", path.removeprefix(f"{self.results}/").rpartition(".")[0]): path
+            for path in [*self.checkpoints(family.experiments), *paths]
+        }
+
     def recipes(self, family: Family) -> dict[str, dict]:
         """Recipe and seeds of each network, of builtin types."""
         entries = {}

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from layer_robustness.errors import InputError
-from layer_robustness.files import replacing
+from layer_robustness.files import remedy, replacing
 
 CHECKSUM = "checksum"
 
@@ -46,9 +46,9 @@ def verified(path: Path) -> str:
     try:
         lines = path.read_text().split("\n")
     except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}): delete it and run again") from error
+        raise InputError(f"{path} cannot be read ({error}): {remedy(path)}") from error
     table, _, ends = zip(*(line.rpartition(",") for line in lines), strict=True)
     checksum = digest(table[:-1])
     if list(ends) != [CHECKSUM, *[checksum] * (len(lines) - 2), ""]:
-        raise InputError(f"{path} does not match its own checksum: delete it and run again")
+        raise InputError(f"{path} does not match its own checksum: {remedy(path)}")
     return "\n".join(table)

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from layer_robustness.errors import InputError
-from layer_robustness.files import replacing
+from layer_robustness.files import remedy, replacing
 
 
 def digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
@@ -42,11 +42,8 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
     return sha256
 
 
-def load(path: Path, delete: Path | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
+def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the tensors and the metadata of a file written by `save`.
-
-    `delete` is what to delete if the file is damaged, where that is more than the file: an output
-    that is made again as a whole.
 
     Raises
     ------
@@ -58,12 +55,8 @@ def load(path: Path, delete: Path | None = None) -> tuple[dict[str, Tensor], dic
             metadata = dict(json.loads((file.metadata() or {}).get("metadata", "{}")))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, ValueError, TypeError, RecursionError, SafetensorError) as error:
-        raise InputError(
-            f"{path} cannot be read ({error}): delete {delete or path} and run again"
-        ) from error
+        raise InputError(f"{path} cannot be read ({error}): {remedy(path)}") from error
     carried = {key: value for key, value in metadata.items() if key != "sha256"}
     if metadata.get("sha256") != digest(tensors, carried):
-        raise InputError(
-            f"{path} does not match its own checksum: delete {delete or path} and run again"
-        )
+        raise InputError(f"{path} does not match its own checksum: {remedy(path)}")
     return tensors, metadata

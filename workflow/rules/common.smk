@@ -18,6 +18,7 @@ from layer_robustness.figures.registry import FIGURES
 from layer_robustness.imports import source_files
 from layer_robustness.listing import labels
 from layer_robustness.plan import Plan
+from layer_robustness.shared_cache import cached_steps, check_links
 from layer_robustness.tables.registry import DRAWS, TABLES
 
 SCHEMA = yaml.safe_load(
@@ -27,6 +28,8 @@ TARGETS = FIGURES | TABLES
 NETWORKS = {network for target in TARGETS.values() for network in target.networks}
 try:
     check(config, SCHEMA, NETWORKS)
+    check_links(Path("results"))
+    CACHED = cached_steps(workflow.workflow_settings.cache)
 except InputError as error:
     sys.exit(f"error: {error}")
 

@@ -10,13 +10,16 @@ rule data:
         "results/data/logs/{source}.log",
     benchmark:
         "results/data/logs/{source}.benchmark.tsv"
+    cache: "data" in CACHED
     localrule: True  # what is submitted may run where no network is
     conda:
         "../../envs/heavy.yaml"
     resources:
         images="",
+    params:
+        source="{source}",  # the cache's key has parameters and no wildcards
     shell:
-        "python -m layer_robustness.commands.data {wildcards.source} {output.data} {resources.images}"
+        "python -m layer_robustness.commands.data {params.source} {output.data} {resources.images}"
         " > {log} 2>&1"
 
 
@@ -27,6 +30,7 @@ ruleorder: imagenet > data
 use rule data as imagenet with:
     wildcard_constraints:
         source="imagenet",
+    cache: False  # whose key would be that of any folder
     localrule: False
     threads: CORES
     resources:

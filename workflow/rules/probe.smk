@@ -7,7 +7,7 @@ def trained(family):
     return {
         "data": ancient(f"{source}.safetensors"),
         "summary": f"{source}.json",
-        "checkpoints": ancient(PLAN.files(family.experiments, "checkpoints")),
+        "checkpoints": ancient(PLAN.checkpoints(family.experiments)),
         "manifests": PLAN.files(family.experiments, "checkpoints.json"),
     }
 

@@ -11,16 +11,12 @@ for family in PLAN.families:
             summary=f"{source}.json",
             code=source_files("commands.train"),
         output:
-            checkpoints=[
-                directory(path)
-                for path in PLAN.files(family.experiments, "checkpoints")
-            ],
-            manifests=PLAN.files(family.experiments, "checkpoints.json"),
-            histories=PLAN.files(family.experiments, "training.csv"),
+            **PLAN.trained(family),
         log:
             f"{LOGS}/train/{family.name}.log",
         benchmark:
             f"{LOGS}/train/{family.name}.benchmark.tsv"
+        cache: "train" in CACHED
         conda:
             "../../envs/heavy.yaml"
         threads: partial(cores, "train", family)
@@ -30,6 +26,10 @@ for family in PLAN.families:
         params:
             preset=config["preset"],
             recipes=json.dumps(PLAN.recipes(family)),
+            # Which images ImageNet's folder has stands nowhere else in the cache's key.
+            data=lambda wildcards, input: Path(input.summary).read_text(
+                errors="replace"
+            ),
         shell:
             "python -m layer_robustness.commands.train --data {input.data} {resources.images}"
             " --results results/{params.preset} --recipes {params.recipes:q}"

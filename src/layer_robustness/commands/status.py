@@ -1,14 +1,16 @@
-"""Say what is built, what is missing, what is in training, and how many hours remain.
+"""Say what is built, what is missing, what is begun, and how many hours remain.
 
 Takes what Snakemake takes: --configfile, --config, a profile, targets. Hours are those of a core or
 of a GPU, from measured times of what has run; nothing is changed, and a run may be going on.
 """
 
 import argparse
+import contextlib
 import sys
 import time
 
 from layer_robustness.errors import exit_with_one_line
+from layer_robustness.interruption import Interrupted
 from layer_robustness.plan import Plan
 from layer_robustness.status.built import read_config, summary
 from layer_robustness.status.jobs import find_jobs
@@ -24,9 +26,10 @@ def main() -> None:
     parser.add_argument("--watch", action="store_true", help="draw it again until all is built")
     arguments, options = parser.parse_known_args()
     pending = draw(options)
-    while arguments.watch and pending:
-        time.sleep(PAUSE)
-        pending = draw(options, CLEAR if sys.stdout.isatty() else "\n")
+    with contextlib.suppress(Interrupted):  # Ctrl-C is how a watch ends
+        while arguments.watch and pending:
+            time.sleep(PAUSE)
+            pending = draw(options, CLEAR if sys.stdout.isatty() else "\n")
 
 
 def draw(options: list[str], before: str = "") -> bool:
@@ -38,7 +41,4 @@ def draw(options: list[str], before: str = "") -> bool:
 
 
 if __name__ == "__main__":
-    try:
-        exit_with_one_line(main)
-    except KeyboardInterrupt:
-        sys.exit()
+    exit_with_one_line(main)

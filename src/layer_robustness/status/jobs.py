@@ -2,7 +2,7 @@
 
 import shutil
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +10,7 @@ from pathlib import Path
 from layer_robustness.demand import Task
 from layer_robustness.plan import Family, Plan
 from layer_robustness.status.built import File
-from layer_robustness.status.measured import Sample, Training, benchmarked, rates
+from layer_robustness.status.measured import Alike, Sample, Training, benchmarked, rates
 
 
 @dataclass(frozen=True)
@@ -132,21 +132,29 @@ def main_device(jobs: list[Job]) -> str:
     return max(used, key=used.get, default=here)
 
 
-def line(jobs: list[Job], samples: list[Sample], device: str, speeds: dict) -> Line:
-    """Add up one step's jobs; what is left is estimated from what was measured of the like."""
+def line(
+    jobs: list[Job], samples: Iterable[Sample], device: str, speeds: Mapping[Alike, float]
+) -> Line:
+    """Add up one step's jobs."""
     step = jobs[0].step
     measured = Counter()
     for sample in samples:
         if sample.step == step:
             measured[sample.device] += sample.seconds
-    pending = [(job, task) for job in jobs for task in job.pending]
-    left = 0.0
-    for job, task in pending:
-        kind = task.experiment.network.kind
-        speed = speeds.get((device, step, kind), speeds.get((device, step, "")))
-        if speed is None:
-            left = None
-            break
-        left += speed * job.work_left(task)
     total = sum(len(job.tasks) for job in jobs)
-    return Line(step, total - len(pending), total, dict(measured), device, left)
+    pending = sum(len(job.pending) for job in jobs)
+    left = seconds_left(jobs, device, speeds)
+    return Line(step, total - pending, total, dict(measured), device, left)
+
+
+def seconds_left(jobs: Iterable[Job], device: str, speeds: Mapping[Alike, float]) -> float | None:
+    """Estimate from networks of the same kind, else from all of the same step; None without any."""
+    seconds = 0.0
+    for job in jobs:
+        for task in job.pending:
+            kind = task.experiment.network.kind
+            speed = speeds.get((device, job.step, kind), speeds.get((device, job.step, "")))
+            if speed is None:
+                return None
+            seconds += speed * job.work_left(task)
+    return seconds

@@ -12,6 +12,9 @@ from safetensors import SafetensorError, safe_open
 from layer_robustness.demand import Task, epoch_passes
 from layer_robustness.plan import Family
 
+# Device, step, and kind of network; "" is any.
+Alike = tuple[str, str, str]
+
 
 @dataclass(frozen=True)
 class Sample:
@@ -91,8 +94,8 @@ def benchmarked(tasks: list[Task], family: Family, device: str) -> Sample | None
     return Sample(step, device, kind, seconds, sum(task.work for task in tasks))
 
 
-def rates(samples: Iterable[Sample]) -> dict[tuple[str, str, str], float]:
-    """Seconds for each multiply-add by device, step and kind of network; "" is of any kind."""
+def rates(samples: Iterable[Sample]) -> dict[Alike, float]:
+    """Seconds for each multiply-add of what is alike."""
     seconds, work = Counter(), Counter()
     for sample in samples:
         for kind in {sample.kind, ""}:

@@ -60,7 +60,7 @@ def left(lines: Iterable[Line]) -> str:
 
 
 def progress(jobs: Iterable[Job]) -> str:
-    """Name what is begun and not finished, the last moved first; whether it runs is not known."""
+    """Name what is begun and not finished, the last moved first. A file does not tell what runs."""
     rows = []
     for job in jobs:
         begun = [t for t in job.trainings if t.history and t.epochs_left] if job.pending else []
@@ -74,7 +74,8 @@ def progress(jobs: Iterable[Job]) -> str:
     rows.sort(reverse=True)
     told = [[*row, f"{ago(time.time() - moved)} ago"] for moved, row in rows[:MOST]]
     more = [[f"and {len(rows) - MOST} more"]] if len(rows) > MOST else []
-    return told and "Begun:\n" + tabulate(told + more, tablefmt="plain")
+    listed = tabulate(told + more, tablefmt="plain")
+    return f"Begun, and running, stopped or failed:\n{listed}" if rows else ""
 
 
 def ago(seconds: float) -> str:

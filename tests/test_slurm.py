@@ -1,0 +1,178 @@
+"""A real cluster of one node: jobs are submitted, killed and out of time, and go on."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+
+import slurm_cluster
+from conftest import read_csv
+from snakemake_runs import copy_checkout
+
+pytestmark = pytest.mark.slurm
+
+CONFIG = {
+    "preset": "cluster",
+    "training": {
+        "*/fcn*": {"seeds": 2, "epochs": 100, "milestones": [60], "checkpoints": [0, 1, 100]}
+    },
+}
+MODULE = "layer_robustness.commands.train"
+NETWORKS = ("mnist/fcn3x256", "mnist/fcn5x256")
+TARGETS = ("paper_figures/figure1.pdf", "paper_figures/figure8.pdf")
+# What docs/cluster.md says to change where there is no accounting database. One job gets a minute.
+CLUSTER = ["--profile", "profiles/slurm", "--slurm-status-command", "squeue"]
+CLUSTER += ["--slurm-init-seconds-before-status-checks", "7", "--latency-wait", "5"]
+CLUSTER += ["--set-resources", "train_mnist_fcn3x256:runtime=1"]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(slurm_cluster.running())
+        except slurm_cluster.Unavailable as why:
+            pytest.skip(f"no SLURM: {why}")
+        yield
+
+
+def checkout(folder: Path) -> Path:
+    """A copy of this checkout with the config of these tests."""
+    copy_checkout(folder)
+    (folder / "cluster.yaml").write_text(yaml.safe_dump(CONFIG))
+    return folder
+
+
+def started(folder: Path, *options: str) -> subprocess.Popen:
+    """Start Snakemake in a checkout, with what it says in the file `said`."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with (folder / "said").open("w") as said:
+        return subprocess.Popen(
+            ["snakemake", *options, "--configfile", "cluster.yaml", "--", *TARGETS],
+            cwd=folder,
+            env=environment,
+            stdout=said,
+            stderr=subprocess.STDOUT,
+        )
+
+
+def records() -> list[dict[str, str]]:
+    """What SLURM knows of each job, first to last."""
+    shown = slurm_cluster.call("scontrol", "show", "job", "--oneliner")
+    jobs = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in shown.splitlines()]
+    return sorted((job for job in jobs if "Comment" in job), key=lambda job: int(job["JobId"]))
+
+
+def of_rule(rule: str) -> list[dict[str, str]]:
+    """The jobs of a rule, first to last."""
+    return [job for job in records() if job["Comment"] == f"rule_{rule}"]
+
+
+def trainer(network: str) -> int:
+    """Process id of the training of a network."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().decode().split("\0")
+            if words[1:3] == ["-m", MODULE] and any(network in word for word in words):
+                return int(path.parent.name)
+    raise ProcessLookupError(network)
+
+
+def wait_for(words: str, path: Path, run: subprocess.Popen, seconds: float = 180) -> None:
+    """Wait until a file says something."""
+    end = time.monotonic() + seconds
+    while not (path.exists() and words in path.read_text(errors="replace")):
+        assert run.poll() is None, (path.parent, run.returncode)
+        assert time.monotonic() < end, f"{path} does not say {words!r}"
+        time.sleep(0.1)
+
+
+@pytest.fixture(scope="module")
+def disturbed(cluster, tmp_path_factory) -> Path:
+    """Built on the cluster, where one training was killed and another reached its walltime."""
+    folder = checkout(tmp_path_factory.mktemp("cluster") / "checkout")
+    logs = {network: folder / f"results/cluster/logs/train/{network}.log" for network in NETWORKS}
+    run = started(folder, *CLUSTER)
+    # SIGSTOP lets its minute pass before training is at its end; SLURM then wakes it up.
+    wait_for(" epoch 10/", logs["mnist/fcn3x256"], run)
+    os.kill(trainer("mnist/fcn3x256"), signal.SIGSTOP)
+    wait_for(" epoch 10/", logs["mnist/fcn5x256"], run)
+    slurm_cluster.call("scancel", of_rule("train_mnist_fcn5x256")[0]["JobId"])
+    assert run.wait(600) == 0, (folder / "said").read_text()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Path:
+    """The same on this machine."""
+    folder = checkout(tmp_path_factory.mktemp("local") / "checkout")
+    run = started(folder, "--cores", "2")
+    assert run.wait(600) == 0, (folder / "said").read_text()
+    return folder
+
+
+def test_heavy_rules_are_submitted_and_light_ones_stay(disturbed):
+    rules = {job["Comment"].removeprefix("rule_") for job in records()}
+    heavy = {f"{step}_mnist_fcn3x256" for step in ("train", "probe", "distances")}
+    assert rules == heavy | {"train_mnist_fcn5x256", "joint_mnist_fcn5x256"}
+    said = (disturbed / "said").read_text()
+    for rule in ("data", "figure1", "figure8"):
+        assert re.search(rf"^localrule {rule}:", said, re.M)
+
+
+def test_each_job_asks_for_what_it_needs(disturbed):
+    """A GPU, though this machine and the node have none; more of all in the second attempt."""
+    first, second = of_rule("train_mnist_fcn5x256")
+    megabytes = [int(re.search(r"mem=(\d+)M", job["TRES"])[1]) for job in (first, second)]
+    assert megabytes[1] == 2 * megabytes[0]
+    assert first["TimeLimit"] < second["TimeLimit"]
+    for job in records():
+        gpus = 0 if "distances" in job["Comment"] else 1
+        assert ("gres/gpu" in job["TRES"] or "gpu" in job.get("TresPerJob", "")) == bool(gpus)
+        assert job["CPUs/Task"] == ("2" if gpus == 0 else "1")
+    assert of_rule("train_mnist_fcn3x256")[0]["TimeLimit"] == "00:01:00"
+
+
+def test_who_was_killed_or_had_no_time_left_saved_and_went_on(disturbed, survived):
+    states = {
+        network: [job["JobState"] for job in of_rule(f"train_{network.replace('/', '_')}")]
+        for network in NETWORKS
+    }
+    assert states["mnist/fcn5x256"] == ["CANCELLED", "COMPLETED"]
+    assert states["mnist/fcn3x256"][0] == "TIMEOUT"
+    assert states["mnist/fcn3x256"][-1] == "COMPLETED"
+    said = (disturbed / "said").read_text()
+    for network in NETWORKS:  # Snakemake shows the log of a job that failed
+        assert re.search(rf"{network}/seed\d saved after \d+ batches of epoch \d+", said)
+        log = (disturbed / f"results/cluster/logs/train/{network}.log").read_text()
+        assert re.search(rf"^{network}/seed\d goes on after \d+ epochs", log, re.M)
+        assert " epoch 1/" not in log.partition(f"{network}/seed1")[0]
+    assert said.count("stopped by SIGTERM: run it again to go on") >= 2
+    assert "Trying to restart job" in said and "Traceback" not in said
+    survived("scancel", "training on a cluster", "resubmitted; the same bytes")
+    survived("walltime reached", "training on a cluster", "resubmitted; the same bytes")
+
+
+def test_results_are_those_of_an_undisturbed_run(disturbed, undisturbed):
+    for network in NETWORKS:
+        for seed in range(2):
+            ours, others = (
+                run / f"results/cluster/{network}/seed{seed}" for run in (disturbed, undisturbed)
+            )
+            for path in (others / "checkpoints").iterdir():
+                assert (ours / "checkpoints" / path.name).read_bytes() == path.read_bytes()
+            histories = [
+                read_csv(run / "training.csv").drop(columns="seconds") for run in (ours, others)
+            ]
+            assert histories[0].equals(histories[1])
+    for name in ("figure1", "figure8"):
+        drawn = [
+            (run / f"paper_figures/{name}.csv").read_bytes() for run in (disturbed, undisturbed)
+        ]
+        assert drawn[0] == drawn[1]
