@@ -7,6 +7,8 @@ people's code as errors of other kinds.
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 EXIT_STATUS = os.EX_TEMPFAIL  # 75 of sysexits.h: not done, try again
 # What SLURM sends at the walltime, on scancel and before it preempts; what others send before that;
@@ -27,10 +29,14 @@ def notice_signals() -> None:
         signal.signal(number, _notice)
 
 
-def ignore_signals() -> None:
-    """Leave it to the parent, which is asked as well, to stop this process."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+@contextmanager
+def deaf_children() -> Iterator[None]:
+    """Let processes that are forked in this block never hear of the signals: the parent does."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def leave_at_once() -> None:
