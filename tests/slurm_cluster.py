@@ -19,7 +19,8 @@ MARK = "# of the tests of layer-robustness\n"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
 KILL_WAIT = 10  # seconds between SIGTERM and SIGKILL
 
-# The node pretends to have the cores and the memory that a cluster's have.
+# The node pretends to have the cores and the memory that a cluster's have. Jobs of the partition
+# `urgent` push those of `main` off it.
 CONFIGURATION = """\
 ClusterName=toy
 SlurmctldHost={host}(127.0.0.1)
@@ -44,7 +45,10 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
 GresTypes=gpu
 SlurmdParameters=config_overrides
 NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=64000 Gres=gpu:1
+PreemptType=preempt/partition_prio
+PreemptMode=REQUEUE
 PartitionName=main Nodes={host} Default=YES DefMemPerCPU=500
+PartitionName=urgent Nodes={host} PriorityTier=2
 """
 
 

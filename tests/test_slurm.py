@@ -6,6 +6,7 @@ import re
 import signal
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,9 +27,9 @@ CONFIG = {
 MODULE = "layer_robustness.commands.train"
 NETWORKS = ("mnist/fcn3x256", "mnist/fcn5x256")
 TARGETS = ("paper_figures/figure1.pdf", "paper_figures/figure8.pdf")
-# What docs/cluster.md says to change where there is no accounting database. One job gets a minute.
-CLUSTER = ["--profile", "profiles/slurm", "--slurm-status-command", "squeue"]
-CLUSTER += ["--slurm-init-seconds-before-status-checks", "7", "--latency-wait", "5"]
+# The profile as it is, but with less patience. One job gets a minute.
+CLUSTER = ["--profile", "profiles/slurm", "--latency-wait", "5"]
+CLUSTER += ["--slurm-init-seconds-before-status-checks", "7"]
 CLUSTER += ["--set-resources", "train_mnist_fcn3x256:runtime=1"]
 
 
@@ -49,17 +50,21 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
-def started(folder: Path, *options: str) -> subprocess.Popen:
-    """Start Snakemake in a checkout, with what it says in the file `said`."""
+@contextlib.contextmanager
+def started(folder: Path, *options: str) -> Iterator[subprocess.Popen]:
+    """Run Snakemake in a checkout, with what it says in the file `said`, and not for longer."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    with (folder / "said").open("w") as said:
-        return subprocess.Popen(
-            ["snakemake", *options, "--configfile", "cluster.yaml", "--", *TARGETS],
-            cwd=folder,
-            env=environment,
-            stdout=said,
-            stderr=subprocess.STDOUT,
-        )
+    command = ["snakemake", *options, "--configfile", "cluster.yaml", "--", *TARGETS]
+    with (
+        (folder / "said").open("w") as said,
+        subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=said, stderr=subprocess.STDOUT
+        ) as run,
+    ):
+        try:
+            yield run
+        finally:
+            run.kill()
 
 
 def records() -> list[dict[str, str]]:
@@ -72,6 +77,11 @@ def records() -> list[dict[str, str]]:
 def of_rule(rule: str) -> list[dict[str, str]]:
     """The jobs of a rule, first to last."""
     return [job for job in records() if job["Comment"] == f"rule_{rule}"]
+
+
+def waits(job: str) -> bool:
+    """Whether a job is in the queue."""
+    return slurm_cluster.call("squeue", "-h", "-j", job, "-o", "%T").strip() == "PENDING"
 
 
 def trainer(network: str) -> int:
@@ -93,26 +103,43 @@ def wait_for(words: str, path: Path, run: subprocess.Popen, seconds: float = 180
         time.sleep(0.1)
 
 
+def preempt(job: str) -> None:
+    """Push a job off the node, and have it back before the two minutes that SLURM waits."""
+    everything = ("--partition=urgent", "--cpus-per-task=16")
+    slurm_cluster.call("sbatch", *everything, "--output=/dev/null", "--wrap=true")
+    slurm_cluster.until(lambda: waits(job), 60, f"job {job} is not in the queue again")
+    slurm_cluster.call("scontrol", "update", f"JobId={job}", "StartTime=now")
+
+
 @pytest.fixture(scope="module")
-def disturbed(cluster, tmp_path_factory) -> Path:
-    """Built on the cluster, where one training was killed and another reached its walltime."""
+def beside(tmp_path_factory) -> Iterator[tuple[Path, subprocess.Popen]]:
+    """The same on this machine, begun while the cluster is waited for."""
+    folder = checkout(tmp_path_factory.mktemp("local") / "checkout")
+    with started(folder, "--cores", "2") as run:
+        yield folder, run
+
+
+@pytest.fixture(scope="module")
+def disturbed(cluster, beside, tmp_path_factory) -> Path:
+    """Built on a cluster: one training killed, then preempted, and one that had no time left."""
     folder = checkout(tmp_path_factory.mktemp("cluster") / "checkout")
     logs = {network: folder / f"results/cluster/logs/train/{network}.log" for network in NETWORKS}
-    run = started(folder, *CLUSTER)
-    # SIGSTOP lets its minute pass before training is at its end; SLURM then wakes it up.
-    wait_for(" epoch 10/", logs["mnist/fcn3x256"], run)
-    os.kill(trainer("mnist/fcn3x256"), signal.SIGSTOP)
-    wait_for(" epoch 10/", logs["mnist/fcn5x256"], run)
-    slurm_cluster.call("scancel", of_rule("train_mnist_fcn5x256")[0]["JobId"])
-    assert run.wait(600) == 0, (folder / "said").read_text()
+    with started(folder, *CLUSTER) as run:
+        # SIGSTOP lets its minute pass before training is at its end; SLURM then wakes it up.
+        wait_for(" epoch 10/", logs["mnist/fcn3x256"], run)
+        os.kill(trainer("mnist/fcn3x256"), signal.SIGSTOP)
+        wait_for(" epoch 10/", logs["mnist/fcn5x256"], run)
+        slurm_cluster.call("scancel", of_rule("train_mnist_fcn5x256")[0]["JobId"])
+        wait_for(" goes on after ", logs["mnist/fcn5x256"], run)
+        preempt(of_rule("train_mnist_fcn5x256")[1]["JobId"])
+        assert run.wait(600) == 0, (folder / "said").read_text()
     return folder
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory) -> Path:
-    """The same on this machine."""
-    folder = checkout(tmp_path_factory.mktemp("local") / "checkout")
-    run = started(folder, "--cores", "2")
+def undisturbed(beside) -> Path:
+    """Built on this machine."""
+    folder, run = beside
     assert run.wait(600) == 0, (folder / "said").read_text()
     return folder
 
@@ -139,12 +166,13 @@ def test_each_job_asks_for_what_it_needs(disturbed):
     assert of_rule("train_mnist_fcn3x256")[0]["TimeLimit"] == "00:01:00"
 
 
-def test_who_was_killed_or_had_no_time_left_saved_and_went_on(disturbed, survived):
+def test_who_was_killed_or_preempted_or_had_no_time_left_saved_and_went_on(disturbed, survived):
     states = {
         network: [job["JobState"] for job in of_rule(f"train_{network.replace('/', '_')}")]
         for network in NETWORKS
     }
     assert states["mnist/fcn5x256"] == ["CANCELLED", "COMPLETED"]
+    assert of_rule("train_mnist_fcn5x256")[1]["Restarts"] == "1"
     assert states["mnist/fcn3x256"][0] == "TIMEOUT"
     assert states["mnist/fcn3x256"][-1] == "COMPLETED"
     said = (disturbed / "said").read_text()
@@ -156,6 +184,7 @@ def test_who_was_killed_or_had_no_time_left_saved_and_went_on(disturbed, survive
     assert said.count("stopped by SIGTERM: run it again to go on") >= 2
     assert "Trying to restart job" in said and "Traceback" not in said
     survived("scancel", "training on a cluster", "resubmitted; the same bytes")
+    survived("preemption", "training on a cluster", "put back into the queue; the same bytes")
     survived("walltime reached", "training on a cluster", "resubmitted; the same bytes")
 
 
