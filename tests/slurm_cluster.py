@@ -63,13 +63,17 @@ def running() -> Iterator[Path]:
     Raises
     ------
     Unavailable
-        If SLURM is not installed, this is not root, or there is a cluster already.
+        If SLURM is not installed or does not start, as in some containers, this is not root, or
+        there is a cluster already.
     """
     refuse()
     with tempfile.TemporaryDirectory(prefix="slurm-") as folder:
         base = Path(folder)
         try:
-            start(base)
+            try:
+                start(base)
+            except (RuntimeError, TimeoutError, subprocess.TimeoutExpired) as error:
+                raise Unavailable(f"its daemons do not start here: {error}") from error
             yield base
         finally:
             stop(base)

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from unittest.mock import patch
 
+from layer_robustness import errors, interruption
 from layer_robustness.errors import exit_with_one_line
 from layer_robustness.recipe import Recipe
 
@@ -21,7 +22,11 @@ def ended(command: str, *arguments: object) -> str:
     What would have been a traceback fails the test.
     """
     module = importlib.import_module(f"layer_robustness.commands.{command}")
-    with patch.object(sys, "argv", [command, *map(str, arguments)]):
+    with (
+        patch.object(sys, "argv", [command, *map(str, arguments)]),
+        patch.object(errors, "notice_signals"),  # this process is not the command's own
+        patch.object(interruption, "_at_once", False),
+    ):
         try:
             exit_with_one_line(module.main)
         except SystemExit as left:

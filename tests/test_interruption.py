@@ -17,7 +17,7 @@ import torch
 
 from conftest import read_csv
 from forked import Forked
-from layer_robustness import adversarial, data, tensorfile, training, unfinished
+from layer_robustness import adversarial, data, measurement, tensorfile, training
 from layer_robustness.adversarial import Settings, Trial, adversarial_rows
 from layer_robustness.checkpoints import TrainedNetwork, TrainingFolder
 from layer_robustness.commands import joint, probe, train
@@ -314,31 +314,32 @@ def measure(request, tmp_path, trained):
 def test_a_measurement_that_is_stopped_keeps_what_was_counted(
     tmp_path, trained, measure, monkeypatch, number, survived
 ):
-    monkeypatch.setattr(unfinished, "EVERY", 0)
+    monkeypatch.setattr(measurement, "EVERY", 0)
     name, start = measure
     assert start("whole").wait() == 0
-    csv_file, kept = f"{name}.csv", f"resume/{name}.safetensors"
+    csv_file = f"{name}.csv"
     whole, stopped = (tmp_path / run / str(trained.experiment) for run in ("whole", "stopped"))
     wanted = KILLS // 2 if number == signal.SIGKILL else 3
     stops = 0
     while stops < wanted:
         (stopped / csv_file).unlink(missing_ok=True)
+        (stopped / f"resume/{name}.safetensors").unlink(missing_ok=True)
         log = tmp_path / "stopped.log"
         log.write_text("")
         stops += stopped_at_random(lambda: start("stopped"), log, number, wanted, 0.3)
-        told = [int(done) for done in re.findall(rf"{name} (\d+)/200$", log.read_text(), re.M)]
+        told = [int(done) for done in re.findall(rf" {name} (\d+)/200$", log.read_text(), re.M)]
         assert told == sorted(set(told)) and told[-1] == 200, "an image was counted twice"
         assert "starting over" not in log.read_text()
         assert (stopped / csv_file).read_bytes() == (whole / csv_file).read_bytes()
-        assert not (stopped / kept).exists()
     how = "kill -9" if number == signal.SIGKILL else number.name
     survived(how, "probing", "the same rows, no image twice", stops)
 
 
 @pytest.mark.parametrize("damage", ["flipped", "truncated", "of other draws"])
 def test_what_a_stopped_probe_kept_is_not_gone_on_from_if_it_does_not_fit(
-    tmp_path, trained, damage, capsys, survived
+    tmp_path, trained, damage, capsys, monkeypatch, survived
 ):
+    monkeypatch.setattr(measurement, "EVERY", 0)
     units = trained.network.unit_names
     groups = {unit: (unit,) for unit in units}
 
@@ -346,7 +347,7 @@ def test_what_a_stopped_probe_kept_is_not_gone_on_from_if_it_does_not_fit(
         return list(reset_rows(trained, groups, Limits(draws, 50, 10**9), "probe"))
 
     expected = rows(1)
-    kept = unfinished.file_of(trained.folder, "probe")
+    kept = trained.folder / "resume/probe.safetensors"
     if damage == "of other draws":
         kept.unlink()
         rows(2)
@@ -361,7 +362,7 @@ def test_what_a_stopped_probe_kept_is_not_gone_on_from_if_it_does_not_fit(
 def test_attacks_that_are_stopped_keep_the_rows_they_have(
     tmp_path, few_digits, recipe, monkeypatch
 ):
-    monkeypatch.setattr(unfinished, "EVERY", 0)
+    monkeypatch.setattr(measurement, "EVERY", 0)
     experiment = parse_experiment("mnist/resnet4^2/seed0")
     recipe = replace(recipe, epochs=1, checkpoints=(0, 1), width=0.125, initial_law="lecun_normal")
     train_alone(TrainingFolder(tmp_path / str(experiment), experiment, recipe, few_digits))
@@ -372,7 +373,7 @@ def test_attacks_that_are_stopped_keep_the_rows_they_have(
         return list(adversarial_rows(trained, 1, [0, 2], settings))
 
     expected = rows()
-    unfinished.file_of(trained.folder, "adversarial").unlink()
+    (trained.folder / "resume/adversarial.safetensors").unlink()
     computed = []
     accuracy = Trial.accuracy
 

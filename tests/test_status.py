@@ -17,9 +17,8 @@ from layer_robustness.status.built import File, read_config, summary
 from layer_robustness.status.jobs import add_up, find_jobs
 from layer_robustness.status.page import hours, page
 from layer_robustness.trainstate import TrainState
-from snakemake_runs import SOURCE, TINY, edit, planned, snakemake
+from snakemake_runs import SOURCE, TINY, copy_checkout, edit, planned, snakemake
 from test_plan import plan
-from test_repository import files
 
 FIGURE = ["paper_figures/figure1.pdf"]
 NETWORK = "results/tiny/mnist/fcn3x256/seed0"
@@ -58,12 +57,7 @@ def pending(folder: Path) -> set[str]:
 @pytest.fixture(scope="module")
 def empty(tmp_path_factory) -> Path:
     """A copy of the checkout in which nothing was built."""
-    folder = tmp_path_factory.mktemp("empty") / "checkout"
-    for name in files():
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    return folder
+    return copy_checkout(tmp_path_factory.mktemp("empty") / "checkout")
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +78,7 @@ def checkout(built, tmp_path) -> Path:
 
 def test_where_nothing_was_built_no_hours_are_made_up(empty):
     printed = status(empty)
-    assert "0 of 10 files are built" in printed
+    assert "0 of 11 files are built" in printed
     assert row(printed, "train") == ["0", "1", "0", "0", "?", "0"]
     assert "and train, probe, distances, of which nothing was measured yet" in printed
     assert "Missing (5): " in printed and "Begun" not in printed
@@ -93,7 +87,7 @@ def test_where_nothing_was_built_no_hours_are_made_up(empty):
 
 def test_where_all_is_built_hours_are_those_that_training_took(built):
     printed = status(built)
-    assert "10 of 10 files are built" in printed
+    assert "11 of 11 files are built" in printed
     took = pd.read_csv(built / NETWORK / "training.csv")["seconds"].sum()
     assert row(printed, "train") == ["1", "1", hours(took), "0", "0", "0"]
     benchmark = "results/tiny/logs/probe/mnist/fcn3x256.benchmark.tsv"
@@ -123,12 +117,12 @@ def test_what_is_out_of_date_is_told_from_what_follows(checkout):
 def test_touched_files_are_built(checkout):
     for path in [*(checkout / "src").rglob("*.py"), *(checkout / "results").rglob("*.*")]:
         path.touch()
-    assert "10 of 10 files are built" in status(checkout)
+    assert "11 of 11 files are built" in status(checkout)
 
 
 def test_other_options_are_those_of_snakemake(empty):
     printed = status(empty, "--config", "preset=other")
-    assert "0 of 10 files" in printed
+    assert "0 of 11 files" in printed
     options = [*FIGURE, "--configfile", str(ROOT / "tests/tiny.yaml"), "--config", "gpu=3"]
     config = read_config(options)
     assert config["preset"] == "tiny" and config["gpu"] == 3 and config["precision"] == "float32"

@@ -11,11 +11,12 @@ from torch import Tensor
 from layer_robustness.attacks import Gradient, fgsm, mean_gradient, pgd, random_start
 from layer_robustness.checkpoints import TrainedNetwork
 from layer_robustness.errors import InputError
+from layer_robustness.interruption import leave_if_asked
+from layer_robustness.measurement import Measurement
 from layer_robustness.models.build import memory_format
 from layer_robustness.precision import PRECISIONS, arithmetic, computed_in
 from layer_robustness.seeding import generator
 from layer_robustness.stochastic import StochasticClassifier
-from layer_robustness.unfinished import Unfinished
 
 LEVELS = 255  # of pixels; eps and step are given in these
 
@@ -39,7 +40,7 @@ class Settings:
 def adversarial_rows(
     trained: TrainedNetwork, draws: int, replaced: Sequence[int], settings: Settings
 ) -> Iterator[dict]:
-    """Yield a row for each classifier, attack and repetition; see `unfinished` for those so far.
+    """Yield a row for each classifier, attack and repetition; see `measurement` for those so far.
 
     configuration, r, s
         baseline is the network itself; stochastic has r `draws` of each residual block, one of
@@ -76,13 +77,13 @@ def adversarial_rows(
         for attack in ("clean", "fgsm", "pgd", *(["pgd_eot"] if stages else []))
         for repetition in range(settings.repetitions)
     ]
-    unfinished = Unfinished.of(trained, "adversarial", len(cells), cells, draws, asdict(settings))
-    done, kept = unfinished.load()
+    measurement = Measurement.of(trained, "adversarial", len(cells), cells, draws, asdict(settings))
+    done, kept = measurement.load()
     accuracies = kept["accuracies"].tolist() if kept else []
     for number, (stages, attack, repetition) in enumerate(cells, 1):
         if number > done:
             accuracies.append(accuracy(stages, attack, repetition))
-            unfinished.keep(number, {"accuracies": torch.tensor(accuracies, dtype=torch.float64)})
+            measurement.keep(number, {"accuracies": torch.tensor(accuracies, dtype=torch.float64)})
         yield {
             "configuration": "stochastic" if stages else "baseline",
             "r": draws if stages else "",
@@ -124,6 +125,7 @@ class Trial:
         dtype = next(self.classifier.networks[0].parameters()).dtype
         size = self.settings.batch_size
         for batch, expected in zip(images.split(size), labels.split(size), strict=True):
+            leave_if_asked()
             pixels = batch.to(labels.device, dtype) / LEVELS
             pixels = self.attacked(attack, pixels, expected)
             with torch.no_grad():

@@ -16,7 +16,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from layer_robustness.data import Dataset, FolderImages
 from layer_robustness.errors import InputError
-from layer_robustness.interruption import ignore_signals
+from layer_robustness.interruption import deaf_children
 from layer_robustness.seeding import generator
 
 SHORTER_SIDE = 256
@@ -138,9 +138,10 @@ class Decoder(torch_data.Dataset):
             ) from error
 
 
-def start_worker(_: int) -> None:
-    """Go on decoding what the parent still needs when both are asked to leave."""
-    ignore_signals()
+def started(loader: torch_data.DataLoader) -> Iterator[Tensor | InputError]:
+    """Start the processes of a loader; they do not leave before training has saved."""
+    with deaf_children():
+        return iter(loader)
 
 
 def decoded(
@@ -163,9 +164,9 @@ def decoded(
         sampler=batches,
         num_workers=workers,
         pin_memory=pinned,
-        worker_init_fn=start_worker,
     )
-    for batch in loader:
+    # No name for the iterator: a traceback would hold it, and its processes would not be ended.
+    for batch in started(loader):
         if isinstance(batch, InputError):
             raise batch
         yield batch

@@ -1,8 +1,8 @@
 """Leaving in good order when a cluster, or the user, asks for it by a signal.
 
-The first signal raises `Interrupted` wherever the process is: files are whole or not there
-(files.py), so that nothing is lost by it. Inside `deferred` it is only noted, for code that looks
-at `asked` and leaves at a moment of its own choice.
+A signal is only noted. Work that takes long looks at `asked` between its steps, keeps what it has
+and raises `Interrupted`: raised wherever the process happens to be, it would come out of other
+people's code as errors of other kinds.
 """
 
 import os
@@ -16,7 +16,7 @@ EXIT_STATUS = os.EX_TEMPFAIL  # 75 of sysexits.h: not done, try again
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 _asked_by: str | None = None
-_deferring = False
+_at_once = False
 
 
 class Interrupted(BaseException):
@@ -24,26 +24,31 @@ class Interrupted(BaseException):
 
 
 def notice_signals() -> None:
-    """Let the signals raise `Interrupted` from now on, in this process and those it forks."""
+    """Note the signals from now on, in this process and those it forks."""
     for number in SIGNALS:
         signal.signal(number, _notice)
 
 
-def ignore_signals() -> None:
-    """Leave it to the parent, which is asked as well, to stop this process."""
-    for number in SIGNALS:
-        signal.signal(number, signal.SIG_IGN)
+@contextmanager
+def deaf_children() -> Iterator[None]:
+    """Let processes that are forked in this block never hear of the signals: the parent does."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def leave_at_once() -> None:
+    """Let signals raise `Interrupted` after all: for waiting, and for work that keeps nothing."""
+    global _at_once
+    _at_once = True
 
 
 def _notice(number: int, _: object) -> None:
     global _asked_by
-    if not asked():  # once is enough: another one would interrupt the leaving
-        _asked_by = signal.Signals(number).name
-        _leave_if_asked()
-
-
-def _leave_if_asked() -> None:
-    if asked() and not _deferring:
+    again, _asked_by = asked(), signal.Signals(number).name
+    if _at_once and not again:
         leave()
 
 
@@ -57,17 +62,7 @@ def leave() -> None:
     raise Interrupted(_asked_by or "a signal to another process")
 
 
-@contextmanager
-def deferred(deferring: bool = True) -> Iterator[None]:
-    """Note signals in this block; one that has come raises `Interrupted` at the end of it.
-
-    `deferring=False` makes an exception to that for a block inside of such a block.
-    """
-    global _deferring
-    before, _deferring = _deferring, deferring
-    try:
-        _leave_if_asked()
-        yield
-    finally:
-        _deferring = before
-    _leave_if_asked()
+def leave_if_asked() -> None:
+    """Raise `Interrupted` if a signal has come."""
+    if asked():
+        leave()

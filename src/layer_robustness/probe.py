@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from layer_robustness.errors import InputError
+from layer_robustness.interruption import leave_if_asked
 from layer_robustness.models.sequence import UnitSequence, unit_state
 
 State = Mapping[str, Tensor]
@@ -128,6 +129,7 @@ def pass_through(
     Row 0 is the network without a reset. `check` refuses units that write into their input.
     """
     for name, unit in network.units():
+        leave_if_asked()
         before = activation.clone() if check else activation
         if starting := of_first_unit.get(name):
             logits = [

@@ -13,7 +13,7 @@ from torch.distributed import run as torchrun
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-from layer_robustness.interruption import EXIT_STATUS, Interrupted
+from layer_robustness.interruption import EXIT_STATUS, Interrupted, leave_at_once
 
 
 @dataclass(frozen=True)
@@ -62,6 +62,7 @@ def run_as_ranks(module: str, arguments: Sequence[str], count: int) -> None:
     Interrupted
         If torchrun or its processes were asked to leave.
     """
+    leave_at_once()  # torchrun then asks its processes, and waits for them
     try:
         torchrun.main(["--standalone", f"--nproc-per-node={count}", "-m", module, *arguments])
     except SignalException as error:

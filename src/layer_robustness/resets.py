@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 
 from layer_robustness.checkpoints import TrainedNetwork
+from layer_robustness.measurement import Measurement
 from layer_robustness.precision import PRECISIONS, arithmetic, computed_in
 from layer_robustness.probe import Outcome, Reset, fitting_micro_batch, outcomes
-from layer_robustness.unfinished import Unfinished
 
 FULL_MODEL = "fullmodel"
 
@@ -55,7 +55,7 @@ def reset_rows(
 ) -> Iterator[dict]:
     """Yield a row for each group of units and each source.
 
-    What was counted so far is kept (see `unfinished`) after each micro-batch of images: a pass
+    What was counted so far is kept (see `measurement`) after each micro-batch of images: a pass
     shares the final network's activations among all units, so that images are what it is cut by.
 
     error, loss
@@ -112,13 +112,15 @@ def count(
             network, prepare(dataset.test_images[:1]), limits.memory, limits.micro_batch, joined
         )
         cells = [[sorted(reset.units) for reset in resets], limits.draws, micro_batch]
-        unfinished = Unfinished.of(trained, name, len(labels), *cells)
-        done, kept = unfinished.load()
+        measurement = Measurement.of(trained, name, len(labels), *cells)
+        done, kept = measurement.load()
         tally = Tally(**kept) if kept else Tally.of_nothing(len(resets) + 1)
+        if done == len(labels):
+            return tally
         images, labels = dataset.test_images[done:], labels[done:]
         parts = outcomes(network, resets, images, labels, micro_batch, joined, prepare)
         for outcome, expected in zip(parts, labels.split(micro_batch), strict=True):
             tally.add(outcome, expected)
             done += len(expected)
-            unfinished.keep(done, asdict(tally))
+            measurement.keep(done, asdict(tally))
     return tally

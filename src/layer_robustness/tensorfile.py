@@ -6,6 +6,8 @@ each file carries the SHA-256 of its tensors and metadata.
 
 import hashlib
 import json
+import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -38,7 +40,10 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
         try:
             save_file(held, temporary, {"metadata": text})
         except SafetensorError as error:  # of a full disk too, where others raise an OSError
-            raise OSError(str(error)) from error
+            code = re.search(r"os error (\d+)", str(error))
+            if code is None:
+                raise OSError(str(error)) from error
+            raise OSError(int(code[1]), os.strerror(int(code[1]))) from error
     return sha256
 
 

@@ -13,7 +13,7 @@ from layer_robustness.ensemble import Single, Stack, mean_loss
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import Experiment
 from layer_robustness.groups import frozen_units
-from layer_robustness.interruption import asked, deferred, leave
+from layer_robustness.interruption import asked, leave
 from layer_robustness.models.build import build, memory_format
 from layer_robustness.precision import PRECISIONS, arithmetic
 from layer_robustness.progress import Progress
@@ -58,7 +58,6 @@ def train(
         If a signal asked to leave; the state after the last batch is kept.
     """
     with (
-        deferred(),
         arithmetic(recipe.precision, dataset.device),
         Progress(", ".join(map(str, experiments)), states[0].epoch, recipe.epochs) as progress,
     ):

@@ -5,11 +5,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 
 import torch
 
-from layer_robustness.interruption import deferred
+from layer_robustness.interruption import leave_if_asked
+
+LOOK = 0.5  # seconds between looks at whether a signal has come
 
 
 def run_all(task: Callable, items: Iterable, workers: int) -> None:
@@ -25,20 +27,22 @@ def run_all(task: Callable, items: Iterable, workers: int) -> None:
     workers = min(workers, len(items))
     if workers <= 1:
         for item in items:
+            leave_if_asked()
             task(item)
         return
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers, context, start_worker, (task, os.getpid())) as pool:
+        left = {pool.submit(run_one, item) for item in items}
         try:
-            with deferred():  # the workers are forked here, and heed signals in their tasks only
-                futures = [pool.submit(run_one, item) for item in items]
-            for future in futures:
-                future.result()
+            while left:
+                done, left = wait(left, LOOK, FIRST_COMPLETED)
+                for future in done:
+                    future.result()
+                leave_if_asked()
         except BaseException:
-            with deferred():  # the workers have something to save, however often we are asked
-                for worker in multiprocessing.active_children():
-                    worker.terminate()
-                pool.shutdown(cancel_futures=True)
+            for worker in multiprocessing.active_children():
+                worker.terminate()
+            pool.shutdown(cancel_futures=True)
             raise
 
 
@@ -56,5 +60,5 @@ def start_worker(task: Callable, parent: int) -> None:
 
 def run_one(item: object) -> None:
     """Call this worker's task, unless it was asked to leave."""
-    with deferred(False):
-        run_one.task(item)
+    leave_if_asked()
+    run_one.task(item)

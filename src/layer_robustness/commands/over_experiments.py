@@ -8,7 +8,6 @@ from layer_robustness import data, rows
 from layer_robustness.checkpoints import TrainedNetwork, code_digest
 from layer_robustness.devices import choose
 from layer_robustness.experiments import Experiment, parse_experiment
-from layer_robustness.unfinished import file_of
 from layer_robustness.workers import run_all
 
 
@@ -38,7 +37,6 @@ def write_rows(
     def task(experiment: Experiment) -> None:
         trained = TrainedNetwork.load(arguments.results, experiment, dataset)
         rows.write(trained.folder / f"{name}.csv", rows_of(trained))
-        file_of(trained.folder, name).unlink(missing_ok=True)
 
     workers = 1 if device.type == "cuda" else arguments.workers
     run_all(task, [parse_experiment(name) for name in arguments.experiments], workers)

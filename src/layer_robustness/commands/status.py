@@ -10,7 +10,7 @@ import sys
 import time
 
 from layer_robustness.errors import exit_with_one_line
-from layer_robustness.interruption import Interrupted
+from layer_robustness.interruption import Interrupted, leave_at_once
 from layer_robustness.plan import Plan
 from layer_robustness.status.built import read_config, summary
 from layer_robustness.status.jobs import find_jobs
@@ -25,8 +25,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--watch", action="store_true", help="draw it again until all is built")
     arguments, options = parser.parse_known_args()
-    pending = draw(options)
+    leave_at_once()
     with contextlib.suppress(Interrupted):  # Ctrl-C is how a watch ends
+        pending = draw(options)
         while arguments.watch and pending:
             time.sleep(PAUSE)
             pending = draw(options, CLEAR if sys.stdout.isatty() else "\n")

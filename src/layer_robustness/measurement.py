@@ -18,8 +18,12 @@ EVERY = 10  # seconds between two writes; no more than that is lost
 
 
 @dataclass
-class Unfinished:
-    """The numbers so far of one measurement of a trained network, in a file of its own."""
+class Measurement:
+    """The numbers so far of one measurement of a trained network, in a file of its own.
+
+    It stays when all is done: the other measurements of the same job may be stopped, and Snakemake
+    then deletes the results of all of them.
+    """
 
     path: Path
     fingerprint: str
@@ -29,8 +33,8 @@ class Unfinished:
     @classmethod
     def of(
         cls, trained: TrainedNetwork, name: str, total: int, *parameters: object
-    ) -> "Unfinished":
-        """Return that of the measurement which ends as `name`.csv.
+    ) -> "Measurement":
+        """Return the measurement which ends as `name`.csv.
 
         Parameters
         ----------
@@ -43,7 +47,7 @@ class Unfinished:
         depends += [trained.dataset.sha256, trained.dataset.device.type, code_digest()]
         text = json.dumps([*depends, *parameters], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return cls(file_of(trained.folder, name), digest, total)
+        return cls(trained.folder / "resume" / f"{name}.safetensors", digest, total)
 
     def load(self) -> tuple[int, dict[str, Tensor]]:
         """Return the number of steps done and the tensors kept; tell why where there are none."""
@@ -61,8 +65,8 @@ class Unfinished:
         return int(metadata["done"]), tensors
 
     def keep(self, done: int, tensors: dict[str, Tensor]) -> None:
-        """Write the tensors after so many steps, if the last time is some seconds ago."""
-        if time.monotonic() < self.not_before:
+        """Write the tensors after so many steps, if it is the last or some seconds have passed."""
+        if done < self.total and time.monotonic() < self.not_before:
             return
         tensorfile.save(self.path, tensors, {"fingerprint": self.fingerprint, "done": str(done)})
         self.tell(f"{done}/{self.total}")
@@ -71,8 +75,3 @@ class Unfinished:
     def tell(self, what: str) -> None:
         """Say in the log how far it is."""
         print(f"{self.path.parents[1]} {self.path.stem} {what}", file=sys.stderr, flush=True)
-
-
-def file_of(folder: Path, name: str) -> Path:
-    """Where in an experiment's folder the unfinished `name`.csv is kept."""
-    return folder / "resume" / f"{name}.safetensors"
