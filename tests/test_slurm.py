@@ -84,12 +84,13 @@ def waits(job: str) -> bool:
     return slurm_cluster.call("squeue", "-h", "-j", job, "-o", "%T").strip() == "PENDING"
 
 
-def trainer(network: str) -> int:
-    """Process id of the training of a network."""
+def trainer(network: str, folder: Path) -> int:
+    """Process id of the training of a network in a checkout."""
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
             words = path.read_bytes().decode().split("\0")
-            if words[1:3] == ["-m", MODULE] and any(network in word for word in words):
+            here = path.with_name("cwd").resolve() == folder.resolve()
+            if here and words[1:3] == ["-m", MODULE] and any(network in word for word in words):
                 return int(path.parent.name)
     raise ProcessLookupError(network)
 
@@ -127,7 +128,7 @@ def disturbed(cluster, beside, tmp_path_factory) -> Path:
     with started(folder, *CLUSTER) as run:
         # SIGSTOP lets its minute pass before training is at its end; SLURM then wakes it up.
         wait_for(" epoch 10/", logs["mnist/fcn3x256"], run)
-        os.kill(trainer("mnist/fcn3x256"), signal.SIGSTOP)
+        os.kill(trainer("mnist/fcn3x256", folder), signal.SIGSTOP)
         wait_for(" epoch 10/", logs["mnist/fcn5x256"], run)
         slurm_cluster.call("scancel", of_rule("train_mnist_fcn5x256")[0]["JobId"])
         wait_for(" goes on after ", logs["mnist/fcn5x256"], run)
