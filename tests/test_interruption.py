@@ -1,6 +1,7 @@
 """Stopped at any moment, by signals that ask or that kill: nothing is lost or trained twice."""
 
 import contextlib
+import itertools
 import os
 import random
 import re
@@ -103,35 +104,43 @@ def family(tmp_path, few_digits, long_recipe):
     return start
 
 
+def disturbed_runs(tmp_path, start, number, times, everyone=True):
+    """Run to the end again and again, until stopped so many times; each folder, log and count."""
+    stops = 0
+    for run in map(str, itertools.count()):
+        log = tmp_path / f"{run}.log"
+        of_run = stopped_at_random(
+            lambda run=run: start(run), log, number, min(times - stops, 25), 0.4, everyone
+        )
+        yield tmp_path / run, log, of_run
+        stops += of_run
+        if stops >= times:
+            return
+
+
 @pytest.mark.parametrize("everyone", [True, False], ids=["all processes", "the first"])
 @pytest.mark.parametrize("number", ASKING, ids=lambda number: number.name)
 def test_a_family_that_is_asked_to_leave_does_and_goes_on(
     tmp_path, family, number, everyone, survived
 ):
     """Clusters ask all processes, people the first alone."""
-    log = tmp_path / "disturbed.log"
-    stopped = stopped_at_random(lambda: family("disturbed"), log, number, 4, 0.4, everyone)
-    assert stopped == 4
-    told = log.read_text()
-    assert "Traceback" not in told and "starting over" not in told
-    assert told.count(f"stopped by {number.name}: run it again to go on\n") == stopped
-    for epochs in epochs_told(log).values():
-        assert epochs == list(range(1, EPOCHS + 1)), "an epoch was trained twice, or not at all"
-    assert_family_is_the_same(tmp_path / "undisturbed", tmp_path / "disturbed")
-    survived(number.name, "training", "status 75, then the same bytes", stopped)
+    for folder, log, stops in disturbed_runs(tmp_path, family, number, 4, everyone):
+        told = log.read_text()
+        assert "Traceback" not in told and "starting over" not in told
+        assert told.count(f"stopped by {number.name}: run it again to go on\n") == stops
+        for epochs in epochs_told(log).values():
+            assert epochs == list(range(1, EPOCHS + 1)), "an epoch was trained twice, or never"
+        assert_family_is_the_same(tmp_path / "undisturbed", folder)
+        survived(number.name, "training", "status 75, then the same bytes", stops)
 
 
 def test_a_family_killed_at_random_moments_loses_no_epoch(tmp_path, family, survived):
-    kills = 0
-    while kills < KILLS:
-        run = f"killed{kills}"
-        log = tmp_path / f"{run}.log"
-        kills += stopped_at_random(lambda run=run: family(run), log, signal.SIGKILL, 25, 0.4)
+    for folder, log, kills in disturbed_runs(tmp_path, family, signal.SIGKILL, KILLS):
         assert "starting over" not in log.read_text()
         for epochs in epochs_told(log).values():
             assert epochs == sorted(set(epochs)), "an epoch was trained twice"
-        assert_family_is_the_same(tmp_path / "undisturbed", tmp_path / run)
-    survived("kill -9", "training", "the same bytes, no epoch twice", kills)
+        assert_family_is_the_same(tmp_path / "undisturbed", folder)
+        survived("kill -9", "training", "the same bytes, no epoch twice", kills)
 
 
 class Stops:
