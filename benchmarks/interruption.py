@@ -24,7 +24,7 @@ from layer_robustness.sources import digits5k_as_cifar10
 ROUNDS = 5
 NETWORKS = ("cifar10/fcn3x256", "cifar10/vgg16", "cifar10/resnet18", "cifar10/resnet50+bn")
 LAW = "lecun_normal"
-RECIPE = Recipe(99, 128, 0.001, (), 0.2, 0.9, 0.0, (0, 99), LAW, 1, "pad_crop_flip", "float32")
+RECIPE = Recipe(999, 128, 0.001, (), 0.2, 0.9, 0.0, (0, 999), LAW, 1, "pad_crop_flip", "float32")
 
 
 def main() -> None:
