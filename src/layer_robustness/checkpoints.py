@@ -58,7 +58,7 @@ class TrainingFolder:
     def state(self) -> TrainState:
         """Return the state to go on from, or the initial one with its checkpoint written."""
         here = machine(self.dataset.device, self.processes)
-        state = TrainState.load(self.path / "resume" / "state.safetensors", self.fingerprint)
+        state = TrainState.load(self.state_file, self.fingerprint)
         if state is not None and self.has_checkpoints(state.epoch):
             if state.epoch < self.recipe.epochs:
                 self.tell(f"goes on after {state.epoch} epochs and {state.part.batches} batches")
@@ -82,7 +82,7 @@ class TrainingFolder:
         In the middle of an epoch that is the state alone.
         """
         if state.part.batches:
-            state.save(self.path / "resume" / "state.safetensors", self.fingerprint)
+            state.save(self.state_file, self.fingerprint)
             self.tell(f"saved after {state.part.batches} batches of epoch {state.epoch + 1}")
             return
         started = time.monotonic()
@@ -95,7 +95,7 @@ class TrainingFolder:
                 "fingerprint": self.fingerprint,
             }
             tensorfile.save(self.kept(state.epoch), state.weights, metadata)
-        state.save(self.path / "resume" / "state.safetensors", self.fingerprint)
+        state.save(self.state_file, self.fingerprint)
         ended = time.monotonic()
         if (took := ended - started) > LARGE:
             self.not_before = ended + RARELY * took
@@ -103,6 +103,11 @@ class TrainingFolder:
     def tell(self, what: str) -> None:
         """Say in the log what becomes of the experiment."""
         print(f"{self.experiment} {what}", file=sys.stderr, flush=True)
+
+    @property
+    def state_file(self) -> Path:
+        """Where the state to go on from is kept."""
+        return self.path / "resume" / "state.safetensors"
 
     def kept(self, epoch: int) -> Path:
         """Where the checkpoint of an epoch is kept while training goes on."""
@@ -143,7 +148,7 @@ class TrainingFolder:
         jsonfile.save(self.path / "checkpoints.json", manifest)
         # Nothing is left to train: the momentum is not needed, and is half of the file.
         state.momentum = {}
-        state.save(self.path / "resume" / "state.safetensors", self.fingerprint)
+        state.save(self.state_file, self.fingerprint)
 
 
 @cache

@@ -33,9 +33,8 @@ class Ranks:
         """Whether each flag is set in any process, for all of them to do the same."""
         if self.count == 1:
             return list(flags)
-        told = torch.tensor(
-            flags, dtype=torch.uint8
-        )  # on the CPU: a GPU would have to be waited for
+        # On the CPU: a GPU would have to be waited for.
+        told = torch.tensor(flags, dtype=torch.uint8)
         dist.all_reduce(told, dist.ReduceOp.MAX)
         return told.bool().tolist()
 

@@ -73,7 +73,7 @@ def processes(family):
 
 def decodes(step, family):
     """Whether a job trains on files of images: only that is worth several GPUs."""
-    return step == "train" and in_folder(config, family.dataset)
+    return Demand(PLAN, step, family).decodes
 
 
 def demand(step, family):

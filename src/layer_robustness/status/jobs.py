@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from layer_robustness.demand import Task
+from layer_robustness.demand import Demand, Task
 from layer_robustness.plan import Family, Plan
 from layer_robustness.status.built import File
 from layer_robustness.status.measured import Alike, Sample, Training, benchmarked, rates
@@ -25,7 +25,7 @@ class Job:
     @cached_property
     def tasks(self) -> list[Task]:
         """The step of each experiment."""
-        return [Task(self.plan, self.step, experiment) for experiment in self.family.experiments]
+        return Demand(self.plan, self.step, self.family).tasks
 
     @cached_property
     def pending(self) -> list[Task]:
