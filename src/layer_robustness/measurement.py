@@ -12,7 +12,6 @@ from torch import Tensor
 
 from layer_robustness import tensorfile
 from layer_robustness.checkpoints import TrainedNetwork, code_digest
-from layer_robustness.errors import InputError
 
 EVERY = 10  # seconds between two writes; no more than that is lost
 
@@ -51,16 +50,10 @@ class Measurement:
 
     def load(self) -> tuple[int, dict[str, Tensor]]:
         """Return the number of steps done and the tensors kept; tell why where there are none."""
-        if not self.path.exists():
+        found = tensorfile.kept(self.path, self.fingerprint, "done", "another measurement")
+        if found is None:
             return 0, {}
-        try:
-            tensors, metadata = tensorfile.load(self.path)
-        except InputError as error:
-            print(f"starting over: {error}", file=sys.stderr)
-            return 0, {}
-        if metadata.get("fingerprint") != self.fingerprint:
-            print(f"starting over: {self.path} is of another measurement", file=sys.stderr)
-            return 0, {}
+        tensors, metadata = found
         self.tell(f"goes on after {metadata['done']}/{self.total}")
         return int(metadata["done"]), tensors
 

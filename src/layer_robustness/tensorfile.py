@@ -8,6 +8,7 @@ import hashlib
 import json
 import os
 import re
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -64,4 +65,31 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     carried = {key: value for key, value in metadata.items() if key != "sha256"}
     if metadata.get("sha256") != digest(tensors, carried):
         raise InputError(f"{path} does not match its own checksum: {remedy(path)}")
+    return tensors, metadata
+
+
+def kept(
+    path: Path, fingerprint: str, key: str, of: str
+) -> tuple[dict[str, Tensor], dict[str, str]] | None:
+    """Read what work can go on from, or nothing; tell why where it starts over instead.
+
+    Parameters
+    ----------
+    fingerprint
+        Names the work; a file of other work is none.
+    key
+        Of the metadata, which no other file of the same work has.
+    of
+        What a file of other work is of, in words.
+    """
+    if not path.exists():
+        return None
+    try:
+        tensors, metadata = load(path)
+    except InputError as error:
+        print(f"starting over: {error}", file=sys.stderr)
+        return None
+    if key not in metadata or metadata.get("fingerprint") != fingerprint:
+        print(f"starting over: {path} is of {of}", file=sys.stderr)
+        return None
     return tensors, metadata

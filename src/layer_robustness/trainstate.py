@@ -1,14 +1,12 @@
 """All that training needs to go on: weights, momentum, and the history so far."""
 
 import json
-import sys
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from torch import Tensor
 
 from layer_robustness import tensorfile
-from layer_robustness.errors import InputError
 
 
 @dataclass
@@ -61,16 +59,10 @@ class TrainState:
     @classmethod
     def load(cls, path: Path, fingerprint: str) -> "TrainState | None":
         """Read a state of the same recipe, data and code; tell why where it starts over instead."""
-        if not path.exists():
+        found = tensorfile.kept(path, fingerprint, "history", "another recipe, data or code")
+        if found is None:
             return None
-        try:
-            tensors, metadata = tensorfile.load(path)
-        except InputError as error:
-            print(f"starting over: {error}", file=sys.stderr)
-            return None
-        if "history" not in metadata or metadata.get("fingerprint") != fingerprint:
-            print(f"starting over: {path} is of another recipe, data or code", file=sys.stderr)
-            return None
+        tensors, metadata = found
         parts = {"weights": {}, "momentum": {}}
         for name, tensor in tensors.items():
             part, _, name = name.partition(".")
