@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -95,12 +95,24 @@ def trainer(network: str, folder: Path) -> int:
     raise ProcessLookupError(network)
 
 
-def wait_for(words: str, path: Path, run: subprocess.Popen, seconds: float = 180) -> None:
-    """Wait until a file says something."""
-    end = time.monotonic() + seconds
-    while not (path.exists() and words in path.read_text(errors="replace")):
-        assert run.poll() is None, (path.parent, run.returncode)
-        assert time.monotonic() < end, f"{path} does not say {words!r}"
+def log(network: str, folder: Path) -> str:
+    """What the training of a network in a checkout says."""
+    path = folder / f"results/cluster/logs/train/{network}.log"
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def when(actions: dict[tuple[str, str], Callable], folder: Path, run: subprocess.Popen) -> None:
+    """Do for each network and words what is to be done once its log has them, in any order.
+
+    Which of two jobs that wait for the same GPU gets it first is SLURM's to say.
+    """
+    end = time.monotonic() + 600
+    while actions:
+        due = [(network, words) for network, words in actions if words in log(network, folder)]
+        for key in due:
+            actions.pop(key)()
+        said = (folder / "said").read_text()
+        assert run.poll() is None and time.monotonic() < end, f"waited for {list(actions)}\n{said}"
         time.sleep(0.1)
 
 
@@ -124,16 +136,20 @@ def beside(tmp_path_factory) -> Iterator[tuple[Path, subprocess.Popen]]:
 def disturbed(cluster, beside, tmp_path_factory) -> Path:
     """Built on a cluster: one training killed, then preempted, and one that had no time left."""
     folder = checkout(tmp_path_factory.mktemp("cluster") / "checkout")
-    logs = {network: folder / f"results/cluster/logs/train/{network}.log" for network in NETWORKS}
+    late, killed = NETWORKS
+
+    def jobs() -> list[str]:
+        return [job["JobId"] for job in of_rule("train_mnist_fcn5x256")]
+
+    actions = {
+        # Its minute passes before training is at its end; SLURM then wakes it up.
+        (late, " epoch 10/"): lambda: os.kill(trainer(late, folder), signal.SIGSTOP),
+        (killed, " epoch 10/"): lambda: slurm_cluster.call("scancel", jobs()[0]),
+        (killed, " goes on after "): lambda: preempt(jobs()[1]),
+    }
     with started(folder, *CLUSTER) as run:
-        # SIGSTOP lets its minute pass before training is at its end; SLURM then wakes it up.
-        wait_for(" epoch 10/", logs["mnist/fcn3x256"], run)
-        os.kill(trainer("mnist/fcn3x256", folder), signal.SIGSTOP)
-        wait_for(" epoch 10/", logs["mnist/fcn5x256"], run)
-        slurm_cluster.call("scancel", of_rule("train_mnist_fcn5x256")[0]["JobId"])
-        wait_for(" goes on after ", logs["mnist/fcn5x256"], run)
-        preempt(of_rule("train_mnist_fcn5x256")[1]["JobId"])
-        assert run.wait(600) == 0, (folder / "said").read_text()
+        when(actions, folder, run)
+        assert run.wait(900) == 0, (folder / "said").read_text()
     return folder
 
 
