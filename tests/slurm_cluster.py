@@ -18,6 +18,8 @@ FOLDER = Path("/etc/slurm")  # the only place that job steps look in
 MARK = "# of the tests of layer-robustness\n"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
 KILL_WAIT = 10  # seconds between SIGTERM and SIGKILL
+# The daemons lie where not every PATH leads.
+ENVIRONMENT = os.environ | {"PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
 
 # The node pretends to have the cores and the memory that a cluster's have. Jobs of the partition
 # `urgent` push those of `main` off it.
@@ -81,7 +83,8 @@ def running() -> Iterator[Path]:
 
 def refuse() -> None:
     """Raise where a cluster cannot be started, or would be in the way of another one."""
-    if missing := [name for name in PROGRAMS if shutil.which(name) is None]:
+    path = ENVIRONMENT["PATH"]
+    if missing := [name for name in PROGRAMS if shutil.which(name, path=path) is None]:
         raise Unavailable(f"{missing[0]} is not installed (apt-get install slurm-wlm munge)")
     if os.geteuid() != 0:
         raise Unavailable("only root can start a cluster")
@@ -162,7 +165,7 @@ def alive(process: int) -> bool:
 
 def call(*command: str) -> str:
     """Run one of SLURM's programs; what it printed."""
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    ended = subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True, timeout=60)
     if ended.returncode:
         raise RuntimeError(f"{' '.join(command)}: {ended.stderr}")
     return ended.stdout
