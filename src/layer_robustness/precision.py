@@ -29,6 +29,9 @@ def arithmetic(name: str, device: torch.device) -> Iterator[None]:
     """Compute in this precision inside the block.
 
     float32 means float32: PyTorch's own default lets convolutions on a GPU round to tf32.
+
+    Leave the block before weights change. Autocast keeps a rounded copy of each weight until its
+    outermost block ends, and would compute with that copy from then on.
     """
     precision = PRECISIONS[name]
     torch.backends.cuda.matmul.allow_tf32 = precision.tf32

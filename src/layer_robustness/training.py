@@ -3,6 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -57,10 +58,8 @@ def train(
     Interrupted
         If a signal asked to leave; the state after the last batch is kept.
     """
-    with (
-        arithmetic(recipe.precision, dataset.device),
-        Progress(", ".join(map(str, experiments)), states[0].epoch, recipe.epochs) as progress,
-    ):
+    name = ", ".join(map(str, experiments))
+    with Progress(name, states[0].epoch, recipe.epochs) as progress:
         training = Training(experiments, states, recipe, dataset, keep, ranks)
         for epoch in range(states[0].epoch + 1, recipe.epochs + 1):
             progress.epoch(epoch, *training.epoch(epoch))
@@ -81,6 +80,7 @@ class Training:
         self.experiments, self.states, self.keep = experiments, states, keep
         self.recipe, self.dataset, self.ranks = recipe, dataset, ranks
         self.dtype = PRECISIONS[recipe.precision].weights
+        self.arithmetic = partial(arithmetic, recipe.precision, dataset.device)
         self.ensemble = assemble(experiments, states, recipe, dataset, ranks)
         self.optimizer = torch.optim.SGD(
             self.ensemble.trained.values(),
@@ -136,8 +136,9 @@ class Training:
             ranks.count,
             self.batches,
         ):
-            logits = self.ensemble(self.dataset.normalize(images, self.dtype))
-            losses = mean_loss(logits, labels, size)
+            with self.arithmetic():
+                logits = self.ensemble(self.dataset.normalize(images, self.dtype))
+                losses = mean_loss(logits, labels, size)
             self.optimizer.zero_grad()
             # Gradients are averaged over the ranks, of which each has but its part of the sum.
             (losses.sum() * ranks.count).backward()
@@ -155,7 +156,8 @@ class Training:
         self.ensemble.train(False)
         for images, labels in self.test_parts():
             inputs = dataset.normalize(images.to(dataset.device), self.dtype)
-            logits = self.ensemble(inputs.expand(members, *inputs.shape))
+            with self.arithmetic():
+                logits = self.ensemble(inputs.expand(members, *inputs.shape))
             wrong += (logits.argmax(-1) != labels.to(dataset.device)).sum(1)
             self.pause()
         return (self.ranks.sum(wrong).double() / len(dataset.test_labels)).tolist()
