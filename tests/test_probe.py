@@ -1,5 +1,6 @@
 """The engine against its definition: a plain loop of full passes, with equal predictions."""
 
+import math
 from collections import OrderedDict
 from copy import deepcopy
 
@@ -163,6 +164,16 @@ def test_a_unit_that_writes_into_its_input_is_refused(few_digits):
     images = few_digits.normalize(few_digits.test_images)
     with pytest.raises(InputError, match="unit layer2 changes its input in place"):
         probe(network, [], images, few_digits.test_labels, MICRO_BATCH)
+
+
+@pytest.mark.parametrize("image", [0, MICRO_BATCH + 3], ids=["first", "later"])
+def test_activations_that_are_not_a_number_are_said_to_be(few_digits, image):
+    """An infinite pixel makes inf - inf in some unit; only the first micro-batch knows in which."""
+    images = few_digits.normalize(few_digits.test_images)
+    images[image, 0, 14] = math.inf
+    unit = "layer1" if image == 0 else "layer4"
+    with pytest.raises(InputError, match=f"unit {unit} puts out NaN"):
+        probe(small_fcn(), [], images, few_digits.test_labels, MICRO_BATCH)
 
 
 def test_the_micro_batch_stays_inside_the_budget():

@@ -76,7 +76,8 @@ def probe(
     Raises
     ------
     InputError
-        If a reset does not fit the network, or a unit writes into its input.
+        If a reset does not fit the network, or a unit of the final network writes into its input or
+        puts out NaN.
     """
     parts = list(outcomes(network, resets, images, labels, micro_batch, joined, prepare))
     return Outcome(
@@ -126,7 +127,8 @@ def pass_through(
 ) -> Iterator[tuple[list[int], Tensor]]:
     """Yield rows and their logits, one after the other, of the resets that begin at each unit.
 
-    Row 0 is the network without a reset. `check` refuses units that write into their input.
+    Row 0 is the network without a reset. `check` looks at each unit, as is worth it once: whether
+    it writes into its input, and whether it is the first to put out NaN.
     """
     for name, unit in network.units():
         leave_if_asked()
@@ -140,6 +142,11 @@ def pass_through(
         output = unit(activation)
         if check and not torch.equal(before, activation):
             raise InputError(f"unit {name} changes its input in place: set inplace=False in it")
+        if (check or name == network.unit_names[-1]) and output.isnan().any():
+            raise InputError(
+                f"unit {name} puts out NaN for some images, so that nothing can be predicted: train "
+                "the network again, with a lower learning_rate or in float32"
+            )
         activation = output
     yield [0], activation
 
