@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import shutil
 import subprocess
@@ -13,7 +14,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from conftest import ROOT
+from conftest import ROOT, read_csv
 from layer_robustness import checkpoints, data, tensorfile
 from layer_robustness.checkpoints import TrainedNetwork, TrainingFolder
 from layer_robustness.commands.train import train_alone
@@ -102,6 +103,41 @@ def test_a_network_does_not_depend_on_its_company(tmp_path, recipe, few_digits):
     assert weights(alone) == weights(family)
 
 
+def test_a_network_that_diverges_is_a_result_and_the_others_go_on(tmp_path, recipe, few_digits):
+    """Steps of -999 times each weight leave the range of a float after some batches."""
+    data.save(few_digits, tmp_path / "digits.safetensors")
+    dataset = data.load(tmp_path / "digits.safetensors")
+    diverging = replace(recipe, learning_rate=1000.0, weight_decay=1.0)
+    recipes = {"mnist/fcn3x32+wd": diverging, str(NETWORK): recipe}
+
+    def run() -> str:
+        values = {name: {"seeds": [0, 1], **asdict(each)} for name, each in recipes.items()}
+        command = train_command(tmp_path, tmp_path / "results", recipe, [])
+        command += ["--recipes", json.dumps(values)]
+        ended = subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True, text=True)
+        return ended.stderr
+
+    told = run()
+    assert told.count("did not train: its loss is nan in epoch 1; lower learning_rate") == 2
+    folder = tmp_path / "results/mnist/fcn3x32+wd/seed0"
+    manifest = json.loads((folder / "checkpoints.json").read_text())
+    assert manifest["did_not_train"] == {"epoch": 1, "loss": "nan"}
+    assert set(weights(folder)) == {f"epoch{epoch}.safetensors" for epoch in (0, 1, 2, 4)}
+    assert tensorfile.load(folder / "checkpoints/epoch0.safetensors")[0]
+    assert not tensorfile.load(folder / "checkpoints/epoch1.safetensors")[0]
+    alone = folder_of(tmp_path / "alone", recipe, dataset)
+    train_alone(alone)
+    beside = tmp_path / "results" / str(alone.experiment)
+    histories = [read_csv(path / "training.csv") for path in (alone.path, beside)]
+    assert histories[0].drop(columns="seconds").equals(histories[1].drop(columns="seconds"))
+    assert "epoch 1/4" not in run(), "it was trained again"
+    experiment = parse_network("mnist/fcn3x32+wd").seed(0)
+    trained = TrainedNetwork.load(tmp_path / "results", experiment, dataset)
+    rows = list(reset_rows(trained, {"layer1": ("layer1",)}, LIMITS, "probe"))
+    assert [row["source"] for row in rows] == ["rerand", "0", "1", "2", "4"]
+    assert all(math.isnan(row[name]) for row in rows for name in ("error", "loss", "agreement"))
+
+
 def test_a_finished_network_is_taken_over_and_a_changed_one_is_not(tmp_path, recipe, few_digits):
     folder = folder_of(tmp_path, recipe, few_digits)
     train_alone(folder)
@@ -132,7 +168,7 @@ def test_a_large_state_is_written_rarely_but_with_every_checkpoint(
     state = folder.state()
     for _ in range(60):
         clock[0] += 1
-        state.record(test_error=0.5)
+        state.record(train_loss=0.5)
         folder.keep(state)
     assert written == [0, 20, 30, 50, 60]
 

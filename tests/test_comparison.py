@@ -1,6 +1,7 @@
 """Our values stand beside the paper's, each once, and agreement is what it says."""
 
 import json
+import math
 import subprocess
 import sys
 from dataclasses import asdict
@@ -201,6 +202,19 @@ def test_a_network_that_did_not_learn_agrees_with_nothing(tmp_path):
     write_fcn(tmp_path, reset_to_0(0.9, 0.9, 0.9, 0.9), full=0.88)
     summary = panel_1a(tmp_path)
     assert summary[AGREEMENTS].isna().all(axis=None) and summary["critical_ours"].isna().all()
+
+
+def test_a_network_that_did_not_train_is_beside_the_papers_with_nothing(tmp_path):
+    write_fcn(tmp_path, {}, full=math.nan)
+    rows = compare([FIGURES["figure1"]], tmp_path, fcn_setups(), VALUES).query("target == '1a'")
+    assert len(rows) == 20 and rows["paper"].notna().all() and rows["ours"].isna().all()
+    assert set(rows["seeds"]) == {0}
+    summary = summarize(rows, CHANCES)
+    assert summary[[*AGREEMENTS, "spearman", "critical_ours"]].isna().all(axis=None)
+    drawing = pictures.draw(FIGURES["figure1"], rows)
+    assert [len(axes.collections) for axes in drawing.axes[:3]] == [1, 0, 0]
+    assert {axes.texts[0].get_text() for axes in drawing.axes[1:3]} == {"did not train"}
+    plt.close(drawing)
 
 
 def test_joint_panels_have_two_groups_to_compare(tmp_path):

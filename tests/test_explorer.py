@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
@@ -16,7 +17,7 @@ from browser import DESKTOP, PHONE, colours, needs_chromium
 from conftest import ROOT, write_csv
 from layer_robustness import paper
 from layer_robustness.comparison.values import compare
-from layer_robustness.explorer.panels import HEATMAPS
+from layer_robustness.explorer.panels import CELL, HEATMAPS, panels
 from layer_robustness.figures.collect import collect
 from layer_robustness.setups import Setup
 from steps import ended
@@ -153,6 +154,18 @@ def test_every_cell_is_the_csvs_cell(made):
         assert rows["difference"].to_numpy(float) == pytest.approx(apart.to_numpy())
         own = made.ours[made.ours["figure"] == name]
         assert sorted(cells["std"].dropna()) == pytest.approx(sorted(own["std"]))
+
+
+def test_a_network_that_did_not_train_has_the_papers_cells_alone(made, tmp_path):
+    figures = Path(shutil.copytree(made.folder / "figures", tmp_path / "figures"))
+    for name, columns in {"figure11": ["value"], "comparison": ["ours", "difference"]}.items():
+        frame = pd.read_csv(figures / f"{name}.csv", dtype=LABELS)
+        frame.loc[frame[frame.columns[0]] == "11a", columns] = math.nan
+        frame.to_csv(figures / f"{name}.csv", index=False)
+    (panel,) = (panel for panel in panels(figures, PAPER) if panel["name"] == "11a")
+    assert panel["absent"] == "did not train"
+    cells = pd.DataFrame(panel["cells"], columns=CELL)
+    assert cells["ours"].isna().all() and cells["paper"].notna().sum() == 17 * 5
 
 
 def test_curves_are_means_over_seeds(made):

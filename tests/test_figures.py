@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import math
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -14,7 +15,7 @@ from matplotlib.container import BarContainer
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 
-from conftest import ROOT, write_csv
+from conftest import ROOT, read_csv, write_csv
 from layer_robustness import jsonfile
 from layer_robustness.experiments import parse_network
 from layer_robustness.figures import bars, blocks, heatmap, lines, style
@@ -364,6 +365,29 @@ def test_a_figure_may_have_panels_that_were_not_run(tmp_path):
     drawing = lines.draw(figure, frame)
     assert [len(axes.texts) for axes in drawing.axes] == [0, 0, 0, 1, 1, 1]
     assert [len(row.legends) for row in drawing.subfigs] == [1, 0]
+    plt.close(drawing)
+
+
+@pytest.mark.parametrize("name", ["figure2", "figure3", "figure18"])
+def test_seeds_that_did_not_train_are_left_out_and_said_to_be(name, tmp_path):
+    """One of the two seeds of the first network, and both of the second."""
+    figure = FIGURES[name]
+    seeds = write_results(tmp_path, figure)
+    first, second, *_ = figure.networks
+    for experiment in (first.seed(0), second.seed(0), second.seed(1)):
+        for path in (tmp_path / str(experiment)).iterdir():
+            write_csv(path, read_csv(path).assign(**dict.fromkeys(NAMES, math.nan)))
+    frame = collect(figure, tmp_path, seeds)
+    value = "reinit_error_mean" if figure.kind == "bars" else "value"
+    assert {1, 2} <= set(frame["did_not_train"])
+    assert (frame["did_not_train"] + frame["seeds"] == 2).all()
+    assert (frame[value].isna() == (frame["seeds"] == 0)).all()
+    drawing = KINDS[figure.kind].draw(figure, frame)
+    said = [text for axes in drawing.axes for text in [axes.get_title(), *names_of(axes.texts)]]
+    partly = [text for text in said if "1 of 2 seeds did not train" in text]
+    wholly = {"figure2": " 2 of 2 seeds did not train"}.get(name, "did not train")
+    of_network = 3 if name == "figure18" else 1
+    assert len(partly) == said.count(wholly) == of_network
     plt.close(drawing)
 
 

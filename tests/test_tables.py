@@ -1,13 +1,14 @@
 """The tables' numbers are the results', and what is read is what the CSV says."""
 
 import json
+import math
 import subprocess
 import sys
 
 import pandas as pd
 import pytest
 
-from conftest import ROOT, write_csv
+from conftest import ROOT, read_csv, write_csv
 from layer_robustness.commands.table import write
 from layer_robustness.experiments import parse_network
 from layer_robustness.groups import members
@@ -56,7 +57,7 @@ def test_rows_and_columns_are_the_papers(name, tmp_path):
     frame = errors.collect(TABLES[name], tmp_path, {})
     by = ["dataset", "architecture"]
     assert frame[by].equals(paper[by])
-    without = [c for c in frame if c in paper or not c.endswith("_std")]
+    without = [c for c in frame if c in paper or not c.endswith(("_std", "_did_not_train"))]
     assert without == list(paper)
     assert frame.drop(columns=by).isna().all(axis=None)
     assert (ROOT / f"workflow/report/{name}.rst").read_text().strip()
@@ -121,6 +122,29 @@ def test_table3_is_printed_as_precisely_as_in_the_paper(tmp_path):
     seeds = write_training(tmp_path, "cifar10/resnet18", 0.1036)
     table = TABLES["table3"]
     assert errors.layout(table, errors.collect(table, tmp_path, seeds)).loc[0, "plain"] == "10.4"
+
+
+def test_seeds_that_did_not_train_are_left_out_and_said_to_be(tmp_path):
+    seeds = write_training(tmp_path, "cifar10/vgg16", 0.08, math.nan, 0.10)
+    seeds |= write_training(tmp_path, "cifar10/vgg16+wd", math.nan)
+    frame = errors.collect(TABLES["table3"], tmp_path, seeds)
+    row = frame.set_index(["dataset", "architecture"]).loc[("cifar10", "vgg16")]
+    assert row["plain"] == pytest.approx(9) and pd.isna(row["wd"])
+    assert row[["plain_did_not_train", "wd_did_not_train"]].tolist() == [1, 1]
+    shown = errors.layout(TABLES["table3"], frame).set_index("network").loc["VGG16"]
+    assert shown["plain"] == "9.0 ± 1.4 (1 did not train)"
+    assert shown[["+wd", "+bn"]].tolist() == ["did not train", "not run"]
+
+
+def test_blocks_of_seeds_that_did_not_train_are_left_out(tmp_path):
+    seeds = write_training(tmp_path, "cifar10/resnet50", 0.08, math.nan)
+    write_probe(tmp_path, "cifar10/resnet50", [0.10, 0.14] * 6, [math.nan] * 12)
+    table = TABLES["table1"]
+    shown = errors.layout(table, errors.collect(table, tmp_path, seeds))
+    assert shown.iloc[0].tolist()[2:4] == [
+        "8.00 (1 did not train)",
+        "12.00 ± 2.00 (1 did not train)",
+    ]
 
 
 def test_markdown_has_every_cell_in_its_place(table1):
@@ -207,7 +231,11 @@ def test_table2_has_the_papers_rows_and_columns_and_one_attack_more(tmp_path):
     frame = adversarial.collect(TABLES["table2"], tmp_path, {})
     by = ["architecture", "configuration", "r", "s"]
     assert frame[by].equals(paper[by])
-    assert list(frame) == [*paper, "pgd_eot_mean", "pgd_eot_std"]
+    assert [c for c in frame if not c.endswith("_did_not_train")] == [
+        *paper,
+        "pgd_eot_mean",
+        "pgd_eot_std",
+    ]
     assert frame.drop(columns=by).isna().all(axis=None)
     assert set(adversarial.layout(TABLES["table2"], frame)["PGD"]) == {"not run"}
     needed = {f"cifar10/resnet4^{stages}" for stages in (2, 4)}
@@ -240,6 +268,16 @@ def test_table2_is_a_mean_over_seeds(tmp_path):
     deviations = [0.2, pd.Series([0, -0.2, 0.5]).std()]
     assert frame.loc[0, "clean_mean"] == pytest.approx((20 + 20.1) / 2)
     assert frame.loc[0, "clean_std"] == pytest.approx(sum(deviations) / 2)
+
+
+def test_table2_says_which_networks_did_not_train(tmp_path):
+    seeds = write_adversarial(tmp_path)
+    path = tmp_path / "cifar10/resnet4^2/seed0/adversarial.csv"
+    write_csv(path, read_csv(path).assign(accuracy=math.nan))
+    table = TABLES["table2"]
+    shown = adversarial.layout(table, adversarial.collect(table, tmp_path, seeds))
+    assert set(shown.loc[:2, "no attack":].to_numpy().flat) == {"did not train"}
+    assert shown.loc[6, "no attack"] == "44.00 ± 0.20"
 
 
 def test_table2_is_written_like_the_others(tmp_path):

@@ -1,4 +1,5 @@
 import json
+import math
 import os
 import subprocess
 import sys
@@ -10,7 +11,6 @@ from torch import nn
 
 from conftest import ROOT
 from layer_robustness import data, tensorfile
-from layer_robustness.errors import InputError
 from layer_robustness.experiments import parse_network
 from layer_robustness.groups import frozen_units
 from layer_robustness.models.build import draw
@@ -140,9 +140,27 @@ def test_a_stack_goes_on_from_its_members_states(few_digits, recipe):
         torch.testing.assert_close(again.weights, state.weights, rtol=1e-10, atol=1e-12)
 
 
-def test_a_training_that_diverges_says_so(few_digits, recipe):
-    with pytest.raises(InputError, match=r"mnist/fcn3x32/seed0 diverged: .* lower learning_rate"):
-        trained([NETWORK.seed(0)], replace(recipe, learning_rate=1000.0), few_digits)
+def test_a_network_that_diverges_is_trained_no_further(few_digits, recipe):
+    _, (state,) = trained([NETWORK.seed(0)], replace(recipe, learning_rate=1000.0), few_digits)
+    *before, last = state.history
+    assert state.diverged and state.epoch < recipe.epochs
+    assert all(math.isfinite(row["train_loss"]) for row in before)
+    assert not math.isfinite(last["train_loss"])
+    assert math.isnan(last["train_error"]) and math.isnan(last["test_error"])
+
+
+def test_a_stack_goes_on_without_the_member_that_diverges(few_digits, recipe):
+    recipe = replace(recipe, precision="float64")
+    experiments = [NETWORK.seed(seed) for seed in range(3)]
+    states = [start(experiment, recipe, few_digits) for experiment in experiments]
+    states[1].weights = {name: 1e200 * tensor for name, tensor in states[1].weights.items()}
+    kept = []
+    train(experiments, states, recipe, few_digits, lambda experiment, _: kept.append(experiment))
+    assert [state.diverged for state in states] == [False, True, False]
+    assert [kept.count(experiment) for experiment in experiments] == [4, 1, 4]
+    for number in (0, 2):
+        _, (alone,) = trained([experiments[number]], recipe, few_digits)
+        torch.testing.assert_close(states[number].weights, alone.weights, rtol=1e-9, atol=1e-12)
 
 
 @pytest.fixture

@@ -320,6 +320,21 @@ def test_another_rate_for_one_network_retrains_that_one(checkout):
     assert manifest["recipe"]["learning_rate"] == 0.02
 
 
+def test_a_network_that_diverges_is_shown_as_such_and_spoils_nothing_else(checkout):
+    config = yaml.safe_load((checkout / "tests/tiny.yaml").read_text())
+    config["training"]["cifar10/vgg16+wd"] = {"learning_rate": 1000, "weight_decay": 1}
+    (checkout / "tests/tiny.yaml").write_text(yaml.safe_dump(config))
+    before = pd.read_csv(checkout / "paper_figures/figure11.csv").query("figure == '11a'")
+    ran = jobs(snakemake(checkout))
+    assert ran == {"train_cifar10_vgg16_wd", "probe_cifar10_vgg16_wd", "figure11"}
+    after = pd.read_csv(checkout / "paper_figures/figure11.csv")
+    assert after.query("figure == '11a'").equals(before)
+    diverged = after.query("figure == '11b'")
+    assert diverged["value"].isna().all() and set(diverged["did_not_train"]) == {1}
+    history = pd.read_csv(checkout / "results/tiny/cifar10/vgg16+wd/seed0/training.csv")
+    assert history["test_error"].isna().tolist() == [True]
+
+
 def test_another_device_or_core_count_does_not_retrain(checkout):
     config = yaml.safe_load((checkout / "tests/tiny.yaml").read_text())
     (checkout / "tests/tiny.yaml").write_text(yaml.safe_dump(config | {"device": "auto"}))

@@ -1,5 +1,6 @@
 """From a trained network to the rows of Table 2: accuracies of its stochastic classifiers."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -50,7 +51,8 @@ def adversarial_rows(
         on `images` test examples, which are the same for all. The baseline, in which nothing is
         random, has no pgd_eot.
     accuracy
-        Fraction of the images that are classified correctly, computed in `precision`.
+        Fraction of the images that are classified correctly, computed in `precision`; NaN for a
+        network that diverged.
     """
     dataset, precision = trained.dataset, trained.recipe.precision
     placed = {
@@ -64,6 +66,8 @@ def adversarial_rows(
     everything = dataset.test_images, dataset.test_labels
 
     def accuracy(stages: int, attack: str, repetition: int) -> float:
+        if trained.diverged:
+            return math.nan
         classifier = StochasticClassifier(network, fresh, stages, dataset.mean, dataset.std)
         random = generator(trained.experiment, "adversarial", stages, attack, repetition)
         images, labels = everything if attack == "clean" else attacked

@@ -37,6 +37,9 @@ from layer_robustness.trainstate import TrainState
 RARELY = 20
 LARGE = 0.1  # seconds that it takes to write
 
+# What a unit is reset to: `rerand` or an epoch, and the number of the draw.
+Source = tuple[str, int]
+
 
 @dataclass
 class TrainingFolder:
@@ -59,8 +62,8 @@ class TrainingFolder:
         """Return the state to go on from, or the initial one with its checkpoint written."""
         here = machine(self.dataset.device, self.processes)
         state = TrainState.load(self.state_file, self.fingerprint)
-        if state is not None and self.has_checkpoints(state.epoch):
-            if state.epoch < self.recipe.epochs:
+        if state is not None and self.has_checkpoints(state):
+            if not self.ended(state):
                 self.tell(f"goes on after {state.epoch} epochs and {state.part.batches} batches")
                 if here not in state.machines:
                     state.machines.append(here)
@@ -79,22 +82,31 @@ class TrainingFolder:
     def keep(self, state: TrainState) -> None:
         """Write what the state's epoch asks for, the checkpoint first: it can't be missed.
 
-        In the middle of an epoch that is the state alone.
+        In the middle of an epoch that is the state alone. Of a network that diverged, the
+        checkpoints that it did not reach hold no weights.
         """
         if state.part.batches:
             state.save(self.state_file, self.fingerprint)
             self.tell(f"saved after {state.part.batches} batches of epoch {state.epoch + 1}")
             return
         started = time.monotonic()
-        if started < self.not_before and state.epoch not in self.recipe.checkpoints:
+        due = [epoch for epoch in self.recipe.checkpoints if epoch == state.epoch]
+        if state.diverged:
+            due = [epoch for epoch in self.recipe.checkpoints if epoch >= state.epoch]
+            self.tell(
+                f"did not train: its loss is {state.history[-1]['train_loss']} in epoch "
+                f"{state.epoch}; lower learning_rate or choose another initial_law"
+            )
+        elif started < self.not_before and not due:
             return
-        if state.epoch in self.recipe.checkpoints:
+        for epoch in due:
             metadata = {
                 "experiment": str(self.experiment),
-                "epoch": str(state.epoch),
+                "epoch": str(epoch),
                 "fingerprint": self.fingerprint,
             }
-            tensorfile.save(self.kept(state.epoch), state.weights, metadata)
+            weights = {} if state.diverged else state.weights
+            tensorfile.save(self.kept(epoch), weights, metadata)
         state.save(self.state_file, self.fingerprint)
         ended = time.monotonic()
         if (took := ended - started) > LARGE:
@@ -113,9 +125,14 @@ class TrainingFolder:
         """Where the checkpoint of an epoch is kept while training goes on."""
         return self.path / "resume" / f"epoch{epoch}.safetensors"
 
-    def has_checkpoints(self, until: int) -> bool:
-        """Whether all checkpoints up to an epoch are there, whole, and of this training."""
-        for epoch in (epoch for epoch in self.recipe.checkpoints if epoch <= until):
+    def ended(self, state: TrainState) -> bool:
+        """Whether nothing is left to train."""
+        return state.diverged or state.epoch == self.recipe.epochs
+
+    def has_checkpoints(self, state: TrainState) -> bool:
+        """Whether all checkpoints up to a state are there, whole, and of this training."""
+        last = self.recipe.epochs if self.ended(state) else state.epoch
+        for epoch in (epoch for epoch in self.recipe.checkpoints if epoch <= last):
             try:
                 _, metadata = tensorfile.load(self.kept(epoch))
             except InputError as error:
@@ -131,7 +148,10 @@ class TrainingFolder:
         return True
 
     def publish(self, state: TrainState) -> None:
-        """Write the outputs of a finished training."""
+        """Write the outputs of a finished training.
+
+        The manifest's `did_not_train` has the epoch and the loss of a network that diverged.
+        """
         checksums = {}
         for epoch in self.recipe.checkpoints:
             name = f"epoch{epoch}.safetensors"
@@ -143,8 +163,12 @@ class TrainingFolder:
             "recipe": asdict(self.recipe),
             "data": {"source": self.dataset.source, "sha256": self.dataset.sha256},
             "machines": state.machines,
+            "did_not_train": None,
             "checkpoints": checksums,
         }
+        if state.diverged:
+            loss = str(state.history[-1]["train_loss"])
+            manifest["did_not_train"] = {"epoch": state.epoch, "loss": loss}
         jsonfile.save(self.path / "checkpoints.json", manifest)
         # Nothing is left to train: the momentum is not needed, and is half of the file.
         state.momentum = {}
@@ -204,7 +228,10 @@ def load_checkpoint(path: Path, network: UnitSequence, sha256: str) -> dict[str,
 
 @dataclass
 class TrainedNetwork:
-    """A finished experiment: its final network and where its checkpoints lie."""
+    """A finished experiment: its final network and where its checkpoints lie.
+
+    One that diverged has no final network: whatever is measured of it is NaN.
+    """
 
     folder: Path
     experiment: Experiment
@@ -212,6 +239,7 @@ class TrainedNetwork:
     dataset: Dataset
     network: UnitSequence
     checksums: Mapping[str, str]
+    diverged: bool
 
     @classmethod
     def load(cls, results: Path, experiment: Experiment, dataset: Dataset) -> "TrainedNetwork":
@@ -239,8 +267,10 @@ class TrainedNetwork:
             PRECISIONS[recipe.precision].weights,
             memory_format=memory_format(experiment.network, dataset.image_shape),
         )
-        trained = cls(folder, experiment, recipe, dataset, network, manifest["checkpoints"])
-        network.load_state_dict(trained.checkpoint(recipe.epochs))
+        checksums, diverged = manifest["checkpoints"], manifest["did_not_train"] is not None
+        trained = cls(folder, experiment, recipe, dataset, network, checksums, diverged)
+        if not diverged:
+            network.load_state_dict(trained.checkpoint(recipe.epochs))
         return trained
 
     def checkpoint(self, epoch: int) -> Mapping[str, Tensor]:
@@ -264,8 +294,11 @@ class TrainedNetwork:
         """Return the weights of a fresh network."""
         return self.fresh(number).state_dict()
 
-    def sources(self, draws: int) -> dict[tuple[str, int], Mapping[str, Tensor]]:
-        """Everything that a unit can be reset to, by (`rerand` or epoch, number of the draw)."""
-        fresh = {("rerand", number): self.rerand(number) for number in range(draws)}
-        kept = {(str(epoch), 0): self.checkpoint(epoch) for epoch in self.recipe.checkpoints}
-        return fresh | kept
+    def sources(self, draws: int) -> list[Source]:
+        """Name everything that a unit can be reset to."""
+        fresh = [("rerand", number) for number in range(draws)]
+        return [*fresh, *((str(epoch), 0) for epoch in self.recipe.checkpoints)]
+
+    def state(self, source: str, draw: int) -> Mapping[str, Tensor]:
+        """Return the weights of a source."""
+        return self.rerand(draw) if source == "rerand" else self.checkpoint(int(source))

@@ -15,11 +15,15 @@ quantity           value                               in the paper
 That the panels plot the first two is inferred from their values (resources/paper/README.md).
 """
 
+import math
 from collections.abc import Mapping
 
 from torch import Tensor
 
 from layer_robustness.models.sequence import unit_state
+
+# Of a network that diverged.
+UNMEASURED = dict.fromkeys(("dist_l2", "dist_linf", "dist_l2_stated", "dist_linf_stated"), math.nan)
 
 
 def distances(

@@ -144,8 +144,8 @@ def pass_through(
             raise InputError(f"unit {name} changes its input in place: set inplace=False in it")
         if (check or name == network.unit_names[-1]) and output.isnan().any():
             raise InputError(
-                f"unit {name} puts out NaN for some images, so that nothing can be predicted: train "
-                "the network again, with a lower learning_rate or in float32"
+                f"unit {name} puts out NaN for some images, so that nothing can be predicted: "
+                "train the network again, with a lower learning_rate or in float32"
             )
         activation = output
     yield [0], activation

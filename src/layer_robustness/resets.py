@@ -1,12 +1,13 @@
 """From a trained experiment to the rows of its probe: error, loss and agreement of each reset."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
-from layer_robustness.checkpoints import TrainedNetwork
+from layer_robustness.checkpoints import Source, TrainedNetwork
 from layer_robustness.measurement import Measurement
 from layer_robustness.precision import PRECISIONS, arithmetic, computed_in
 from layer_robustness.probe import Outcome, Reset, fitting_micro_batch, outcomes
@@ -64,49 +65,67 @@ def reset_rows(
     agreement
         Fraction of test images that get the final network's own prediction.
     precision
-        What the three were computed in.
+        What the three were computed in. They are NaN for a network that diverged.
 
     Parameters
     ----------
     name
         Of the file that the rows are for, without its `.csv`.
     """
-    dataset, network = trained.dataset, trained.network
-    device, precision = dataset.device, trained.recipe.precision
-    network.to(device)
-    final = network.state_dict()
-    sources = {
-        key: {part: tensor.to(final[part]) for part, tensor in state.items()}
-        for key, state in trained.sources(limits.draws).items()
-    }
-    cells = [(group, key) for group in groups for key in sources]
-    resets = [Reset(frozenset(groups[group]), sources[key]) for group, key in cells]
-    tally = count(trained, resets, limits, len(sources), name)
-    images = len(dataset.test_labels)
+    sources = trained.sources(limits.draws)
+    cells = [(group, source) for group in groups for source in sources]
+    tally = None if trained.diverged else count(trained, groups, cells, limits, name)
+    images = len(trained.dataset.test_labels)
     for row, (group, (source, draw)) in enumerate(cells, 1):
         yield {
             "unit": group,
             "source": source,
             "draw": draw,
-            "error": int(tally.wrong[row]) / images,
-            "loss": float(tally.losses[row]) / images,
-            "agreement": int(tally.agreeing[row]) / images,
+            **measures(tally, row, images),
             "images": images,
-            "precision": computed_in(precision, device),
+            "precision": computed_in(trained.recipe.precision, trained.dataset.device),
         }
 
 
+def measures(tally: Tally | None, row: int, images: int) -> dict[str, float]:
+    """Return what was measured of a row, as means over images."""
+    if tally is None:
+        return dict.fromkeys(("error", "loss", "agreement"), math.nan)
+    return {
+        "error": int(tally.wrong[row]) / images,
+        "loss": float(tally.losses[row]) / images,
+        "agreement": int(tally.agreeing[row]) / images,
+    }
+
+
 def count(
-    trained: TrainedNetwork, resets: Sequence[Reset], limits: Limits, sources: int, name: str
+    trained: TrainedNetwork,
+    groups: dict[str, Sequence[str]],
+    cells: Sequence[tuple[str, Source]],
+    limits: Limits,
+    name: str,
 ) -> Tally:
-    """Evaluate resets on all test images, from where an earlier process was stopped."""
+    """Evaluate resets on all test images, from where an earlier process was stopped.
+
+    Parameters
+    ----------
+    cells
+        A group and a source for each reset.
+    """
     dataset, network, precision = trained.dataset, trained.network, trained.recipe.precision
     device, labels = dataset.device, dataset.test_labels.cpu()
+    network.to(device)
+    final = network.state_dict()
+    states = {
+        source: {part: tensor.to(final[part]) for part, tensor in trained.state(*source).items()}
+        for source in dict.fromkeys(source for _, source in cells)
+    }
+    resets = [Reset(frozenset(groups[group]), states[source]) for group, source in cells]
 
     def prepare(images: Tensor) -> Tensor:
         return dataset.normalize(images.to(device), PRECISIONS[precision].weights)
 
-    joined = sources if device.type == "cuda" else 1
+    joined = len(states) if device.type == "cuda" else 1
     with arithmetic(precision, device):
         micro_batch = fitting_micro_batch(
             network, prepare(dataset.test_images[:1]), limits.memory, limits.micro_batch, joined

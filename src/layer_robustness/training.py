@@ -11,7 +11,6 @@ from torch import Tensor
 from layer_robustness.batches import batches
 from layer_robustness.data import Dataset
 from layer_robustness.ensemble import Single, Stack, mean_loss
-from layer_robustness.errors import InputError
 from layer_robustness.experiments import Experiment
 from layer_robustness.groups import frozen_units
 from layer_robustness.interruption import asked, leave
@@ -51,10 +50,10 @@ def train(
     ranks
         Processes that train one experiment together; all of them call this with equal states.
 
+    An experiment whose training loss is no longer finite ends with that epoch; the others go on.
+
     Raises
     ------
-    InputError
-        If a training loss is no longer finite; the state before that epoch is kept.
     Interrupted
         If a signal asked to leave; the state after the last batch is kept.
     """
@@ -63,6 +62,8 @@ def train(
         training = Training(experiments, states, recipe, dataset, keep, ranks)
         for epoch in range(states[0].epoch + 1, recipe.epochs + 1):
             progress.epoch(epoch, *training.epoch(epoch))
+            if all(state.diverged for state in states):
+                break
 
 
 class Training:
@@ -100,13 +101,13 @@ class Training:
         test_errors = self.test_errors()
         count, seconds = len(self.dataset.train_labels), time.perf_counter() - self.started
         losses, errors = ((total.double() / count).tolist() for total in self.sums())
-        refuse_divergence(self.experiments, losses, epoch)
-        for index, state in enumerate(self.states):
-            state.record(
+        for index in self.going_on:
+            finite = math.isfinite(losses[index])
+            self.states[index].record(
                 rate=self.recipe.rate(epoch),
                 train_loss=losses[index],
-                train_error=errors[index],
-                test_error=test_errors[index],
+                train_error=errors[index] if finite else math.nan,
+                test_error=test_errors[index] if finite else math.nan,
                 seconds=seconds,
             )
         self.keep_states()
@@ -114,6 +115,7 @@ class Training:
 
     def begin(self) -> None:
         """Take up the epoch where the states are in it: at its start, or after some batches."""
+        self.going_on = [i for i, state in enumerate(self.states) if not state.diverged]
         (self.batches,) = {state.part.batches for state in self.states}
         # What all ranks did before is counted by the first.
         parts = [s.part if self.ranks.rank == 0 else PartOfEpoch() for s in self.states]
@@ -179,22 +181,23 @@ class Training:
         leaving, overdue = self.ranks.any(asked(), overdue)
         if leaving or overdue:
             seconds = time.perf_counter() - self.started
-            for state, loss, wrong in zip(self.states, *self.sums(), strict=True):
-                state.part = PartOfEpoch(self.batches, float(loss), int(wrong), seconds)
+            losses, wrong = self.sums()
+            for index in self.going_on:
+                sums = float(losses[index]), int(wrong[index])
+                self.states[index].part = PartOfEpoch(self.batches, *sums, seconds)
             self.keep_states()
         if leaving:
             leave()
 
     def keep_states(self) -> None:
-        """Hand on what each member has become."""
+        """Hand on what each member that is still trained has become."""
         weights = {**self.ensemble.tensors, **self.ensemble.buffers}
         velocities = momentum(self.optimizer, self.ensemble)
-        for index, (experiment, state) in enumerate(
-            zip(self.experiments, self.states, strict=True)
-        ):
+        for index in self.going_on:
+            state = self.states[index]
             state.weights = self.ensemble.member(weights, index)
             state.momentum = self.ensemble.member(velocities, index)
-            self.keep(experiment, state)
+            self.keep(self.experiments[index], state)
         self.kept_at = time.monotonic()
 
 
@@ -212,16 +215,6 @@ def assemble(experiments, states, recipe, dataset, ranks) -> Single | Stack:
     if len(networks) > 1:
         return Stack(networks)
     return Single(networks[0], frozen_units(experiments[0].network), ranks)
-
-
-def refuse_divergence(experiments: Sequence[Experiment], losses: list[float], epoch: int) -> None:
-    """Raise where a training loss is no longer finite: such a network has nothing to probe."""
-    for experiment, loss in zip(experiments, losses, strict=True):
-        if not math.isfinite(loss):
-            raise InputError(
-                f"{experiment} diverged: its training loss is {loss} in epoch {epoch}; "
-                "lower learning_rate or choose another initial_law"
-            )
 
 
 def momentum(optimizer: torch.optim.SGD, ensemble) -> dict[str, Tensor]:

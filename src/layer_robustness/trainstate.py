@@ -1,6 +1,7 @@
 """All that training needs to go on: weights, momentum, and the history so far."""
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -25,7 +26,8 @@ class TrainState:
 
     A row has epoch, rate, train_loss, train_error, test_error (fractions in [0, 1]) and seconds; of
     a stack of networks, the whole stack's. Loss and error of training are means over the epoch's
-    batches, each before its step. `machines` are those that trained it, in their order.
+    batches, each before its step. Where the loss is not finite, the errors are NaN. `machines` are
+    those that trained it, in their order.
     """
 
     weights: dict[str, Tensor]
@@ -38,6 +40,11 @@ class TrainState:
     def epoch(self) -> int:
         """Number of epochs trained."""
         return len(self.history)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the last epoch's loss is not finite; such a network is trained no further."""
+        return bool(self.history) and not math.isfinite(self.history[-1]["train_loss"])
 
     def record(self, **values: float) -> None:
         """Add the row of the next epoch, of which nothing is left to do."""

@@ -1,7 +1,7 @@
 """Measure how far each unit is from its initial values, at every source: `distances.csv`."""
 
 from layer_robustness.commands.over_experiments import parser, write_rows
-from layer_robustness.distances import distances
+from layer_robustness.distances import UNMEASURED, distances
 from layer_robustness.errors import exit_with_one_line
 
 
@@ -11,14 +11,11 @@ def main() -> None:
 
     def rows_of(trained):
         initial = trained.checkpoint(0)
-        for (source, draw), state in trained.sources(arguments.draws).items():
+        for source, draw in trained.sources(arguments.draws):
+            state = None if trained.diverged else trained.state(source, draw)
             for unit in trained.network.unit_names:
-                yield {
-                    "unit": unit,
-                    "source": source,
-                    "draw": draw,
-                    **distances(initial, state, unit),
-                }
+                measured = distances(initial, state, unit) if state else UNMEASURED
+                yield {"unit": unit, "source": source, "draw": draw, **measured}
 
     write_rows(arguments, "distances", rows_of)
 

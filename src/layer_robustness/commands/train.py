@@ -92,6 +92,8 @@ def train_together(folders: Sequence[TrainingFolder], ranks: Ranks) -> None:
         states = {folder.experiment: folder.state() for folder in folders}
     by_experiment = {folder.experiment: folder for folder in folders}
 
+    left = [folder for folder in folders if not folder.ended(states[folder.experiment])]
+
     def position(folder: TrainingFolder) -> tuple[int, int]:
         state = states[folder.experiment]
         return state.epoch, state.part.batches
@@ -100,7 +102,7 @@ def train_together(folders: Sequence[TrainingFolder], ranks: Ranks) -> None:
         if ranks.rank == 0:
             by_experiment[experiment].keep(state)
 
-    for _, group in groupby(sorted(folders, key=position), key=position):
+    for _, group in groupby(sorted(left, key=position), key=position):
         group = list(group)
         train(
             [folder.experiment for folder in group],

@@ -96,8 +96,8 @@ def common(values: pd.DataFrame) -> dict:
 
 def correlation(values: pd.DataFrame) -> float | None:
     """Spearman's rank correlation; none of fewer than three values, or where all are equal."""
-    sides = values[["paper", "ours"]]
-    if len(values) < 3 or (sides.nunique() < 2).any():
+    sides = values[["paper", "ours"]].dropna()
+    if len(sides) < 3 or (sides.nunique() < 2).any():
         return None
     return spearmanr(sides["paper"], sides["ours"]).statistic
 

@@ -35,9 +35,7 @@ def draw(figure: Figure, rows: pd.DataFrame) -> Drawing:
         # Three panels side by side have room for two short lines.
         colon = ": " if figure.transposed or "\n" in panel.title else "\n"
         panel_axes.set_title(f"({panel.letter}) {panel.title}{colon}{SIDES[side]}")
-        if of_panel.empty:
-            style.not_run(panel_axes, panel.networks[0].dataset)
-        else:
+        if not style.is_empty(panel_axes, panel, of_panel[side]):
             draw_side(panel_axes, figure, panel, of_panel, side)
     return drawing
 

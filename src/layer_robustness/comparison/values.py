@@ -37,9 +37,9 @@ def compare(
     checkpoint, our_checkpoint, matched_by
         As `checkpoints.match` says.
     paper, resolution, ours, std, std_draws, difference
-        Errors as fractions. `std` is the sample standard deviation over seeds, `std_draws` the
-        one over draws (mean over seeds), each empty where there is one seed or draw; the
-        difference is ours less the paper's.
+        Errors as fractions; ours are empty where no seed trained. `std` is the sample standard
+        deviation over seeds, `std_draws` the one over draws (mean over seeds), each empty where
+        there is one seed or draw; the difference is ours less the paper's.
     data, width, epochs, papers_setup
         How ours were run, and whether that is the paper's way. If not, compare patterns only.
 
@@ -130,10 +130,10 @@ def of_table(table: Table, results: Path, setups: Mapping[str, Setup]) -> pd.Dat
         network, headings = column.network((dataset, architecture)), errors.headings(column)
         if str(network) in setups:
             count = setups[str(network)].seeds
-            mean, deviation = errors.cell(column, network, results, count)
+            mean, deviation, absent = errors.cell(column, network, results, count)
             labels = {"target": table.name, "dataset": dataset, "architecture": architecture}
             labels |= {"network": str(network)}
-            row = labels | {"quantity": headings[0], "ours": mean / 100, "seeds": count}
+            row = labels | {"quantity": headings[0], "ours": mean / 100, "seeds": count - absent}
             if column.quantity == "reinit_error":
                 rows += [row, row | {"quantity": headings[1], "ours": deviation / 100}]
             else:
@@ -148,10 +148,10 @@ def of_attacks(table: Table, results: Path, setups: Mapping[str, Setup]) -> pd.D
         network = column.network((dataset, architecture, replaced))
         if str(network) in setups:
             count = setups[str(network)].seeds
-            found = adversarial.accuracy(results, network, count, replaced, column.name)
+            *found, absent = adversarial.accuracy(results, network, count, replaced, column.name)
             labels = {"target": table.name, "dataset": dataset, "architecture": architecture}
             labels |= {"variant": f"r{DRAWS}s{replaced}" if replaced else "baseline"}
-            labels |= {"network": str(network), "seeds": count}
+            labels |= {"network": str(network), "seeds": count - absent}
             for quantity, value in zip(("mean", "std"), found, strict=True):
                 rows.append(labels | {"quantity": f"{column.name}_{quantity}", "ours": value / 100})
     return labelled(rows)

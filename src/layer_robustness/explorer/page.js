@@ -214,7 +214,7 @@ function show() {
     + "patterns, not levels.";
   element("missing").hidden = drawn;
   element("missing").textContent = [
-    ran ? "" : `Ours was ${panel.not_run}.`,
+    ran ? "" : `Ours ${panel.absent}.`,
     published ? "The paper’s values can be shown." : "The paper has no values of this panel.",
   ].join(" ");
   element("heatmap").hidden = !drawn;

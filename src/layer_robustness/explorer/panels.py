@@ -7,7 +7,7 @@ import pandas as pd
 
 from layer_robustness import paper
 from layer_robustness.errors import InputError
-from layer_robustness.figures.names import DATASETS, not_run, printed
+from layer_robustness.figures.names import DATASETS, DID_NOT_TRAIN, not_run, printed
 from layer_robustness.figures.panels import Figure, Panel
 from layer_robustness.figures.registry import FIGURES, QUANTITIES
 from layer_robustness.groups import members
@@ -53,7 +53,11 @@ def panels(figures: Path, paper_values: Path) -> list[dict]:
                 )
             cells = join(own, pairs, theirs[theirs["target"] == target])
             setup = pairs.head(1).to_dict("records")
-            found.append(describe(figure, panel) | {"cells": cells} | compared(setup))
+            found.append(
+                describe(figure, panel)
+                | {"cells": cells, "absent": absent(panel, own["value"])}
+                | compared(setup)
+            )
     return found
 
 
@@ -62,8 +66,8 @@ def agree(own: pd.DataFrame, pairs: pd.DataFrame, layers: Sequence[str]) -> bool
     if own.empty or pairs.empty:
         return own.empty and pairs.empty
     compared = own[own["checkpoint"].isin(pairs["our_checkpoint"])]
-    values = compared.set_index(["layer", "checkpoint"])["value"].sort_index()
-    others = pairs.set_index(["layer", "our_checkpoint"])["ours"].sort_index()
+    values = compared.set_index(["layer", "checkpoint"])["value"].dropna()
+    others = pairs.set_index(["layer", "our_checkpoint"])["ours"].dropna()
     whole = own.groupby("checkpoint")["layer"].agg(set).eq(set(layers)).all()
     return bool(whole) and values.to_dict() == others.to_dict()
 
@@ -84,8 +88,13 @@ def describe(figure: Figure, panel: Panel) -> dict:
         "joint": list(members(network, panel.group)) if panel.group else [],
         "layers": list(panel.layers),
         "across": figure.transposed,
-        "not_run": not_run(network.dataset),
     }
+
+
+def absent(panel: Panel, values: pd.Series) -> str:
+    """Say why there are no values of ours, where there are none."""
+    (network,) = panel.networks
+    return f"was {not_run(network.dataset)}" if values.empty else DID_NOT_TRAIN
 
 
 def compared(setup: list[dict]) -> dict:

@@ -6,7 +6,7 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
-from layer_robustness.figures import style
+from layer_robustness.figures import names, style
 from layer_robustness.figures.panels import Figure
 
 HEIGHT = 2.5  # inches
@@ -19,9 +19,7 @@ def draw(figure: Figure, frame: pd.DataFrame) -> Drawing:
     for panel, panel_axes in zip(figure.panels, axes, strict=True):
         bars = frame[frame["figure"] == f"{figure.number}{panel.letter}"]
         panel_axes.set_title(f"({panel.letter}) {panel.title}")
-        if bars.empty:
-            style.not_run(panel_axes, panel.networks[0].dataset)
-        else:
+        if not style.is_empty(panel_axes, panel, bars["reinit_error_mean"]):
             draw_panel(panel_axes, bars)
     return drawing
 
@@ -41,7 +39,27 @@ def draw_panel(axes: Axes, bars: pd.DataFrame) -> None:
             error_kw={"elinewidth": 0.8, "capsize": 2},
             label=f"{depth} hidden layers",
         )
+        for position, bar in zip(positions, of_depth.itertuples(), strict=True):
+            if bar.did_not_train:
+                say_absent(axes, position, bar)
+    if bars["did_not_train"].any():
+        axes.margins(y=0.35)  # room for the words above a bar
     axes.set(xlabel="hidden units per layer", ylabel="test error", ylim=(0, None))
     axes.set_xticks(np.arange(len(widths)), widths)
     axes.legend(frameon=False)
     sns.despine(ax=axes)
+
+
+def say_absent(axes: Axes, position: float, bar: tuple) -> None:
+    """Write above a bar, or in its place, how many seeds are not in it."""
+    top = bar.reinit_error_mean + np.nan_to_num(bar.reinit_error_std) if bar.seeds else 0
+    axes.text(
+        position,
+        top,
+        f" {names.did_not_train(bar.did_not_train, bar.seeds)}",
+        fontsize=style.SMALL_PRINT,
+        color="0.4",
+        rotation=90,
+        ha="center",
+        va="bottom",
+    )

@@ -1,7 +1,8 @@
 """From result files to the numbers that a figure draws.
 
 Each value is a mean over seeds of means over draws; its `std` is the sample standard deviation over
-seeds, empty for one seed, and its `std_draws` the same over draws, averaged over seeds.
+seeds, empty for one seed, and its `std_draws` the same over draws, averaged over seeds. Seeds that
+diverged are left out of all of these, and counted as `did_not_train`.
 """
 
 import io
@@ -17,7 +18,7 @@ from layer_robustness.rows import verified
 
 CELL_COLUMNS = (
     *("figure", "dataset", "architecture", "variant", "joint_group", "layer", "checkpoint"),
-    *("quantity", "value", "std", "std_draws", "seeds", "draws"),
+    *("quantity", "value", "std", "std_draws", "seeds", "did_not_train", "draws"),
 )
 # The columns of what a figure draws, by its kind.
 COLUMNS = {
@@ -25,7 +26,7 @@ COLUMNS = {
     "lines": CELL_COLUMNS,
     "bars": (
         *("figure", "dataset", "hidden_layers", "width", "reinit_error_mean", "full_error_mean"),
-        *("reinit_error_std", "seeds"),
+        *("reinit_error_std", "seeds", "did_not_train"),
     ),
     "blocks": ("figure", "unit", "node", "label", "inputs"),
 }
@@ -49,7 +50,7 @@ def cells(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     by = ["unit", "source"]
     draws = frame.groupby(by, sort=False)["draw"].nunique()
     per_seed = frame.groupby([*by, "seed"], sort=False)[column].agg(["mean", "std"])
-    over_seeds = per_seed["mean"].groupby(by, sort=False).agg(["mean", "std", "count"])
+    over_seeds = per_seed["mean"].groupby(by, sort=False).agg(["mean", "std", "count", "size"])
     std_draws = per_seed["std"].groupby(by, sort=False).mean().rename("std_draws")
     return over_seeds.join([std_draws, draws]).reset_index()
 
@@ -77,6 +78,7 @@ def cells_panel(figure: Figure, panel: Panel, results: Path, seeds: dict[str, in
             "std": found["std"],
             "std_draws": found["std_draws"],
             "seeds": found["count"],
+            "did_not_train": found["size"] - found["count"],
             "draws": found["draw"],
         }
     )
@@ -98,8 +100,8 @@ def last_epoch(frame: pd.DataFrame) -> str:
 
 
 def final_errors(training: pd.DataFrame) -> pd.Series:
-    """Test error after the last epoch, by seed."""
-    return training.sort_values("epoch").groupby("seed")["test_error"].last()
+    """Test error after the last epoch, by seed; NaN for one that diverged."""
+    return training.sort_values("epoch").groupby("seed").tail(1).set_index("seed")["test_error"]
 
 
 def bar_errors(frame: pd.DataFrame, network: Network) -> tuple[pd.Series, pd.Series]:
@@ -128,7 +130,8 @@ def bars_panel(figure: Figure, panel: Panel, results: Path, seeds: dict[str, int
                 "reinit_error_mean": reset.mean(),
                 "full_error_mean": full.mean(),
                 "reinit_error_std": reset.std(),
-                "seeds": len(reset),
+                "seeds": reset.count(),
+                "did_not_train": reset.isna().sum(),
             }
         )
     return pd.DataFrame(rows)

@@ -26,10 +26,8 @@ def draw(figure: Figure, frame: pd.DataFrame) -> Drawing:
     drawing, axes = style.panels(figure.rows, height, widths)
     for panel, panel_axes in zip(figure.panels, axes, strict=True):
         cells = frame[frame["figure"] == f"{figure.number}{panel.letter}"]
-        panel_axes.set_title(f"({panel.letter}) {panel.title}")
-        if cells.empty:
-            style.not_run(panel_axes, panel.networks[0].dataset)
-        else:
+        style.title(panel_axes, panel, cells)
+        if not style.is_empty(panel_axes, panel, cells["value"]):
             draw_panel(panel_axes, figure, panel, cells)
     return drawing
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import names
+from layer_robustness.figures.panels import Panel
 from layer_robustness.files import replacing
 
 WIDTH = 7.2  # inches: the text width of a page
@@ -71,15 +73,36 @@ def alone(axes: Axes) -> Iterator[None]:
         other.set_visible(True)
 
 
-def not_run(axes: Axes, dataset: str) -> None:
-    """Say on an empty panel why it is empty."""
+def title(axes: Axes, panel: Panel, cells: pd.DataFrame) -> None:
+    """Write a panel's title, and how many seeds are not in what it draws."""
+    lines = [f"({panel.letter}) {panel.title}"]
+    for absent, seeds in cells[["did_not_train", "seeds"]].drop_duplicates().to_numpy():
+        if absent and seeds:
+            lines.append(names.did_not_train(absent, seeds))
+    axes.set_title("\n".join(lines))
+
+
+def is_empty(axes: Axes, panel: Panel, values: pd.Series) -> bool:
+    """Whether a panel has no values to draw; it then says why."""
+    if values.empty:
+        reason = names.not_run(panel.networks[0].dataset)
+    elif values.isna().all():
+        reason = names.DID_NOT_TRAIN
+    else:
+        return False
+    say(axes, reason)
+    return True
+
+
+def say(axes: Axes, reason: str) -> None:
+    """Write on an empty panel why it is empty."""
     axes.set(xticks=[], yticks=[])
     for spine in axes.spines.values():
         spine.set(color="0.8", visible=True)
     axes.text(
         0.5,
         0.5,
-        names.not_run(dataset).replace(": ", ":\n"),
+        reason.replace(": ", ":\n"),
         transform=axes.transAxes,
         ha="center",
         va="center",

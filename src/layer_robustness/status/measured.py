@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -60,6 +61,8 @@ class Training:
     @property
     def epochs_left(self) -> int:
         """Epochs to go."""
+        if self.history and not math.isfinite(self.history[-1]["train_loss"]):
+            return 0  # it did not train
         return max(0, self.task.recipe.epochs - len(self.history))
 
     def work(self, epochs: int) -> float:

@@ -7,13 +7,15 @@ import pandas as pd
 from layer_robustness.experiments import Network
 from layer_robustness.figures.collect import read
 from layer_robustness.tables.errors import written
-from layer_robustness.tables.registry import DRAWS, FILES, Table
+from layer_robustness.tables.registry import DRAWS, FILES, Column, Table
 
 
 def accuracy(
     results: Path, network: Network, seeds: int, replaced: int, attack: str
-) -> tuple[float, float]:
+) -> tuple[float, float, int]:
     """Mean and sample standard deviation over repetitions, in percent, averaged over seeds.
+
+    The last number is how many seeds diverged; they are left out.
 
     A baseline (`replaced` is 0) has no random choice to take an expectation over: its `pgd_eot` is
     `pgd`.
@@ -23,7 +25,8 @@ def accuracy(
         attack = "pgd"
     rows = (frame["s"].fillna(0) == replaced) & (frame["attack"] == attack)
     by_seed = frame[rows].groupby("seed")["accuracy"]
-    return 100 * by_seed.mean().mean(), 100 * by_seed.std().mean()
+    means = by_seed.mean()
+    return 100 * means.mean(), 100 * by_seed.std().mean(), means.isna().sum()
 
 
 def collect(table: Table, results: Path, seeds: dict[str, int]) -> pd.DataFrame:
@@ -46,12 +49,18 @@ def collect(table: Table, results: Path, seeds: dict[str, int]) -> pd.DataFrame:
         }
         for column in table.columns:
             network = column.network((dataset, architecture, replaced))
-            mean = deviation = float("nan")
+            found = (float("nan"), float("nan"), None)
             if trained := seeds.get(str(network)):
-                mean, deviation = accuracy(results, network, trained, replaced, column.name)
-            values |= {f"{column.name}_mean": mean, f"{column.name}_std": deviation}
+                found = accuracy(results, network, trained, replaced, column.name)
+            values |= dict(zip(headings(column), found, strict=True))
         rows.append(values)
-    return pd.DataFrame(rows).astype({"r": "Int64", "s": "Int64"})
+    counts = dict.fromkeys(["r", "s", *(headings(column)[2] for column in table.columns)], "Int64")
+    return pd.DataFrame(rows).astype(counts)
+
+
+def headings(column: Column) -> tuple[str, str, str]:
+    """Return the names in the CSV of a column's mean, deviation, and seeds left out."""
+    return f"{column.name}_mean", f"{column.name}_std", f"{column.name}_did_not_train"
 
 
 def layout(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
@@ -63,6 +72,6 @@ def layout(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
         "s": frame["s"].astype("string").fillna(""),
     }
     for column in table.columns:
-        cells = frame[[f"{column.name}_mean", f"{column.name}_std"]].itertuples(index=False)
+        cells = frame[list(headings(column))].itertuples(index=False)
         shown[column.title] = [written(*numbers, table.decimals) for numbers in cells]
     return pd.DataFrame(shown)

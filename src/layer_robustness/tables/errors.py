@@ -6,27 +6,27 @@ import pandas as pd
 
 from layer_robustness.experiments import Network
 from layer_robustness.figures.collect import final_errors, read
-from layer_robustness.figures.names import DATASETS, printed
+from layer_robustness.figures.names import DATASETS, DID_NOT_TRAIN, printed
 from layer_robustness.groups import members
 from layer_robustness.tables.registry import FILES, Column, Table
 
 
-def headings(column: Column) -> tuple[str, str]:
-    """Return the names of a column's mean and its standard deviation in the CSV.
+def headings(column: Column) -> tuple[str, str, str]:
+    """Return the names in the CSV of a column's mean, standard deviation, and seeds left out.
 
     The deviation of a `reinit_error` is the paper's own; the others' are over seeds.
     """
     mean = f"{column.name}_mean" if column.quantity == "reinit_error" else column.name
-    return mean, f"{column.name}_std"
+    return mean, f"{column.name}_std", f"{column.name}_did_not_train"
 
 
-def test_error(training: pd.DataFrame) -> tuple[float, float]:
+def test_error(training: pd.DataFrame) -> tuple[float, float, int]:
     """Mean and sample standard deviation over seeds of the error after the last epoch."""
     errors = final_errors(training)
-    return errors.mean(), errors.std()
+    return errors.mean(), errors.std(), errors.isna().sum()
 
 
-def reinit_error(probe: pd.DataFrame, network: Network) -> tuple[float, float]:
+def reinit_error(probe: pd.DataFrame, network: Network) -> tuple[float, float, int]:
     """Mean and standard deviation of the error over blocks, one of them reset to checkpoint 0.
 
     The blocks are all but the first of each stage. Both numbers are of a seed, averaged over
@@ -35,17 +35,21 @@ def reinit_error(probe: pd.DataFrame, network: Network) -> tuple[float, float]:
     """
     blocks = probe["unit"].isin(members(network, "all_but_first")) & (probe["source"] == "0")
     by_seed = probe[blocks].groupby("seed")["error"]
-    return by_seed.mean().mean(), by_seed.std(ddof=0).mean()
+    means = by_seed.mean()
+    return means.mean(), by_seed.std(ddof=0).mean(), means.isna().sum()
 
 
-def cell(column: Column, network: Network, results: Path, seeds: int) -> tuple[float, float]:
-    """Return a cell's mean and deviation, in percent; the deviation over one seed is NaN."""
+def cell(column: Column, network: Network, results: Path, seeds: int) -> tuple[float, float, int]:
+    """Return a cell's mean and deviation in percent, and how many seeds diverged.
+
+    These are left out. The deviation over one seed is NaN, and so are both where none is left.
+    """
     frame = read(results, network, seeds, FILES[column.quantity])
     if column.quantity == "reinit_error":
-        mean, deviation = reinit_error(frame, network)
+        mean, deviation, absent = reinit_error(frame, network)
     else:
-        mean, deviation = test_error(frame)
-    return 100 * mean, 100 * deviation
+        mean, deviation, absent = test_error(frame)
+    return 100 * mean, 100 * deviation, absent
 
 
 def collect(table: Table, results: Path, seeds: dict[str, int]) -> pd.DataFrame:
@@ -63,12 +67,13 @@ def collect(table: Table, results: Path, seeds: dict[str, int]) -> pd.DataFrame:
         values = dict(zip(("dataset", "architecture"), row, strict=True))
         for column in table.columns:
             network = column.network(row)
-            found = (float("nan"), float("nan"))
+            found = (float("nan"), float("nan"), None)
             if str(network) in seeds:
                 found = cell(column, network, results, seeds[str(network)])
             values |= dict(zip(headings(column), found, strict=True))
         rows.append(values)
-    return pd.DataFrame(rows)
+    counts = {headings(column)[2]: "Int64" for column in table.columns}
+    return pd.DataFrame(rows).astype(counts)
 
 
 def layout(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
@@ -83,9 +88,13 @@ def layout(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(shown)
 
 
-def written(mean: float, deviation: float, decimals: int) -> str:
-    """Write one cell."""
-    if pd.isna(mean):
+def written(mean: float, deviation: float, absent: int, decimals: int) -> str:
+    """Write one cell; `absent` seeds are not in the mean, as they did not train."""
+    if pd.isna(absent):
         return "not run"
+    if pd.isna(mean):
+        return DID_NOT_TRAIN
     shown = f"{mean:.{decimals}f}"
-    return shown if pd.isna(deviation) else f"{shown} ± {deviation:.{decimals}f}"
+    if pd.notna(deviation):
+        shown += f" ± {deviation:.{decimals}f}"
+    return f"{shown} ({absent} {DID_NOT_TRAIN})" if absent else shown
