@@ -149,28 +149,69 @@ def test_every_part_has_results_that_break_it():
     assert sorted(BREAKS) == sorted(IDS)
 
 
+@pytest.fixture
+def judged(papers, tmp_path):
+    """Judge the claim of a part by the paper's values with changes: files, and edits of them."""
+
+    def judged(part: str, *changes) -> pd.DataFrame:
+        claim = CLAIMS[int(part.partition(".")[0]) - 1]
+        for network, file in claim.needs:
+            for seed in range(papers_results.SEEDS):
+                path = f"{network.seed(seed)}/{file}"
+                (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(papers.results.folder / path, tmp_path / path)
+        for pattern, edit in changes:
+            if isinstance(edit, str):
+                as_errors(tmp_path, edit)
+                continue
+            paths = list(tmp_path.glob(pattern))
+            assert paths
+            for path in paths:
+                write_csv(path, edit(read_csv(path)))
+        return judge([claim], replace(papers.results, folder=tmp_path))
+
+    return judged
+
+
+def of_part(rows: pd.DataFrame, part: str) -> pd.DataFrame:
+    """Rows of a part, such as `3.2`, by case."""
+    return rows[rows["part"] == int(part.partition(".")[2])].set_index("case")
+
+
 @pytest.mark.parametrize("part", IDS)
-def test_other_results_do_not_support_a_part(part, papers, tmp_path):
+def test_other_results_do_not_support_a_part(part, judged):
     """One change to the paper's values, in the files of one claim."""
-    claim = CLAIMS[int(part.partition(".")[0]) - 1]
-    for network, file in claim.needs:
-        for seed in range(papers_results.SEEDS):
-            path = f"{network.seed(seed)}/{file}"
-            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(papers.results.folder / path, tmp_path / path)
-    pattern, edit = BREAKS[part]
-    if isinstance(edit, str):
-        as_errors(tmp_path, edit)
-    else:
-        paths = list(tmp_path.glob(pattern))
-        assert len(paths) >= papers_results.SEEDS
-        for path in paths:
-            write_csv(path, edit(read_csv(path)))
-    rows = judge([claim], replace(papers.results, folder=tmp_path))
+    rows = judged(part, BREAKS[part])
     assert verdicts(rows)[part] == NOT_SUPPORTED
     assert set(rows["claim_verdict"]) == {NOT_SUPPORTED}
     broken = {name for name, verdict in verdicts(rows).items() if verdict == NOT_SUPPORTED}
     assert broken == {part}
+
+
+FROZEN, REMOVED = (f"cifar10/resnet50{treatment}" for treatment in ("+frozen", "+removed"))
+
+
+def ends_at(error: float):
+    """An edit of a training's history: the test error after its last epoch."""
+    return lambda frame: frame.assign(test_error=[*frame["test_error"][:-1], error])
+
+
+@pytest.mark.parametrize(
+    ("removed", "holds", "clear"),
+    [
+        ((0.14, 0.26), True, "no"),  # each is over the bound, on either side
+        ((0.2001, 0.1999), True, "yes"),
+        ((0.1001, 0.0999), False, "yes"),
+        ((0.1, 0.4), False, "no"),
+    ],
+)
+def test_a_difference_is_judged_either_way_by_its_mean_over_seeds(removed, holds, clear, judged):
+    changes = [(f"{REMOVED}/seed{seed}/training.csv", ends_at(e)) for seed, e in enumerate(removed)]
+    rows = judged("8.2", (f"{FROZEN}/*/training.csv", ends_at(0.2)), *changes)
+    row = of_part(rows, "8.2").loc[f"cifar10/resnet50, {FROZEN}, {REMOVED}"]
+    assert (row["holds"], row["clear"]) == (holds, clear)
+    assert row["criterion"].endswith("is at most 0.05 either way")
+    assert np.sign(row["value"].round(6)) == np.sign(round(sum(removed) / 2 - 0.2, 6))
 
 
 def test_one_counterexample_is_enough_where_the_criterion_says_so(papers):

@@ -26,7 +26,7 @@ def judge(claims: Iterable[Claim], results: Results) -> pd.DataFrame:
         The mean and its 95% t-interval, and what the interval is over; without one where there is
         one seed and one draw only.
     holds, clear
-        Whether the mean keeps to the bound, and whether the interval lies on one side of it.
+        Whether the mean keeps to the bound, and whether either all or nothing of the interval does.
     why_not_tested
         For a case that could not be measured; its numbers are empty.
     """
@@ -76,10 +76,12 @@ def measured(part: Part, case: Case, results: Results) -> dict:
 
 
 def clear(part: Part, low: float, high: float) -> str:
-    """Say whether an interval lies on one side of the bound."""
+    """Say whether all of an interval keeps to the bound, or nothing of it."""
     if pd.isna(low):
         return "no interval"
-    return "yes" if part.holds(low) == part.holds(high) else "no"
+    lowest, highest = part.kept
+    inside = lowest <= low and high <= highest
+    return "yes" if inside or high < lowest or highest < low else "no"
 
 
 def combined(verdicts: Iterable[str]) -> str:

@@ -195,13 +195,6 @@ def removed_beyond_frozen(
     return Sample(by_draw(costs[0] - costs[1].mean()))
 
 
-def removed_from_frozen(
-    results: Results, plain: Network, frozen: Network, removed: Network
-) -> Sample:
-    """How far apart the costs of removing and of freezing the group are."""
-    return Sample(removed_beyond_frozen(results, plain, frozen, removed).values.abs())
-
-
 def trained_otherwise(results: Results, plain: Network, other: Network) -> pd.Series:
     """Cost of training another network in the place of the plain one, by the other's seed."""
     full = results.trained(plain, results.final_errors(plain)).mean()
