@@ -188,6 +188,67 @@ def test_other_results_do_not_support_a_part(part, judged):
     assert broken == {part}
 
 
+def without_a_cost(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give the joint reset to 0 the full model's error."""
+    group = frame["unit"] == "all_but_first"
+    full = frame["error"][group & (frame["source"] == "100")].item()
+    return where("^all_but_first$", "0", error=full)(frame)
+
+
+def without_a_gain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give all classifiers the baseline's mean against FGSM, but for rounding."""
+    fgsm = frame["attack"] == "fgsm"
+    baseline = fgsm & (frame["configuration"] == "baseline")
+    frame.loc[baseline, "accuracy"] = 0.3
+    frame.loc[fgsm & ~baseline, "accuracy"] = 0.3 * (1 + 1e-14)
+    return frame
+
+
+# What has nothing to take a share of: in which files, the case, what is said of it.
+SHARES_OF_NOTHING = [
+    (
+        "3.2",
+        ("cifar10/fcn3x16/*/probe.csv", where("layer[2-9]", "0", error=0.5)),
+        "cifar10/fcn3x16, cifar10/fcn3x512",
+        "the cost at cifar10/fcn3x16 is -0.2[0-9]+, not above 0, so the cost at cifar10/fcn3x512 "
+        "cannot be a share of it",
+    ),
+    (
+        "7.3",
+        ("cifar10/resnet50/*/joint.csv", without_a_cost),
+        "cifar10/resnet50",
+        "the cost of all_but_first in cifar10/resnet50 is 0.000, not above 0, so the cost of "
+        "every_second cannot be a share of it",
+    ),
+    (  # of one classifier of two
+        "11.4",
+        ("cifar10/resnet4^2/*/adversarial.csv", attacked("fgsm", 0.05)),
+        "cifar10/resnet4^2",
+        r"the gain of cifar10/resnet4\^2 against FGSM \(r = 4, s = 1\) is -0.07[0-9], not above "
+        "0, so its gain against PGD cannot be a share of it",
+    ),
+    (
+        "11.4",
+        ("cifar10/resnet4^2/*/adversarial.csv", without_a_gain),
+        "cifar10/resnet4^2",
+        ".* is 0.000, not above 0, .*",
+    ),
+]
+
+
+@pytest.mark.parametrize(("part", "change", "case", "why"), SHARES_OF_NOTHING)
+def test_of_what_is_not_positive_there_is_no_share(part, change, case, why, judged):
+    row = of_part(judged(part, change), part).loc[case]
+    assert pd.isna(row["value"]) and pd.isna(row["holds"])
+    assert re.fullmatch(why, row["why_not_tested"])
+
+
+def test_without_any_share_a_part_is_not_tested(judged):
+    rows = judged("11.4", ("*/*/*/adversarial.csv", attacked("fgsm", 0.05)))
+    assert verdicts(rows)["11.4"] == NOT_TESTED and verdicts(rows)["11.2"] == NOT_SUPPORTED
+    assert set(rows["claim_verdict"]) == {NOT_SUPPORTED}
+
+
 FROZEN, REMOVED = (f"cifar10/resnet50{treatment}" for treatment in ("+frozen", "+removed"))
 
 

@@ -13,6 +13,9 @@ from layer_robustness.figures import collect
 from layer_robustness.setups import Setup
 
 CONFIDENCE = 0.95
+# Errors and accuracies are counts over at most some 50000 images: a mean difference below this is
+# 0 up to rounding.
+ROUNDING = 1e-9
 
 
 class NotTestedError(Exception):
@@ -45,6 +48,21 @@ def estimate(values: pd.Series) -> Estimate:
         return Estimate(over.mean(), float("nan"), float("nan"), "none: one seed, one draw")
     half = stdtrit(len(over) - 1, (1 + CONFIDENCE) / 2) * over.sem()
     return Estimate(over.mean(), over.mean() - half, over.mean() + half, f"{len(over)} {of}")
+
+
+def share(part: pd.Series, whole: float, part_is: str, whole_is: str) -> pd.Series:
+    """Return a cost or gain as a share of another, the whole; both are told in words.
+
+    Raises
+    ------
+    NotTestedError
+        If the whole is not positive: the share's sign and size would then say nothing of the part.
+    """
+    if whole < ROUNDING:
+        raise NotTestedError(
+            f"{whole_is} is {whole:z.3f}, not above 0, so {part_is} cannot be a share of it"
+        )
+    return part / whole
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from layer_robustness.claims.evidence import NotTestedError, Results, Sample
+from layer_robustness.claims.evidence import NotTestedError, Results, Sample, share
 from layer_robustness.criticality import CRITICAL, cost
 from layer_robustness.experiments import Network
 from layer_robustness.figures.collect import bar_errors, last_epoch
@@ -104,7 +104,8 @@ def trend(results: Results, *networks: Network) -> Sample:
 def widest_to_narrowest(results: Results, *networks: Network) -> Sample:
     """Mean cost of the upper layers of the widest network, as a share of the narrowest's."""
     narrowest, widest = (upper_layers(results, network) for network in (networks[0], networks[-1]))
-    return Sample(by_draw(widest / narrowest.mean()))
+    part_is, whole_is = (f"the cost at {network}" for network in (networks[-1], networks[0]))
+    return Sample(by_draw(share(widest, narrowest.mean(), part_is, whole_is)))
 
 
 def extra_cost(results: Results, network: Network, easier: Network) -> Sample:
@@ -178,7 +179,13 @@ def jointly(results: Results, network: Network) -> Sample:
 def every_second_to_all(results: Results, network: Network) -> Sample:
     """Cost of every second unit jointly, as a share of that of all but the first."""
     costs = results.costs(network, INITIAL, "joint.csv")
-    return Sample(costs.loc[EVERY_SECOND] / costs.loc[ALL_BUT_FIRST].mean(), EVERY_SECOND)
+    shares = share(
+        costs.loc[EVERY_SECOND],
+        costs.loc[ALL_BUT_FIRST].mean(),
+        f"the cost of {EVERY_SECOND}",
+        f"the cost of {ALL_BUT_FIRST} in {network}",
+    )
+    return Sample(shares, EVERY_SECOND)
 
 
 def joint_beyond_frozen(results: Results, plain: Network, frozen: Network) -> Sample:
