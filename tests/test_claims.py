@@ -249,6 +249,37 @@ def test_without_any_share_a_part_is_not_tested(judged):
     assert set(rows["claim_verdict"]) == {NOT_SUPPORTED}
 
 
+def reversed_distances(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(dist_l2=-frame["dist_l2"])
+
+
+def immune(frame: pd.DataFrame) -> pd.DataFrame:
+    """Let PGD do little to any classifier."""
+    hit = (frame["attack"] == "pgd") & (frame["configuration"] == "stochastic")
+    return frame.assign(accuracy=frame["accuracy"].mask(hit, 0.9))
+
+
+# A change to one seed of two, so that the t-interval leaves what the number can be.
+WIDE = [
+    ("3.1", "mnist/fcn5x16/seed0/probe.csv", where("layer[2-9]", "0", error=0.1), -1, 1),
+    ("5.3", "cifar10/resnet50/seed0/probe.csv", where("stage[1-4].resblk2", "0", error=0.9), 0, 1),
+    ("6.1", "imagenet/resnet18/seed0/probe.csv", where("stage1", "0", error=0.9), -5, 5),
+    ("9.1", "cifar10/vgg16/seed0/distances.csv", reversed_distances, -1, 1),
+    ("10.1", "cifar10/resnet50+wd+bn/seed0/probe.csv", swapped, 0, 1),
+    ("11.1", "cifar10/resnet4^2/seed0/adversarial.csv", attacked("clean", 0.4), -1, 1),
+    ("11.2", "cifar10/resnet4^2/seed0/adversarial.csv", attacked("fgsm", 0.2), -1, 1),
+    ("11.3", "cifar10/resnet4^2/seed0/adversarial.csv", immune, -1, 1),
+]
+
+
+@pytest.mark.parametrize(("part", "file", "edit", "lowest", "highest"), WIDE)
+def test_an_interval_ends_where_its_number_does(part, file, edit, lowest, highest, judged):
+    rows = of_part(judged(part, (file, edit)), part)
+    row = rows[rows.index.str.startswith(file.partition("/seed")[0])].squeeze()
+    assert lowest <= row["low"] < row["value"] < row["high"] <= highest
+    assert row["low"] == lowest or row["high"] == highest
+
+
 FROZEN, REMOVED = (f"cifar10/resnet50{treatment}" for treatment in ("+frozen", "+removed"))
 
 

@@ -7,7 +7,7 @@ others, which are not the paper's) on the `baseline` and on the `stochastic` cla
 
 import pandas as pd
 
-from layer_robustness.claims.evidence import NotTestedError, Results, Sample, share
+from layer_robustness.claims.evidence import OF_FRACTIONS, NotTestedError, Results, Sample, share
 from layer_robustness.criticality import is_trained
 from layer_robustness.experiments import Network
 
@@ -38,7 +38,7 @@ def name(classifier: tuple[float, float]) -> str:
 
 def chosen(changes: pd.DataFrame, classifier: tuple[float, float]) -> Sample:
     """Take one classifier."""
-    return Sample(changes.loc[classifier], name(classifier))
+    return Sample(changes.loc[classifier], name(classifier), OF_FRACTIONS)
 
 
 def clean_loss(results: Results, network: Network) -> Sample:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
 import pandas as pd
@@ -17,6 +18,13 @@ CONFIDENCE = 0.95
 # 0 up to rounding.
 ROUNDING = 1e-9
 
+# What a number can be at the least and at the most.
+Limits = tuple[float, float]
+UNLIMITED: Limits = (-inf, inf)  # a cost: a reset may help, or end worse than chance
+SHARE: Limits = (0.0, 1.0)
+CORRELATION: Limits = (-1.0, 1.0)
+OF_FRACTIONS: Limits = (-1.0, 1.0)  # a difference of accuracies
+
 
 class NotTestedError(Exception):
     """Results cannot test something; the message says why."""
@@ -24,10 +32,15 @@ class NotTestedError(Exception):
 
 @dataclass(frozen=True)
 class Sample:
-    """A number for each seed and draw (index `seed`, `draw`), and the layers that it is about."""
+    """A number for each seed and draw, the layers that it is about, and what the number can be.
+
+    values
+        Index `seed`, `draw`.
+    """
 
     values: pd.Series
     layers: str = ""
+    limits: Limits = UNLIMITED
 
 
 @dataclass(frozen=True)
@@ -40,14 +53,18 @@ class Estimate:
     basis: str
 
 
-def estimate(values: pd.Series) -> Estimate:
-    """Return the mean over seeds of means over draws, with its interval, empty for one number."""
+def estimate(values: pd.Series, limits: Limits = UNLIMITED) -> Estimate:
+    """Return the mean over seeds of means over draws, with its interval, empty for one number.
+
+    The interval is cut at what the number can be, its `limits`.
+    """
     by_seed = values.groupby("seed").mean()
     over, of = (by_seed, "seeds") if len(by_seed) > 1 else (values, "draws of one seed")
     if len(over) == 1:
         return Estimate(over.mean(), float("nan"), float("nan"), "none: one seed, one draw")
     half = stdtrit(len(over) - 1, (1 + CONFIDENCE) / 2) * over.sem()
-    return Estimate(over.mean(), over.mean() - half, over.mean() + half, f"{len(over)} {of}")
+    low, high = max(over.mean() - half, limits[0]), min(over.mean() + half, limits[1])
+    return Estimate(over.mean(), low, high, f"{len(over)} {of}")
 
 
 def share(part: pd.Series, whole: float, part_is: str, whole_is: str) -> pd.Series:

@@ -23,8 +23,8 @@ def judge(claims: Iterable[Claim], results: Results) -> pd.DataFrame:
     claim, part, criterion, case, about
         The number measured: its bound is in the criterion; `about` names the layers.
     value, low, high, interval
-        The mean and its 95% t-interval, and what the interval is over; without one where there is
-        one seed and one draw only.
+        The mean and its 95% t-interval, cut at what the number can be, and what the interval is
+        over; without one where there is one seed and one draw only.
     holds, clear
         Whether the mean keeps to the bound, and whether either all or nothing of the interval does.
     why_not_tested
@@ -62,7 +62,7 @@ def measured(part: Part, case: Case, results: Results) -> dict:
         sample = part.measure(results, *case.networks)
     except NotTestedError as reason:
         return {"case": case.name, "why_not_tested": str(reason)}
-    found = estimate(sample.values)
+    found = estimate(sample.values, sample.limits)
     return {
         "case": case.name,
         "about": sample.layers,
