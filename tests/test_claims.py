@@ -370,6 +370,58 @@ def test_a_network_that_did_not_learn_is_not_tested(fcn):
     assert set(rows["why_not_tested"]) == {"mnist/fcn3x256 did not learn (test error 0.85)"}
 
 
+NAN = float("nan")
+
+
+def test_a_network_that_diverged_did_not_train(fcn):
+    rows = judge(CLAIMS[1:2], fcn((NAN, [NAN]), (NAN, [NAN])))
+    assert set(rows["why_not_tested"]) == {"mnist/fcn3x256 did not train"}
+
+
+@pytest.mark.parametrize("other", ["cifar10/resnet50", FROZEN, REMOVED])
+def test_a_training_that_diverged_is_left_out(other, judged):
+    """The last epoch is empty: first of one seed, then of all."""
+    case = f"cifar10/resnet50, {FROZEN}, {REMOVED}"
+    row = of_part(judged("8.2", (f"{other}/seed0/training.csv", ends_at(NAN))), "8.2").loc[case]
+    assert row["value"] == pytest.approx(-0.031, abs=1e-3) and row["holds"]
+    assert row["interval"] == ("none: one seed, one draw" if other == REMOVED else "2 seeds")
+    row = of_part(judged("8.2", (f"{other}/*/training.csv", ends_at(NAN))), "8.2").loc[case]
+    assert row["why_not_tested"] == f"{other} did not train"
+
+
+def clean(accuracy: float):
+    """Give the network itself this accuracy, and where it is empty all classifiers too."""
+
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        own = (frame["attack"] == "clean") & (frame["configuration"] == "baseline")
+        frame.loc[own | pd.isna(accuracy), "accuracy"] = accuracy
+        return frame
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "why"), [(NAN, "did not train"), (0.1, "did not learn (test error 0.90)")]
+)
+def test_attacks_on_a_network_that_did_not_learn_are_left_out(accuracy, why, judged):
+    file = "resnet4^2/{}/adversarial.csv"
+    rows = judged("11.1", (f"*/{file.format('seed0')}", clean(accuracy)))
+    left = rows[rows["case"] == "cifar10/resnet4^2"]
+    assert set(left["interval"]) == {"5 draws of one seed"} and left["holds"].all()
+    rows = judged("11.1", (f"*/{file.format('*')}", clean(accuracy)))
+    reasons = rows["why_not_tested"][rows["case"] == "cifar10/resnet4^2"]
+    assert set(reasons) == {f"cifar10/resnet4^2 {why}"}
+
+
+def test_what_is_the_same_everywhere_has_no_rank_correlation(judged):
+    rows = judged("9.1", ("cifar10/vgg16/*/distances.csv", lambda f: f.assign(dist_l2=1.0)))
+    row = of_part(rows, "9.1").loc["cifar10/vgg16"]
+    assert (
+        pd.isna(row["holds"])
+        and row["why_not_tested"] == "the number is undefined for cifar10/vgg16"
+    )
+
+
 def sample(*seeds: list[float]) -> pd.Series:
     values = {(s, d): value for s, draws in enumerate(seeds) for d, value in enumerate(draws)}
     return pd.Series(values).rename_axis(["seed", "draw"])
@@ -383,6 +435,10 @@ def test_intervals_are_over_seeds_or_else_over_draws():
         assert found.mean == 3 and found.basis == basis
         assert found.high - 3 == pytest.approx(4.30265 * (7 / 3) ** 0.5, rel=1e-5)
         assert found.low + found.high == pytest.approx(6)
+
+
+def test_numbers_that_are_not_there_are_left_out():
+    assert estimate(sample([NAN, NAN], [1, NAN, 3])) == estimate(sample([1, 3]))
 
 
 def test_one_number_has_no_interval():

@@ -8,27 +8,28 @@ others, which are not the paper's) on the `baseline` and on the `stochastic` cla
 import pandas as pd
 
 from layer_robustness.claims.evidence import OF_FRACTIONS, NotTestedError, Results, Sample, share
-from layer_robustness.criticality import is_trained
 from layer_robustness.experiments import Network
 
 
 def gains(results: Results, network: Network, attack: str) -> pd.DataFrame:
     """Accuracy beyond the baseline's: classifiers (r, s) by seeds and repetitions.
 
+    Seeds whose baseline did not learn are left out.
+
     Raises
     ------
     NotTestedError
-        If the baseline did not learn, or one of the two was not attacked in this way.
+        If no baseline learned, or one of the two was not attacked in this way.
     """
     frame = results.read(network, "adversarial.csv").rename(columns={"repetition": "draw"})
-    baseline = frame[frame["configuration"] == "baseline"].groupby("attack")["accuracy"].mean()
+    own = frame["configuration"] == "baseline"
+    baseline = frame[own].groupby(["attack", "seed"])["accuracy"].mean()
     swapped = frame[(frame["configuration"] == "stochastic") & (frame["attack"] == attack)]
-    if swapped.empty or not {"clean", attack} <= set(baseline.index):
+    if swapped.empty or not {"clean", attack} <= set(baseline.index.unique("attack")):
         raise NotTestedError(f"{network} has no rows of {attack} in adversarial.csv")
-    if not is_trained(1 - baseline["clean"], results.chance(network)):
-        raise NotTestedError(f"{network} did not learn (accuracy {baseline['clean']:.2f})")
+    learned = results.trained(network, 1 - baseline["clean"]).index
     wide = swapped.pivot(index=["r", "s"], columns=["seed", "draw"], values="accuracy")
-    return wide - baseline[attack]
+    return wide[learned] - baseline[attack][learned].mean()
 
 
 def name(classifier: tuple[float, float]) -> str:

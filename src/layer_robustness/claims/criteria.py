@@ -8,7 +8,8 @@ network or on some that belong together (a case), with a bound.
   here* where none could be measured.
 - A claim is *not supported* where one of its parts is not, *supported* where at least one is and
   none is not, and *not tested here* where no part was tested. How many parts were is always said.
-- A seed whose full model did not learn (criticality.py) says nothing and is left out.
+- A seed whose full model did not learn (criticality.py), or whose training diverged, says nothing
+  and is left out.
 - A share of a cost or a gain is tested only where that cost or gain is above 0 (`evidence.share`).
 - Parts that compare two data sets are tested on the paper's own data only: what stands for CIFAR10
   and ImageNet elsewhere may be the same digits.

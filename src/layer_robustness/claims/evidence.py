@@ -35,7 +35,7 @@ class Sample:
     """A number for each seed and draw, the layers that it is about, and what the number can be.
 
     values
-        Index `seed`, `draw`.
+        Index `seed`, `draw`; NaN where the number is undefined.
     """
 
     values: pd.Series
@@ -56,8 +56,9 @@ class Estimate:
 def estimate(values: pd.Series, limits: Limits = UNLIMITED) -> Estimate:
     """Return the mean over seeds of means over draws, with its interval, empty for one number.
 
-    The interval is cut at what the number can be, its `limits`.
+    The interval is cut at what the number can be, its `limits`. NaNs are left out.
     """
+    values = values.dropna()
     by_seed = values.groupby("seed").mean()
     over, of = (by_seed, "seeds") if len(by_seed) > 1 else (values, "draws of one seed")
     if len(over) == 1:
@@ -80,6 +81,20 @@ def share(part: pd.Series, whole: float, part_is: str, whole_is: str) -> pd.Seri
             f"{whole_is} is {whole:z.3f}, not above 0, so {part_is} cannot be a share of it"
         )
     return part / whole
+
+
+def not_diverged(network: Network, errors: pd.Series) -> pd.Series:
+    """Leave out the seeds whose training diverged; their errors, by seed, are NaN.
+
+    Raises
+    ------
+    NotTestedError
+        If none is left.
+    """
+    errors = errors.dropna()
+    if errors.empty:
+        raise NotTestedError(f"{network} did not train")
+    return errors
 
 
 @dataclass(frozen=True)
@@ -127,14 +142,21 @@ class Results:
         NotTestedError
             If there is none.
         """
+        full = not_diverged(network, full)
         learned = full[is_trained(full, self.chance(network))]
         if learned.empty:
             raise NotTestedError(f"{network} did not learn (test error {full.mean():.2f})")
         return learned
 
     def final_errors(self, network: Network) -> pd.Series:
-        """Test error after the last epoch, by seed."""
-        return collect.final_errors(self.read(network, "training.csv"))
+        """Test error after the last epoch, by seed, of the trainings that did not diverge.
+
+        Raises
+        ------
+        NotTestedError
+            If there is none.
+        """
+        return not_diverged(network, collect.final_errors(self.read(network, "training.csv")))
 
     def costs(self, network: Network, source: str, file: str = "probe.csv") -> pd.DataFrame:
         """Return the cost of each reset to a source: units [rows] by seeds and draws [columns]."""

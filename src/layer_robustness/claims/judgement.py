@@ -60,6 +60,8 @@ def measured(part: Part, case: Case, results: Results) -> dict:
         if part.papers_data:
             results.require_papers_data(case.networks)
         sample = part.measure(results, *case.networks)
+        if sample.values.isna().all():
+            raise NotTestedError(f"the number is undefined for {case.name}")
     except NotTestedError as reason:
         return {"case": case.name, "why_not_tested": str(reason)}
     found = estimate(sample.values, sample.limits)

@@ -98,8 +98,8 @@ def last_epoch(frame: pd.DataFrame) -> str:
 
 
 def final_errors(training: pd.DataFrame) -> pd.Series:
-    """Test error after the last epoch, by seed."""
-    return training.sort_values("epoch").groupby("seed")["test_error"].last()
+    """Test error after the last epoch, by seed; NaN for one that diverged."""
+    return training.sort_values("epoch").groupby("seed").tail(1).set_index("seed")["test_error"]
 
 
 def bar_errors(frame: pd.DataFrame, network: Network) -> tuple[pd.Series, pd.Series]:
