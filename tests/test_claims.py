@@ -149,28 +149,161 @@ def test_every_part_has_results_that_break_it():
     assert sorted(BREAKS) == sorted(IDS)
 
 
+@pytest.fixture
+def judged(papers, tmp_path):
+    """Judge the claim of a part by the paper's values with changes: files, and edits of them."""
+
+    def judged(part: str, *changes) -> pd.DataFrame:
+        claim = CLAIMS[int(part.partition(".")[0]) - 1]
+        for network, file in claim.needs:
+            for seed in range(papers_results.SEEDS):
+                path = f"{network.seed(seed)}/{file}"
+                (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(papers.results.folder / path, tmp_path / path)
+        for pattern, edit in changes:
+            if isinstance(edit, str):
+                as_errors(tmp_path, edit)
+                continue
+            paths = list(tmp_path.glob(pattern))
+            assert paths
+            for path in paths:
+                write_csv(path, edit(read_csv(path)))
+        return judge([claim], replace(papers.results, folder=tmp_path))
+
+    return judged
+
+
+def of_part(rows: pd.DataFrame, part: str) -> pd.DataFrame:
+    """Rows of a part, such as `3.2`, by case."""
+    return rows[rows["part"] == int(part.partition(".")[2])].set_index("case")
+
+
 @pytest.mark.parametrize("part", IDS)
-def test_other_results_do_not_support_a_part(part, papers, tmp_path):
+def test_other_results_do_not_support_a_part(part, judged):
     """One change to the paper's values, in the files of one claim."""
-    claim = CLAIMS[int(part.partition(".")[0]) - 1]
-    for network, file in claim.needs:
-        for seed in range(papers_results.SEEDS):
-            path = f"{network.seed(seed)}/{file}"
-            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(papers.results.folder / path, tmp_path / path)
-    pattern, edit = BREAKS[part]
-    if isinstance(edit, str):
-        as_errors(tmp_path, edit)
-    else:
-        paths = list(tmp_path.glob(pattern))
-        assert len(paths) >= papers_results.SEEDS
-        for path in paths:
-            write_csv(path, edit(read_csv(path)))
-    rows = judge([claim], replace(papers.results, folder=tmp_path))
+    rows = judged(part, BREAKS[part])
     assert verdicts(rows)[part] == NOT_SUPPORTED
     assert set(rows["claim_verdict"]) == {NOT_SUPPORTED}
     broken = {name for name, verdict in verdicts(rows).items() if verdict == NOT_SUPPORTED}
     assert broken == {part}
+
+
+def without_a_cost(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give the joint reset to 0 the full model's error."""
+    group = frame["unit"] == "all_but_first"
+    full = frame["error"][group & (frame["source"] == "100")].item()
+    return where("^all_but_first$", "0", error=full)(frame)
+
+
+def without_a_gain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give all classifiers the baseline's mean against FGSM, but for rounding."""
+    fgsm = frame["attack"] == "fgsm"
+    baseline = fgsm & (frame["configuration"] == "baseline")
+    frame.loc[baseline, "accuracy"] = 0.3
+    frame.loc[fgsm & ~baseline, "accuracy"] = 0.3 * (1 + 1e-14)
+    return frame
+
+
+# What has nothing to take a share of: in which files, the case, what is said of it.
+SHARES_OF_NOTHING = [
+    (
+        "3.2",
+        ("cifar10/fcn3x16/*/probe.csv", where("layer[2-9]", "0", error=0.5)),
+        "cifar10/fcn3x16, cifar10/fcn3x512",
+        "the cost at cifar10/fcn3x16 is -0.2[0-9]+, not above 0, so the cost at cifar10/fcn3x512 "
+        "cannot be a share of it",
+    ),
+    (
+        "7.3",
+        ("cifar10/resnet50/*/joint.csv", without_a_cost),
+        "cifar10/resnet50",
+        "the cost of all_but_first in cifar10/resnet50 is 0.000, not above 0, so the cost of "
+        "every_second cannot be a share of it",
+    ),
+    (  # of one classifier of two
+        "11.4",
+        ("cifar10/resnet4^2/*/adversarial.csv", attacked("fgsm", 0.05)),
+        "cifar10/resnet4^2",
+        r"the gain of cifar10/resnet4\^2 against FGSM \(r = 4, s = 1\) is -0.07[0-9], not above "
+        "0, so its gain against PGD cannot be a share of it",
+    ),
+    (
+        "11.4",
+        ("cifar10/resnet4^2/*/adversarial.csv", without_a_gain),
+        "cifar10/resnet4^2",
+        ".* is 0.000, not above 0, .*",
+    ),
+]
+
+
+@pytest.mark.parametrize(("part", "change", "case", "why"), SHARES_OF_NOTHING)
+def test_of_what_is_not_positive_there_is_no_share(part, change, case, why, judged):
+    row = of_part(judged(part, change), part).loc[case]
+    assert pd.isna(row["value"]) and pd.isna(row["holds"])
+    assert re.fullmatch(why, row["why_not_tested"])
+
+
+def test_without_any_share_a_part_is_not_tested(judged):
+    rows = judged("11.4", ("*/*/*/adversarial.csv", attacked("fgsm", 0.05)))
+    assert verdicts(rows)["11.4"] == NOT_TESTED and verdicts(rows)["11.2"] == NOT_SUPPORTED
+    assert set(rows["claim_verdict"]) == {NOT_SUPPORTED}
+
+
+def reversed_distances(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(dist_l2=-frame["dist_l2"])
+
+
+def immune(frame: pd.DataFrame) -> pd.DataFrame:
+    """Let PGD do little to any classifier."""
+    hit = (frame["attack"] == "pgd") & (frame["configuration"] == "stochastic")
+    return frame.assign(accuracy=frame["accuracy"].mask(hit, 0.9))
+
+
+# A change to one seed of two, so that the t-interval leaves what the number can be.
+WIDE = [
+    ("3.1", "mnist/fcn5x16/seed0/probe.csv", where("layer[2-9]", "0", error=0.1), -1, 1),
+    ("5.3", "cifar10/resnet50/seed0/probe.csv", where("stage[1-4].resblk2", "0", error=0.9), 0, 1),
+    ("6.1", "imagenet/resnet18/seed0/probe.csv", where("stage1", "0", error=0.9), -5, 5),
+    ("9.1", "cifar10/vgg16/seed0/distances.csv", reversed_distances, -1, 1),
+    ("10.1", "cifar10/resnet50+wd+bn/seed0/probe.csv", swapped, 0, 1),
+    ("11.1", "cifar10/resnet4^2/seed0/adversarial.csv", attacked("clean", 0.4), -1, 1),
+    ("11.2", "cifar10/resnet4^2/seed0/adversarial.csv", attacked("fgsm", 0.2), -1, 1),
+    ("11.3", "cifar10/resnet4^2/seed0/adversarial.csv", immune, -1, 1),
+]
+
+
+@pytest.mark.parametrize(("part", "file", "edit", "lowest", "highest"), WIDE)
+def test_an_interval_ends_where_its_number_does(part, file, edit, lowest, highest, judged):
+    rows = of_part(judged(part, (file, edit)), part)
+    row = rows[rows.index.str.startswith(file.partition("/seed")[0])].squeeze()
+    assert lowest <= row["low"] < row["value"] < row["high"] <= highest
+    assert row["low"] == lowest or row["high"] == highest
+
+
+FROZEN, REMOVED = (f"cifar10/resnet50{treatment}" for treatment in ("+frozen", "+removed"))
+
+
+def ends_at(error: float):
+    """An edit of a training's history: the test error after its last epoch."""
+    return lambda frame: frame.assign(test_error=[*frame["test_error"][:-1], error])
+
+
+@pytest.mark.parametrize(
+    ("removed", "holds", "clear"),
+    [
+        ((0.14, 0.26), True, "no"),  # each is over the bound, on either side
+        ((0.2001, 0.1999), True, "yes"),
+        ((0.1001, 0.0999), False, "yes"),
+        ((0.1, 0.4), False, "no"),
+    ],
+)
+def test_a_difference_is_judged_either_way_by_its_mean_over_seeds(removed, holds, clear, judged):
+    changes = [(f"{REMOVED}/seed{seed}/training.csv", ends_at(e)) for seed, e in enumerate(removed)]
+    rows = judged("8.2", (f"{FROZEN}/*/training.csv", ends_at(0.2)), *changes)
+    row = of_part(rows, "8.2").loc[f"cifar10/resnet50, {FROZEN}, {REMOVED}"]
+    assert (row["holds"], row["clear"]) == (holds, clear)
+    assert row["criterion"].endswith("is at most 0.05 either way")
+    assert np.sign(row["value"].round(6)) == np.sign(round(sum(removed) / 2 - 0.2, 6))
 
 
 def test_one_counterexample_is_enough_where_the_criterion_says_so(papers):
@@ -237,6 +370,58 @@ def test_a_network_that_did_not_learn_is_not_tested(fcn):
     assert set(rows["why_not_tested"]) == {"mnist/fcn3x256 did not learn (test error 0.85)"}
 
 
+NAN = float("nan")
+
+
+def test_a_network_that_diverged_did_not_train(fcn):
+    rows = judge(CLAIMS[1:2], fcn((NAN, [NAN]), (NAN, [NAN])))
+    assert set(rows["why_not_tested"]) == {"mnist/fcn3x256 did not train"}
+
+
+@pytest.mark.parametrize("other", ["cifar10/resnet50", FROZEN, REMOVED])
+def test_a_training_that_diverged_is_left_out(other, judged):
+    """The last epoch is empty: first of one seed, then of all."""
+    case = f"cifar10/resnet50, {FROZEN}, {REMOVED}"
+    row = of_part(judged("8.2", (f"{other}/seed0/training.csv", ends_at(NAN))), "8.2").loc[case]
+    assert row["value"] == pytest.approx(-0.031, abs=1e-3) and row["holds"]
+    assert row["interval"] == ("none: one seed, one draw" if other == REMOVED else "2 seeds")
+    row = of_part(judged("8.2", (f"{other}/*/training.csv", ends_at(NAN))), "8.2").loc[case]
+    assert row["why_not_tested"] == f"{other} did not train"
+
+
+def clean(accuracy: float):
+    """Give the network itself this accuracy, and where it is empty all classifiers too."""
+
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        own = (frame["attack"] == "clean") & (frame["configuration"] == "baseline")
+        frame.loc[own | pd.isna(accuracy), "accuracy"] = accuracy
+        return frame
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "why"), [(NAN, "did not train"), (0.1, "did not learn (test error 0.90)")]
+)
+def test_attacks_on_a_network_that_did_not_learn_are_left_out(accuracy, why, judged):
+    file = "resnet4^2/{}/adversarial.csv"
+    rows = judged("11.1", (f"*/{file.format('seed0')}", clean(accuracy)))
+    left = rows[rows["case"] == "cifar10/resnet4^2"]
+    assert set(left["interval"]) == {"5 draws of one seed"} and left["holds"].all()
+    rows = judged("11.1", (f"*/{file.format('*')}", clean(accuracy)))
+    reasons = rows["why_not_tested"][rows["case"] == "cifar10/resnet4^2"]
+    assert set(reasons) == {f"cifar10/resnet4^2 {why}"}
+
+
+def test_what_is_the_same_everywhere_has_no_rank_correlation(judged):
+    rows = judged("9.1", ("cifar10/vgg16/*/distances.csv", lambda f: f.assign(dist_l2=1.0)))
+    row = of_part(rows, "9.1").loc["cifar10/vgg16"]
+    assert (
+        pd.isna(row["holds"])
+        and row["why_not_tested"] == "the number is undefined for cifar10/vgg16"
+    )
+
+
 def sample(*seeds: list[float]) -> pd.Series:
     values = {(s, d): value for s, draws in enumerate(seeds) for d, value in enumerate(draws)}
     return pd.Series(values).rename_axis(["seed", "draw"])
@@ -250,6 +435,10 @@ def test_intervals_are_over_seeds_or_else_over_draws():
         assert found.mean == 3 and found.basis == basis
         assert found.high - 3 == pytest.approx(4.30265 * (7 / 3) ** 0.5, rel=1e-5)
         assert found.low + found.high == pytest.approx(6)
+
+
+def test_numbers_that_are_not_there_are_left_out():
+    assert estimate(sample([NAN, NAN], [1, NAN, 3])) == estimate(sample([1, 3]))
 
 
 def test_one_number_has_no_interval():

@@ -8,7 +8,9 @@ network or on some that belong together (a case), with a bound.
   here* where none could be measured.
 - A claim is *not supported* where one of its parts is not, *supported* where at least one is and
   none is not, and *not tested here* where no part was tested. How many parts were is always said.
-- A seed whose full model did not learn (criticality.py) says nothing and is left out.
+- A seed whose full model did not learn (criticality.py), or whose training diverged, says nothing
+  and is left out.
+- A share of a cost or a gain is tested only where that cost or gain is above 0 (`evidence.share`).
 - Parts that compare two data sets are tested on the paper's own data only: what stands for CIFAR10
   and ImageNet elsewhere may be the same digits.
 
@@ -21,6 +23,7 @@ docs/comparison.md says by how much.
 from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import chain
+from math import inf
 from typing import Literal
 
 from layer_robustness.claims import adversarial, measures
@@ -65,6 +68,8 @@ class Part:
         The number, in words.
     measure
         Takes results and the networks of a case.
+    relation
+        "within" holds for numbers from `-bound` to `bound`.
     every
         Whether all cases have to keep to the bound, or at least one.
     papers_data
@@ -73,7 +78,7 @@ class Part:
 
     what: str
     measure: Callable[..., Sample]
-    relation: Literal["at least", "at most"]
+    relation: Literal["at least", "at most", "within"]
     bound: float
     cases: tuple[Case, ...]
     every: bool = True
@@ -83,12 +88,21 @@ class Part:
     def criterion(self) -> str:
         """The criterion in words."""
         where = "" if self.every else ", for at least one network"
-        return f"{self.what} is {self.relation} {self.bound:g}{where}"
+        bound = f"{self.relation} {self.bound:g}"
+        if self.relation == "within":
+            bound = f"at most {self.bound:g} either way"
+        return f"{self.what} is {bound}{where}"
+
+    @property
+    def kept(self) -> tuple[float, float]:
+        """The lowest and the highest number that keep to the bound."""
+        lowest = {"at least": self.bound, "at most": -inf, "within": -self.bound}[self.relation]
+        return lowest, inf if self.relation == "at least" else self.bound
 
     def holds(self, value: float) -> bool:
         """Whether a number keeps to the bound."""
-        kept = value >= self.bound if self.relation == "at least" else value <= self.bound
-        return bool(kept)  # numpy's own truth values are written as such
+        lowest, highest = self.kept
+        return bool(lowest <= value <= highest)  # numpy's own truth values are written as such
 
 
 @dataclass(frozen=True)
@@ -373,9 +387,9 @@ CLAIMS = (
                 ),
             ),
             Part(
-                "CIFAR10: the difference between the costs of removing and of freezing",
-                measures.removed_from_frozen,
-                "at most",
+                "CIFAR10: the cost of removing beyond that of freezing",
+                measures.removed_beyond_frozen,
+                "within",
                 SLIGHT,
                 tuple(
                     treated("cifar10", name, "frozen", "removed", files=(TRAINING,))

@@ -23,10 +23,10 @@ def judge(claims: Iterable[Claim], results: Results) -> pd.DataFrame:
     claim, part, criterion, case, about
         The number measured: its bound is in the criterion; `about` names the layers.
     value, low, high, interval
-        The mean and its 95% t-interval, and what the interval is over; without one where there is
-        one seed and one draw only.
+        The mean and its 95% t-interval, cut at what the number can be, and what the interval is
+        over; without one where there is one seed and one draw only.
     holds, clear
-        Whether the mean keeps to the bound, and whether the interval lies on one side of it.
+        Whether the mean keeps to the bound, and whether either all or nothing of the interval does.
     why_not_tested
         For a case that could not be measured; its numbers are empty.
     """
@@ -60,9 +60,11 @@ def measured(part: Part, case: Case, results: Results) -> dict:
         if part.papers_data:
             results.require_papers_data(case.networks)
         sample = part.measure(results, *case.networks)
+        if sample.values.isna().all():
+            raise NotTestedError(f"the number is undefined for {case.name}")
     except NotTestedError as reason:
         return {"case": case.name, "why_not_tested": str(reason)}
-    found = estimate(sample.values)
+    found = estimate(sample.values, sample.limits)
     return {
         "case": case.name,
         "about": sample.layers,
@@ -76,10 +78,12 @@ def measured(part: Part, case: Case, results: Results) -> dict:
 
 
 def clear(part: Part, low: float, high: float) -> str:
-    """Say whether an interval lies on one side of the bound."""
+    """Say whether all of an interval keeps to the bound, or nothing of it."""
     if pd.isna(low):
         return "no interval"
-    return "yes" if part.holds(low) == part.holds(high) else "no"
+    lowest, highest = part.kept
+    inside = lowest <= low and high <= highest
+    return "yes" if inside or high < lowest or highest < low else "no"
 
 
 def combined(verdicts: Iterable[str]) -> str:

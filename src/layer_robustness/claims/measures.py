@@ -7,7 +7,14 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from layer_robustness.claims.evidence import NotTestedError, Results, Sample
+from layer_robustness.claims.evidence import (
+    CORRELATION,
+    SHARE,
+    NotTestedError,
+    Results,
+    Sample,
+    share,
+)
 from layer_robustness.criticality import CRITICAL, cost
 from layer_robustness.experiments import Network
 from layer_robustness.figures.collect import bar_errors, last_epoch
@@ -32,7 +39,7 @@ def highest(costs: pd.DataFrame, units: Sequence[str]) -> Sample:
 
 def share_robust(costs: pd.DataFrame, units: Sequence[str]) -> Sample:
     """Return the share of units that are robust."""
-    return Sample((costs.loc[list(units)] <= CRITICAL).mean(), f"{len(units)} units")
+    return Sample((costs.loc[list(units)] <= CRITICAL).mean(), f"{len(units)} units", SHARE)
 
 
 # Claims 1, 2 and 4
@@ -98,13 +105,14 @@ def trend(results: Results, *networks: Network) -> Sample:
     if learned.empty:
         raise NotTestedError("fewer than three widths learned")
     trends = learned.apply(lambda row: row.index.to_series().corr(row, method="spearman"), axis=1)
-    return Sample(by_draw(trends), f"{len(costs.columns)} widths")
+    return Sample(by_draw(trends), f"{len(costs.columns)} widths", CORRELATION)
 
 
 def widest_to_narrowest(results: Results, *networks: Network) -> Sample:
     """Mean cost of the upper layers of the widest network, as a share of the narrowest's."""
     narrowest, widest = (upper_layers(results, network) for network in (networks[0], networks[-1]))
-    return Sample(by_draw(widest / narrowest.mean()))
+    part_is, whole_is = (f"the cost at {network}" for network in (networks[-1], networks[0]))
+    return Sample(by_draw(share(widest, narrowest.mean(), part_is, whole_is)))
 
 
 def extra_cost(results: Results, network: Network, easier: Network) -> Sample:
@@ -156,7 +164,8 @@ def more_critical(results: Results, network: Network, easier: Network) -> Sample
         (results.costs(one, INITIAL).loc[list(identity_skips(one))] > CRITICAL).sum()
         for one in (network, easier)
     )
-    return Sample(here - there.mean(), f"{len(identity_skips(network))} units")
+    units = len(identity_skips(network))
+    return Sample(here - there.mean(), f"{units} units", (-float(units), float(units)))
 
 
 # Claims 7 and 8
@@ -178,7 +187,13 @@ def jointly(results: Results, network: Network) -> Sample:
 def every_second_to_all(results: Results, network: Network) -> Sample:
     """Cost of every second unit jointly, as a share of that of all but the first."""
     costs = results.costs(network, INITIAL, "joint.csv")
-    return Sample(costs.loc[EVERY_SECOND] / costs.loc[ALL_BUT_FIRST].mean(), EVERY_SECOND)
+    shares = share(
+        costs.loc[EVERY_SECOND],
+        costs.loc[ALL_BUT_FIRST].mean(),
+        f"the cost of {EVERY_SECOND}",
+        f"the cost of {ALL_BUT_FIRST} in {network}",
+    )
+    return Sample(shares, EVERY_SECOND)
 
 
 def joint_beyond_frozen(results: Results, plain: Network, frozen: Network) -> Sample:
@@ -193,13 +208,6 @@ def removed_beyond_frozen(
     """Cost of removing the group beyond that of freezing it in training."""
     costs = [trained_otherwise(results, plain, other) for other in (removed, frozen)]
     return Sample(by_draw(costs[0] - costs[1].mean()))
-
-
-def removed_from_frozen(
-    results: Results, plain: Network, frozen: Network, removed: Network
-) -> Sample:
-    """How far apart the costs of removing and of freezing the group are."""
-    return Sample(removed_beyond_frozen(results, plain, frozen, removed).values.abs())
 
 
 def trained_otherwise(results: Results, plain: Network, other: Network) -> pd.Series:
@@ -223,7 +231,8 @@ def distance_correlation(results: Results, network: Network, quantity: str) -> S
         (seed, draw): by_seed[seed].corr(costs[seed, draw], method="spearman")
         for seed, draw in costs
     }
-    return Sample(pd.Series(correlations).rename_axis(["seed", "draw"]), f"{len(costs)} layers")
+    by_draw = pd.Series(correlations).rename_axis(["seed", "draw"])
+    return Sample(by_draw, f"{len(costs)} layers", CORRELATION)
 
 
 def l2_correlation(results: Results, network: Network) -> Sample:
@@ -240,4 +249,4 @@ def worse_later(results: Results, network: Network) -> Sample:
     """Share of units for which checkpoint 1 costs more than checkpoint 0, by over `CRITICAL`."""
     units = list(network.units)
     later, initial = (results.costs(network, source).loc[units] for source in (LATER, INITIAL))
-    return Sample((later - initial > CRITICAL).mean(), f"{len(units)} layers")
+    return Sample((later - initial > CRITICAL).mean(), f"{len(units)} layers", SHARE)
