@@ -3,6 +3,7 @@
 from layer_robustness.commands.over_experiments import parser, write_rows
 from layer_robustness.distances import distances
 from layer_robustness.errors import exit_with_one_line
+from layer_robustness.interruption import leave_if_asked
 
 
 def main() -> None:
@@ -13,6 +14,7 @@ def main() -> None:
         initial = trained.checkpoint(0)
         for (source, draw), state in trained.sources(arguments.draws).items():
             for unit in trained.network.unit_names:
+                leave_if_asked()
                 yield {
                     "unit": unit,
                     "source": source,
