@@ -13,9 +13,6 @@ import pytest
 from PIL import Image
 
 CHROMIUM, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
-needs_chromium = pytest.mark.skipif(
-    not (CHROMIUM and DRIVER), reason="chromium and chromedriver (chromium-driver) are missing"
-)
 DESKTOP, PHONE = (1280, 900), (390, 844)
 OPTIONS = (
     "--headless=new",
@@ -28,6 +25,9 @@ OPTIONS = (
 
 @contextmanager
 def started() -> Iterator["Browser"]:
+    """Start the browser; the tests that need it are skipped where there is none."""
+    if not (CHROMIUM and DRIVER):
+        pytest.skip("chromium and chromedriver (chromium-driver) are not installed")
     from selenium import webdriver
 
     options = webdriver.ChromeOptions()

@@ -14,7 +14,7 @@ import browser as chromium
 from layer_robustness import rows
 from layer_robustness.data import Dataset, from_splits
 from layer_robustness.recipe import Recipe
-from layer_robustness.sources import digits5k
+from layer_robustness.sources import DEBIAN_FASHION, digits5k
 
 ROOT = Path(__file__).parents[1]
 SURVIVED = pytest.StashKey[Counter]()
@@ -97,3 +97,10 @@ def recipe() -> Recipe:
 def browser():
     with chromium.started() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def debians_fashion():
+    """Skip the tests of the real Fashion-MNIST where it is not installed."""
+    if not DEBIAN_FASHION.is_dir():
+        pytest.skip("dataset-fashion-mnist is not installed")

@@ -4,11 +4,12 @@ import importlib
 import json
 import shutil
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from unittest.mock import patch
 
-from layer_robustness import errors, interruption
+from layer_robustness import errors
 from layer_robustness.errors import exit_with_one_line
 from layer_robustness.recipe import Recipe
 
@@ -24,8 +25,7 @@ def ended(command: str, *arguments: object) -> str:
     module = importlib.import_module(f"layer_robustness.commands.{command}")
     with (
         patch.object(sys, "argv", [command, *map(str, arguments)]),
-        patch.object(errors, "notice_signals"),  # this process is not the command's own
-        patch.object(interruption, "_at_once", False),
+        patch.object(errors, "leaving_at_once", nullcontext),  # this process is not the command's
     ):
         try:
             exit_with_one_line(module.main)

@@ -1,6 +1,7 @@
 """The count of multiply-adds and parameters, held to the networks as they are really built."""
 
 import math
+from functools import cache
 
 import pytest
 import torch
@@ -10,16 +11,17 @@ from layer_robustness.config import recipe_of
 from layer_robustness.cost import IMAGES, Images, cost
 from layer_robustness.experiments import parse_network
 from layer_robustness.models.build import build
-from layer_robustness.sources import DEBIAN_FASHION, SOURCES
+from layer_robustness.sources import SOURCES
 from test_plan import plan
 
 
-def counted(network, images, width) -> tuple[int, int]:
+@cache  # presets have networks in common
+def counted(network, shape, classes, width) -> tuple[int, int]:
     """Multiply-adds by torch's own counter, and parameters; nothing is computed."""
     with torch.device("meta"):
-        built = build(network, images.shape, images.classes, width).eval()
+        built = build(network, shape, classes, width).eval()
         with FlopCounterMode(display=False) as counter:
-            built(torch.empty(1, *images.shape))
+            built(torch.empty(1, *shape))
     return counter.get_total_flops() // 2, sum(p.numel() for p in built.parameters())
 
 
@@ -31,7 +33,8 @@ def test_every_network_is_counted_as_it_is_built(preset):
         images = IMAGES[of_preset.source(network.dataset)]
         width = recipe_of(of_preset.config, network).width
         found = cost(network, images, width)
-        assert (found.multiply_adds, found.parameters) == counted(network, images, width), network
+        expected = counted(network, images.shape, images.classes, width)
+        assert (found.multiply_adds, found.parameters) == expected, network
 
 
 @pytest.mark.parametrize("width", [0.05, 0.3, 1, 1.7])
@@ -43,9 +46,10 @@ def test_every_network_is_counted_as_it_is_built(preset):
     ],
 )
 def test_other_widths_images_and_classes_are_counted_too(name, width):
-    images = Images(1, 1, (2, 45, 38), 7)
-    found = cost(parse_network(name), images, width)
-    assert (found.multiply_adds, found.parameters) == counted(parse_network(name), images, width)
+    network, images = parse_network(name), Images(1, 1, (2, 45, 38), 7)
+    found = cost(network, images, width)
+    expected = counted(network, images.shape, images.classes, width)
+    assert (found.multiply_adds, found.parameters) == expected
 
 
 @pytest.mark.parametrize("name", ["cifar10/resnet50+bn", "cifar10/vgg11", "mnist/fcn3x256"])
@@ -59,17 +63,25 @@ def test_activations_are_what_convolutions_and_linear_layers_put_out(name):
     assert cost(network, Images(1, 1, (3, 32, 32)), 0.25).activations == sum(sizes)
 
 
-def test_the_sizes_of_sources_are_those_of_their_images():
+def sizes(name: str) -> Images:
+    """Count what a source has."""
+    found = SOURCES[name]()
+    return Images(len(found.train_labels), len(found.test_labels), found.image_shape, found.classes)
+
+
+def test_every_source_has_its_sizes():
     assert set(IMAGES) == set(SOURCES)
-    local = [name for name in SOURCES if "digits5k" in name]
-    if DEBIAN_FASHION.is_dir():
-        local += ["fashion_mnist", "fashion_mnist_as_cifar10"]
-    for name in local:
-        found = SOURCES[name]()
-        sizes = Images(
-            len(found.train_labels), len(found.test_labels), found.image_shape, found.classes
-        )
-        assert IMAGES[name] == sizes, name
+
+
+@pytest.mark.parametrize("name", [name for name in SOURCES if "digits5k" in name])
+def test_the_sizes_of_digits_are_those_of_the_images(name):
+    assert IMAGES[name] == sizes(name)
+
+
+@pytest.mark.fashion_mnist
+@pytest.mark.parametrize("name", ["fashion_mnist", "fashion_mnist_as_cifar10"])
+def test_the_sizes_of_fashion_mnist_are_those_of_the_images(name, debians_fashion):
+    assert IMAGES[name] == sizes(name)
 
 
 def test_a_known_network_costs_what_is_published():

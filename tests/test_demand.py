@@ -122,7 +122,9 @@ def login_node(tmp_path_factory):
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, folder / name)
-    for command, status in {"sbatch": 1, "squeue": 1, "sinfo": 0, "scontrol": 0}.items():
+    # All that Snakemake asks before it submits; sacct fails where no accounts are kept.
+    commands = {"sbatch": 1, "squeue": 1, "sacct": 1, "sinfo": 0, "scontrol": 0}
+    for command, status in commands.items():
         (folder / "bin").mkdir(exist_ok=True)
         (folder / "bin" / command).write_text(f"#!/bin/sh\nexit {status}\n")
         (folder / "bin" / command).chmod(0o755)
@@ -143,6 +145,7 @@ def submitted(folder, *targets: str, **settings) -> dict[str, dict[str, str]]:
         text=True,
     )
     calls = re.findall(r"--comment rule_(\S+) (.*?)-D .*?( --gpus=\d+)? --wrap", ended.stderr)
+    assert calls, ended.stderr
     return {rule: dict(re.findall(r"-(\w|-[\w-]+)[ =](\w+)", " ".join(o))) for rule, *o in calls}
 
 

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from browser import DESKTOP, PHONE, colours, needs_chromium
+from browser import DESKTOP, PHONE, colours
 from conftest import ROOT, write_csv
 from layer_robustness import paper
 from layer_robustness.comparison.values import compare
@@ -226,7 +226,7 @@ def number(text: str) -> float | None:
     return None if text == "none" else float(text.replace("−", "-"))
 
 
-@needs_chromium
+@pytest.mark.browser
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_what_is_drawn_is_what_the_csvs_say(made, browser, size):
     browser.open(made.page, size)
@@ -257,7 +257,7 @@ def test_what_is_drawn_is_what_the_csvs_say(made, browser, size):
     assert browser.requests() <= {"file", "data", "blob", "about"}
 
 
-@needs_chromium
+@pytest.mark.browser
 def test_pointing_at_a_cell_tells_its_numbers(made, browser):
     from selenium.webdriver import ActionChains
     from selenium.webdriver.common.by import By
@@ -275,7 +275,7 @@ def test_pointing_at_a_cell_tells_its_numbers(made, browser):
     assert "seeds" in told and "spread" in told
 
 
-@needs_chromium
+@pytest.mark.browser
 def test_lists_hold_what_the_choices_before_leave(made, browser):
     browser.open(made.page)
     select(browser, "dataset", "CIFAR10")
@@ -287,7 +287,7 @@ def test_lists_hold_what_the_choices_before_leave(made, browser):
     assert options(browser, "figure") == ["1", "8"]
 
 
-@needs_chromium
+@pytest.mark.browser
 def test_the_training_curve_is_that_of_the_network(made, browser):
     browser.open(made.page)
     choose(browser, "11b", "ours")
@@ -307,7 +307,7 @@ def test_the_training_curve_is_that_of_the_network(made, browser):
     assert not browser.evaluate("element('training-missing').hidden")
 
 
-@needs_chromium
+@pytest.mark.browser
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
 def test_there_is_something_to_see_and_it_fits(made, browser, size):
     browser.open(made.page, size)
@@ -325,7 +325,7 @@ def test_there_is_something_to_see_and_it_fits(made, browser, size):
     assert browser.errors() == []
 
 
-@needs_chromium
+@pytest.mark.browser
 def test_everything_can_be_reached_by_keys_and_has_a_name(made, browser):
     from selenium.webdriver import ActionChains
     from selenium.webdriver.common.keys import Keys

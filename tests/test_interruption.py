@@ -2,12 +2,14 @@
 
 import contextlib
 import itertools
+import json
 import os
 import random
 import re
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from collections import defaultdict
 from dataclasses import replace
@@ -24,12 +26,14 @@ from layer_robustness.checkpoints import TrainedNetwork, TrainingFolder
 from layer_robustness.commands import joint, probe, train
 from layer_robustness.commands.train import train_alone
 from layer_robustness.experiments import parse_experiment, parse_network
+from layer_robustness.figures.registry import FIGURES
 from layer_robustness.imagefolder import imagenet
 from layer_robustness.interruption import EXIT_STATUS, Interrupted
 from layer_robustness.resets import Limits, reset_rows
 from layer_robustness.trainstate import TrainState
-from steps import harm
+from steps import contents, harm
 from test_checkpoints import ENVIRONMENT, train_arguments, train_command, weights
+from test_figures import write_results
 from test_imagefolder import write_images
 from test_training import start
 
@@ -397,3 +401,90 @@ def test_attacks_that_are_stopped_keep_the_rows_they_have(
         rows()
     assert rows() == expected
     assert len(computed) == len(expected) + 1  # the one that was stopped, twice
+
+
+# A command that gets a signal whenever something that it calls has been done.
+SIGNALLED = """
+import os, pkgutil, runpy, sys
+
+number, owner, name, command = sys.argv[1:5]
+owner = pkgutil.resolve_name(owner)
+plain = getattr(owner, name)
+
+def signalled(*given):
+    done = plain(*given)
+    os.kill(os.getpid(), int(number))
+    return done
+
+setattr(owner, name, signalled)
+sys.argv[1:5] = []
+runpy.run_module(f"layer_robustness.commands.{command}", run_name="__main__", alter_sys=True)
+"""
+
+
+def signalled(
+    number: signal.Signals, owner: str, name: str, *command: object, cwd: Path | None = None
+) -> subprocess.CompletedProcess:
+    """Run a command that gets a signal after each call of `name`, an attribute of `owner`."""
+    words = [sys.executable, "-c", SIGNALLED, str(int(number)), owner, name, *map(str, command)]
+    return subprocess.run(words, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
+
+
+def assert_stopped(ended: subprocess.CompletedProcess, number: signal.Signals) -> None:
+    """In one line, and for nobody to take it for done."""
+    assert ended.returncode == EXIT_STATUS, ended.stderr
+    assert ended.stderr == f"stopped by {number.name}: run it again to go on\n"
+    assert ended.stdout == ""
+
+
+@pytest.mark.parametrize("number", ASKING, ids=lambda number: number.name)
+def test_a_figure_that_is_stopped_while_it_is_written_stays_as_it_was(tmp_path, number, survived):
+    """Its .pdf is written beside its place, and what was there before is there."""
+    seeds = json.dumps(write_results(tmp_path / "results", FIGURES["figure1"]))
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    (folder / "figure1.pdf").write_bytes(b"before")
+    options = ["--results", tmp_path / "results", "--output", folder, "--seeds", seeds]
+    command = ("figure", "figure1", *options, "--small-print", "made up")
+    assert_stopped(signalled(number, "pathlib:Path", "write_bytes", *command), number)
+    left = contents(folder)
+    assert left.pop("figure1.pdf") == b"before" and left.keys() == {"figure1.csv"}
+    survived(number.name, "figure", "status 75 in one line, nothing half-written")
+
+
+def test_distances_that_are_stopped_write_no_rows(tmp_path, trained):
+    """One network in this process: there is nothing between networks to look at."""
+    where = ["--data", tmp_path / "digits.safetensors", "--results", tmp_path / "whole"]
+    command = ("distances", trained.experiment, *where, "--draws", 1, "--device", "cpu")
+    owner = "layer_robustness.distances"
+    assert_stopped(signalled(signal.SIGTERM, owner, "distances", *command), signal.SIGTERM)
+    assert not list(trained.folder.glob("*distances*"))
+
+
+def ran(main: str, after: str = "") -> tuple[int, str, str]:
+    """Run a command of one line, and a line after it: status, and what it said."""
+    code = f"""
+import os
+from layer_robustness.errors import exit_with_one_line
+def main():
+    {main}
+exit_with_one_line(main)
+{after}
+"""
+    words = [sys.executable, "-c", code]
+    ended = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True)
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def test_a_signal_after_the_end_of_a_command_changes_nothing():
+    """As when Python itself is about to leave."""
+    ended = ran("print('done')", "os.kill(os.getpid(), 15); print('left')")
+    assert ended == (0, "done\nleft\n", "")
+
+
+def test_an_error_that_other_code_makes_of_a_signal_is_told_as_the_signal():
+    made = """try:
+        os.kill(os.getpid(), 15)
+    except BaseException:
+        raise ValueError"""
+    assert ran(made) == (EXIT_STATUS, "", "stopped by SIGTERM: run it again to go on\n")

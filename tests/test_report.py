@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from browser import colours, needs_chromium
+from browser import colours
 from layer_robustness import pages
 from layer_robustness.comparison.targets import DRAWN
 from layer_robustness.figures.registry import FIGURES
@@ -97,7 +97,7 @@ def follow(browser, text: str) -> None:
     )
 
 
-@needs_chromium
+@pytest.mark.browser
 def test_everything_listed_can_be_seen(checkout, browser):
     browser.open(checkout / "report.html")
     assert "tiny" in browser.evaluate("document.querySelector('.prose').textContent")

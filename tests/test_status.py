@@ -18,6 +18,7 @@ from layer_robustness.status.jobs import add_up, find_jobs
 from layer_robustness.status.page import hours, page
 from layer_robustness.trainstate import TrainState
 from snakemake_runs import SOURCE, TINY, copy_checkout, edit, planned, snakemake
+from test_interruption import assert_stopped, signalled
 from test_plan import plan
 
 FIGURE = ["paper_figures/figure1.pdf"]
@@ -138,6 +139,14 @@ def test_what_snakemake_refuses_is_told_in_one_line(empty):
     )
     assert ended.returncode == 1 and ended.stdout == ""
     assert ended.stderr == "error: config key device is 'tpu'; allowed: auto, cpu, cuda\n"
+
+
+def test_a_status_that_is_stopped_is_none(empty):
+    built = "layer_robustness.status.built"
+    command = ("status", *FIGURE, *TINY)
+    assert_stopped(
+        signalled(signal.SIGINT, built, "read_config", *command, cwd=empty), signal.SIGINT
+    )
 
 
 def test_a_run_is_watched_while_it_goes_on_and_after_it_was_killed(checkout):

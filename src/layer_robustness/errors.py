@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable
 
-from layer_robustness.interruption import EXIT_STATUS, Interrupted, notice_signals
+from layer_robustness.interruption import EXIT_STATUS, Interrupted, leaving_at_once
 
 
 class InputError(Exception):
@@ -13,11 +13,12 @@ class InputError(Exception):
 def exit_with_one_line(main: Callable[[], None]) -> None:
     """Run a command; an `InputError` or a failing disk ends it with one line and status 1.
 
-    A signal that asks to leave ends it with one line and a status of its own, 75.
+    A signal that asks to leave ends it with one line and a status of its own, 75: at once, unless
+    `main` has called `note_signals`.
     """
-    notice_signals()
     try:
-        main()
+        with leaving_at_once():
+            main()
     except (InputError, OSError) as error:
         sys.exit(f"error: {error}")
     except Interrupted as interrupted:

@@ -1,8 +1,8 @@
 """Leaving in good order when a cluster, or the user, asks for it by a signal.
 
-A signal is only noted. Work that takes long looks at `asked` between its steps, keeps what it has
-and raises `Interrupted`: raised wherever the process happens to be, it would come out of other
-people's code as errors of other kinds.
+A signal ends a command at once: it raises `Interrupted` wherever the command happens to be. Work
+that takes long and keeps what it has calls `note_signals` first. From then on a signal is only
+noted, and the work looks at `asked` between its steps, saves and raises `Interrupted` itself.
 """
 
 import os
@@ -23,10 +23,30 @@ class Interrupted(BaseException):
     """The signal that asks to leave; no `Exception`, so that nobody handles it by mistake."""
 
 
-def notice_signals() -> None:
-    """Note the signals from now on, in this process and those it forks."""
+@contextmanager
+def leaving_at_once() -> Iterator[None]:
+    """Leave the block by `Interrupted` when a signal comes; after it signals are only noted.
+
+    That holds in this process and those it forks, and until `note_signals` is called.
+    """
+    global _at_once
     for number in SIGNALS:
         signal.signal(number, _notice)
+    _at_once = True
+    try:
+        yield
+    except Exception:
+        if _at_once:  # other people's code may make an error of another kind of `Interrupted`
+            leave_if_asked()
+        raise
+    finally:
+        note_signals()
+
+
+def note_signals() -> None:
+    """Only note signals from now on: for work that looks at `asked` and keeps what it has."""
+    global _at_once
+    _at_once = False
 
 
 @contextmanager
@@ -37,12 +57,6 @@ def deaf_children() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def leave_at_once() -> None:
-    """Let signals raise `Interrupted` after all: for waiting, and for work that keeps nothing."""
-    global _at_once
-    _at_once = True
 
 
 def _notice(number: int, _: object) -> None:

@@ -13,7 +13,7 @@ from torch.distributed import run as torchrun
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
-from layer_robustness.interruption import EXIT_STATUS, Interrupted, leave_at_once
+from layer_robustness.interruption import EXIT_STATUS, Interrupted
 
 
 @dataclass(frozen=True)
@@ -54,14 +54,14 @@ ALONE = Ranks()
 def run_as_ranks(module: str, arguments: Sequence[str], count: int) -> None:
     """Run a command in so many processes on this machine.
 
-    torchrun ends in a traceback whatever its processes end with; this ends as they do.
+    Asked to leave, torchrun asks its processes and waits for them, so signals must not only be
+    noted here. It ends in a traceback whatever its processes end with; this ends as they do.
 
     Raises
     ------
     Interrupted
         If torchrun or its processes were asked to leave.
     """
-    leave_at_once()  # torchrun then asks its processes, and waits for them
     try:
         torchrun.main(["--standalone", f"--nproc-per-node={count}", "-m", module, *arguments])
     except SignalException as error:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from layer_robustness import data
 from layer_robustness.errors import InputError, exit_with_one_line
-from layer_robustness.interruption import leave_at_once
 from layer_robustness.sources import FROM_IMAGES, SOURCES
 
 
@@ -25,7 +24,6 @@ def main() -> None:
             f"{', '.join(FROM_IMAGES)}, and for no other source"
         )
     folder = [arguments.images] if arguments.source in FROM_IMAGES else []
-    leave_at_once()
     socket.setdefaulttimeout(60)  # a download that stalls is an error, not a wait without end
     data.save(SOURCES[arguments.source](*folder), arguments.output)
 

@@ -3,6 +3,7 @@
 from layer_robustness.commands.over_experiments import parser, write_rows
 from layer_robustness.distances import UNMEASURED, distances
 from layer_robustness.errors import exit_with_one_line
+from layer_robustness.interruption import leave_if_asked
 
 
 def main() -> None:
@@ -14,6 +15,7 @@ def main() -> None:
         for source, draw in trained.sources(arguments.draws):
             state = None if trained.diverged else trained.state(source, draw)
             for unit in trained.network.unit_names:
+                leave_if_asked()
                 measured = distances(initial, state, unit) if state else UNMEASURED
                 yield {"unit": unit, "source": source, "draw": draw, **measured}
 

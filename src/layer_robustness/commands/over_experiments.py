@@ -8,6 +8,7 @@ from layer_robustness import data, rows
 from layer_robustness.checkpoints import TrainedNetwork, code_digest
 from layer_robustness.devices import choose
 from layer_robustness.experiments import Experiment, parse_experiment
+from layer_robustness.interruption import note_signals
 from layer_robustness.workers import run_all
 
 
@@ -39,4 +40,5 @@ def write_rows(
         rows.write(trained.folder / f"{name}.csv", rows_of(trained))
 
     workers = 1 if device.type == "cuda" else arguments.workers
+    note_signals()  # what is measured is kept, and workers leave between their steps
     run_all(task, [parse_experiment(name) for name in arguments.experiments], workers)

@@ -5,12 +5,10 @@ of a GPU, from measured times of what has run; nothing is changed, and a run may
 """
 
 import argparse
-import contextlib
 import sys
 import time
 
 from layer_robustness.errors import exit_with_one_line
-from layer_robustness.interruption import Interrupted, leave_at_once
 from layer_robustness.plan import Plan
 from layer_robustness.status.built import read_config, summary
 from layer_robustness.status.jobs import find_jobs
@@ -25,12 +23,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--watch", action="store_true", help="draw it again until all is built")
     arguments, options = parser.parse_known_args()
-    leave_at_once()
-    with contextlib.suppress(Interrupted):  # Ctrl-C is how a watch ends
-        pending = draw(options)
-        while arguments.watch and pending:
-            time.sleep(PAUSE)
-            pending = draw(options, CLEAR if sys.stdout.isatty() else "\n")
+    pending = draw(options)
+    while arguments.watch and pending:
+        time.sleep(PAUSE)
+        pending = draw(options, CLEAR if sys.stdout.isatty() else "\n")
 
 
 def draw(options: list[str], before: str = "") -> bool:

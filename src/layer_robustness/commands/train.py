@@ -12,6 +12,7 @@ from layer_robustness.checkpoints import TrainingFolder, code_digest
 from layer_robustness.devices import choose
 from layer_robustness.errors import exit_with_one_line
 from layer_robustness.experiments import parse_network
+from layer_robustness.interruption import note_signals
 from layer_robustness.ranks import ALONE, Ranks, joined, own_device, run_as_ranks, started_as_rank
 from layer_robustness.recipe import Recipe
 from layer_robustness.training import train
@@ -37,6 +38,7 @@ def main() -> None:
         return
     device = own_device(choose(arguments.device))
     dataset = data.load(arguments.data, arguments.images).to(device)
+    note_signals()  # training keeps the batches it has done
     with joined(device) as ranks:
         networks = [
             [
