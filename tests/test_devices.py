@@ -1,18 +1,21 @@
-"""Which device a step computes on; no test needs a GPU."""
+"""Which device a step computes on, and what the plan says of it; no test needs a GPU."""
 
 import os
 import sys
 import tempfile
 import time
 from collections import Counter
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from forked import FORK
 from layer_robustness.commands import train
 from layer_robustness.devices import choose
 from layer_robustness.errors import InputError
+from snakemake_runs import copy_checkout, resources, snakemake
 
 ENOUGH = 20  # seconds for a forked process to take a GPU
 
@@ -151,3 +154,56 @@ def test_locks_lie_in_no_folder_that_somebody_else_leads_elsewhere(gpus, tmp_pat
     with pytest.raises(InputError, match="is not a folder of yours: remove it, or set TMPDIR"):
         choose("auto")
     assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """A copy of this checkout, in which nothing is built; with images enough for a plan."""
+    folder = copy_checkout(tmp_path_factory.mktemp("planned") / "checkout")
+    for split in ("train", "val"):
+        (folder / "images" / split).mkdir(parents=True)
+    recipe = {"imagenet/resnet*": {"augmentation": "resized_crop_flip"}}
+    imagenet = {"datasets": {"imagenet": "imagenet"}, "training": recipe}
+    (folder / "imagenet.yaml").write_text(yaml.safe_dump(imagenet))
+    return folder
+
+
+NETWORK = "imagenet/resnet18/seed0"  # that processes can train together
+TOGETHER = ["gpu=4", "imagenet_path=images", f"experiments=[{NETWORK}]"]
+
+
+def dry_run(checkout, target: str, *options: str, config: list[str], **environment: str):
+    """What Snakemake would do."""
+    config = ["--configfile", "tests/tiny.yaml", "imagenet.yaml", "--config", *config]
+    options = [*options, "-n"]
+    return snakemake(checkout, *options, targets=[target], config=config, environment=environment)
+
+
+STAND_IN = """
+with open({asked!r}, "a") as asked:
+    print("asked", file=asked)
+device = None
+class cuda:
+    is_available = staticmethod(lambda: {found})
+"""
+
+
+@pytest.mark.parametrize("found", [False, True])
+def test_the_plan_has_the_gpus_that_torch_finds(checkout, tmp_path, found):
+    """Whether there is a driver's program or not. This torch has an answer, and nothing else.
+
+    It is asked once, and only where a job is to run that could use a GPU.
+    """
+    if not found:
+        (tmp_path / "nvidia-smi").write_text("#!/bin/sh\n")
+        (tmp_path / "nvidia-smi").chmod(0o755)
+    asked = tmp_path / "asked"
+    (tmp_path / "torch.py").write_text(STAND_IN.format(asked=str(asked), found=found))
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    auto = {"config": ["device=auto"], "PATH": path, "PYTHONPATH": str(tmp_path)}
+    assert "data" in resources(dry_run(checkout, "results/data/digits5k.json", **auto))
+    assert not asked.exists()
+    planned = resources(dry_run(checkout, "paper_figures/figure2.pdf", **auto))
+    assert planned["train_mnist_fcn3x256"]["gpu"] == str(int(found))
+    assert planned["probe_mnist_figure2"]["gpu"] == str(int(found))
+    assert asked.read_text() == "asked\n"

@@ -15,7 +15,7 @@ _taken: list[FileLock] = []  # held until this process ends, in whatever way it 
 
 
 def has_gpu() -> bool:
-    """Whether torch finds a GPU."""
+    """Whether torch finds a GPU. Rules ask the same, through `machine.has_gpu`."""
     return torch.cuda.is_available()
 
 

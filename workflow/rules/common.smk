@@ -1,7 +1,6 @@
 # The plan: what the config asks for, checked before any job runs.
 import json
 import shlex
-import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from layer_robustness.errors import InputError
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.imports import source_files
 from layer_robustness.listing import labels
+from layer_robustness.machine import has_gpu
 from layer_robustness.plan import Plan
 from layer_robustness.shared_cache import cached_steps, check_links
 from layer_robustness.tables.registry import DRAWS, TABLES
@@ -36,7 +36,6 @@ except InputError as error:
 PLAN = Plan(config)
 LOGS = f"{PLAN.results}/logs"
 DEVICE = config["device"]
-HAS_GPU = shutil.which("nvidia-smi") is not None
 
 
 resource_scopes:
@@ -53,7 +52,7 @@ def gpus(step, family):
     """GPUs of a job. A login node, from which jobs are submitted, need not have what they get."""
     if step == "distances" or DEVICE == "cpu":
         return 0
-    if DEVICE == "auto" and not (on_cluster() or HAS_GPU):
+    if DEVICE == "auto" and not (on_cluster() or has_gpu()):
         return 0
     return processes(family) if step == "train" else 1
 
