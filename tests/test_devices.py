@@ -207,3 +207,39 @@ def test_the_plan_has_the_gpus_that_torch_finds(checkout, tmp_path, found):
     assert planned["train_mnist_fcn3x256"]["gpu"] == str(int(found))
     assert planned["probe_mnist_figure2"]["gpu"] == str(int(found))
     assert asked.read_text() == "asked\n"
+
+
+def test_a_dry_run_tells_what_a_cluster_will_be_asked_for(checkout):
+    """On a login node without a GPU each job is to have one."""
+    slurm = ["--profile", "profiles/slurm"]
+    ended = dry_run(checkout, "train_mnist_fcn3x256", *slurm, config=["device=auto"])
+    assert resources(ended)["train_mnist_fcn3x256"]["gpu"] == "1"
+
+
+@pytest.mark.parametrize("where", [[], ["--profile", "profiles/slurm"]], ids=["here", "cluster"])
+def test_more_gpus_than_a_run_allows_are_refused_in_one_line(checkout, where):
+    ended = dry_run(checkout, NETWORK, *where, config=[*TOGETHER, "device=cuda"])
+    assert ended.returncode == 1 and "Building DAG" not in ended.stderr
+    assert ended.stderr.splitlines()[-1] == (
+        "error: config key gpu is 4, but this run gives a job 1 at most: "
+        "add --resources gpu=4, or set gpu to 1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "device", "gpus"),
+    [
+        (["--resources", "gpu=4"], "cuda", "4"),
+        (["--workflow-profile", "none"], "cuda", "4"),
+        ([], "cpu", "0"),
+    ],
+    ids=["allowed", "without a limit", "on a CPU"],
+)
+def test_several_gpus_are_planned_where_the_run_allows_them(checkout, options, device, gpus):
+    ended = dry_run(checkout, NETWORK, *options, config=[*TOGETHER, f"device={device}"])
+    assert resources(ended)["train_imagenet_resnet18"]["gpu"] == gpus
+
+
+def test_a_number_of_gpus_without_images_is_none_that_a_job_asks_for(checkout):
+    ended = dry_run(checkout, "train_mnist_fcn3x256", config=["gpu=4", "device=cuda"])
+    assert resources(ended)["train_mnist_fcn3x256"]["gpu"] == "1"

@@ -44,8 +44,11 @@ resource_scopes:
 
 
 def on_cluster():
-    """Whether jobs are submitted, or this is one of them: both have to ask for the same."""
-    return workflow.non_local_exec or workflow.remote_exec
+    """Whether jobs are or would be submitted, or this is one: all have to ask for the same."""
+    # A dry run has another executor than the run it stands for, of which one trace is left: where
+    # that one submits jobs, Snakemake sets use_threads.
+    dry = workflow.dryrun and workflow.execution_settings.use_threads
+    return workflow.non_local_exec or workflow.remote_exec or dry
 
 
 def gpus(step, family):
@@ -73,6 +76,21 @@ def processes(family):
 def decodes(step, family):
     """Whether a job trains on files of images: only that is worth several GPUs."""
     return Demand(PLAN, step, family).decodes
+
+
+def check_gpus():
+    """Refuse to start more processes than GPUs: a job gets no more than --resources allows."""
+    wanted = max(map(processes, PLAN.families))
+    limit = workflow.global_resources.get("gpu").value
+    if DEVICE == "cpu" or wanted == 1 or limit is None or limit >= wanted:
+        return
+    sys.exit(
+        f"error: config key gpu is {wanted}, but this run gives a job {limit} at most: "
+        f"add --resources gpu={wanted}, or set gpu to {max(1, limit)}"
+    )
+
+
+check_gpus()
 
 
 def demand(step, family):
