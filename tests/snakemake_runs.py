@@ -55,6 +55,15 @@ def planned(folder: Path, *arguments: str, **keywords) -> set[str]:
     return jobs(snakemake(folder, "-n", *arguments, **keywords))
 
 
+def resources(ended: subprocess.CompletedProcess) -> dict[str, dict[str, str]]:
+    """Resources by rule, of a dry run."""
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    jobs = re.findall(
+        r"^(?:local)?rule (\S+):\n(?: {4}.+\n)* {4}resources: (.+)", ended.stdout, re.M
+    )
+    return {rule: dict(re.findall(r"(\w+)=([^,]*)", told)) for rule, told in jobs}
+
+
 def edit(path: Path) -> None:
     path.write_text(path.read_text() + "\n# an edit\n")
 

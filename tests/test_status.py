@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
+from layer_robustness.machine import has_gpu
 from layer_robustness.status.built import File, read_config, summary
 from layer_robustness.status.jobs import add_up, find_jobs
 from layer_robustness.status.page import hours, page
@@ -242,6 +243,18 @@ def test_hours_of_a_core_say_nothing_about_a_gpu(tmp_path, monkeypatch):
     write_history("cifar10/vgg16/seed0", [2, 2], "cuda")
     (line,) = add_up(jobs_of(plan(device="auto"), "train_cifar10_vgg16"))
     assert (line.measured, line.device, line.left) == ({"cuda": 4}, "cuda", pytest.approx(20))
+
+
+def test_where_nothing_has_run_the_device_is_what_torch_finds(tmp_path, monkeypatch):
+    """Not what a driver's program, which may be there without a GPU, seems to say."""
+    monkeypatch.chdir(tmp_path)
+    Path("nvidia-smi").write_text("#!/bin/sh\n")
+    Path("nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    has_gpu.cache_clear()
+    (line,) = add_up(jobs_of(plan(device="auto"), "train_cifar10_vgg16"))
+    assert line.device == "cpu"
 
 
 def test_seeds_that_trained_stacked_on_a_gpu_share_its_time(tmp_path, monkeypatch):

@@ -77,14 +77,6 @@ def started_as_rank() -> bool:
     return "WORLD_SIZE" in os.environ
 
 
-def own_device(device: torch.device) -> torch.device:
-    """Return the GPU of this process where torchrun started several."""
-    if device.type == "cuda" and "LOCAL_RANK" in os.environ:
-        device = torch.device("cuda", int(os.environ["LOCAL_RANK"]))
-        torch.cuda.set_device(device)
-    return device
-
-
 @contextmanager
 def joined(device: torch.device) -> Iterator[Ranks]:
     """Join the processes that torchrun started; without torchrun this process is alone."""

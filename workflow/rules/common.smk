@@ -1,7 +1,6 @@
 # The plan: what the config asks for, checked before any job runs.
 import json
 import shlex
-import shutil
 import sys
 from functools import partial
 from pathlib import Path
@@ -17,6 +16,7 @@ from layer_robustness.errors import InputError
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.imports import source_files
 from layer_robustness.listing import labels
+from layer_robustness.machine import has_gpu
 from layer_robustness.plan import Plan
 from layer_robustness.shared_cache import cached_steps, check_links
 from layer_robustness.tables.registry import DRAWS, TABLES
@@ -36,7 +36,6 @@ except InputError as error:
 PLAN = Plan(config)
 LOGS = f"{PLAN.results}/logs"
 DEVICE = config["device"]
-HAS_GPU = shutil.which("nvidia-smi") is not None
 
 
 resource_scopes:
@@ -45,15 +44,18 @@ resource_scopes:
 
 
 def on_cluster():
-    """Whether jobs are submitted, or this is one of them: both have to ask for the same."""
-    return workflow.non_local_exec or workflow.remote_exec
+    """Whether jobs are or would be submitted, or this is one: all have to ask for the same."""
+    # A dry run has another executor than the run it stands for, of which one trace is left: where
+    # that one submits jobs, Snakemake sets use_threads.
+    dry = workflow.dryrun and workflow.execution_settings.use_threads
+    return workflow.non_local_exec or workflow.remote_exec or dry
 
 
 def gpus(step, family):
     """GPUs of a job. A login node, from which jobs are submitted, need not have what they get."""
     if step == "distances" or DEVICE == "cpu":
         return 0
-    if DEVICE == "auto" and not (on_cluster() or HAS_GPU):
+    if DEVICE == "auto" and not (on_cluster() or has_gpu()):
         return 0
     return processes(family) if step == "train" else 1
 
@@ -74,6 +76,21 @@ def processes(family):
 def decodes(step, family):
     """Whether a job trains on files of images: only that is worth several GPUs."""
     return Demand(PLAN, step, family).decodes
+
+
+def check_gpus():
+    """Refuse to start more processes than GPUs: a job gets no more than --resources allows."""
+    wanted = max(map(processes, PLAN.families))
+    limit = workflow.global_resources.get("gpu").value
+    if DEVICE == "cpu" or wanted == 1 or limit is None or limit >= wanted:
+        return
+    sys.exit(
+        f"error: config key gpu is {wanted}, but this run gives a job {limit} at most: "
+        f"add --resources gpu={wanted}, or set gpu to {max(1, limit)}"
+    )
+
+
+check_gpus()
 
 
 def demand(step, family):

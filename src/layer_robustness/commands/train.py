@@ -9,11 +9,11 @@ from pathlib import Path
 
 from layer_robustness import data
 from layer_robustness.checkpoints import TrainingFolder, code_digest
-from layer_robustness.devices import choose
+from layer_robustness.devices import choose, take_for_ranks
 from layer_robustness.errors import exit_with_one_line
 from layer_robustness.experiments import parse_network
 from layer_robustness.interruption import note_signals
-from layer_robustness.ranks import ALONE, Ranks, joined, own_device, run_as_ranks, started_as_rank
+from layer_robustness.ranks import ALONE, Ranks, joined, run_as_ranks, started_as_rank
 from layer_robustness.recipe import Recipe
 from layer_robustness.training import train
 from layer_robustness.workers import run_all
@@ -34,9 +34,10 @@ def main() -> None:
     arguments = parser.parse_args()
     code_digest()
     if arguments.processes > 1 and not started_as_rank():
+        take_for_ranks(arguments.device, arguments.processes)
         run_as_ranks(__spec__.name, sys.argv[1:], arguments.processes)
         return
-    device = own_device(choose(arguments.device))
+    device = choose(arguments.device)
     dataset = data.load(arguments.data, arguments.images).to(device)
     note_signals()  # training keeps the batches it has done
     with joined(device) as ranks:

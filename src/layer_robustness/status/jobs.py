@@ -1,6 +1,5 @@
 """The heavy jobs of a run: how far each is, what it took, and what the rest of it will take."""
 
-import shutil
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -8,6 +7,7 @@ from functools import cached_property
 from pathlib import Path
 
 from layer_robustness.demand import Demand, Task
+from layer_robustness.machine import has_gpu
 from layer_robustness.plan import Family, Plan
 from layer_robustness.status.built import File
 from layer_robustness.status.measured import Alike, Sample, Training, benchmarked, rates
@@ -128,8 +128,9 @@ def main_device(jobs: list[Job]) -> str:
         return wanted
     used = Counter(t.device for job in jobs for t in job.trainings)
     used.pop("", None)
-    here = "cuda" if shutil.which("nvidia-smi") else "cpu"
-    return max(used, key=used.get, default=here)
+    if used:
+        return max(used, key=used.get)
+    return "cuda" if has_gpu() else "cpu"
 
 
 def line(
