@@ -3,7 +3,7 @@ import json
 import shlex
 import shutil
 import sys
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import yaml
@@ -15,6 +15,7 @@ from layer_robustness.config import check, in_folder
 from layer_robustness.demand import CORES, Demand, preparing_imagenet
 from layer_robustness.errors import InputError
 from layer_robustness.figures.registry import FIGURES
+from layer_robustness.image_listing import folder_digest
 from layer_robustness.imports import source_files
 from layer_robustness.listing import labels
 from layer_robustness.plan import Plan
@@ -88,11 +89,10 @@ def demand(step, family):
             threads, gpus(step, family), attempt
         ),
         "device": "cpu" if step == "distances" else DEVICE,
-        "images": images(family.dataset),
     }
 
 
-# ImageNet's folder, where data or training need it. What counts is the images, not where they are.
+# ImageNet's folder, where data and training need it. What counts is the images, not where they are.
 IMAGES = (
     f"--images {shlex.quote(config['imagenet_path'])}"
     if config["imagenet_path"]
@@ -103,6 +103,18 @@ IMAGES = (
 def images(dataset):
     """The option for a data set whose training images stay in a folder."""
     return IMAGES if in_folder(config, dataset) else ""
+
+
+@cache
+def which_images(wildcards):
+    """A digest of ImageNet's folder: other images, and not another place, are prepared anew.
+
+    As a function Snakemake calls it only where the job that prepares them is part of a run.
+    """
+    try:
+        return folder_digest(Path(config["imagenet_path"])) if IMAGES else ""
+    except InputError as error:
+        sys.exit(f"error: {error}")
 
 
 def target_params(target):

@@ -36,7 +36,7 @@ for family in PLAN.families:
             experiments=family.names,
             limits=config["probe"],
         shell:
-            "python -m layer_robustness.commands.probe {params.experiments} --data {input.data} {resources.images}"
+            "python -m layer_robustness.commands.probe {params.experiments} --data {input.data}"
             " --results results/{params.preset} --draws {params.limits[draws]} --micro-batch {params.limits[micro_batch]}"
             " --memory {params.limits[memory_gb]} --device {resources.device} --workers {threads} > {log} 2>&1"
 
@@ -62,7 +62,7 @@ for family in PLAN.families:
             experiments=family.names,
             draws=config["probe"]["draws"],
         shell:
-            "python -m layer_robustness.commands.distances {params.experiments} --data {input.data} {resources.images}"
+            "python -m layer_robustness.commands.distances {params.experiments} --data {input.data}"
             " --results results/{params.preset} --draws {params.draws} --device {resources.device} --workers {threads} > {log} 2>&1"
 
 
@@ -92,7 +92,7 @@ for family in PLAN.joint_families:
             limits=config["probe"],
         shell:
             "python -m layer_robustness.commands.joint {params.experiments} --groups {params.groups}"
-            " --data {input.data} {resources.images} --results results/{params.preset} --draws {params.limits[draws]}"
+            " --data {input.data} --results results/{params.preset} --draws {params.limits[draws]}"
             " --micro-batch {params.limits[micro_batch]} --memory {params.limits[memory_gb]}"
             " --device {resources.device} --workers {threads} > {log} 2>&1"
 

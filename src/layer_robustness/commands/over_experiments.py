@@ -16,7 +16,6 @@ def parser(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("experiments", nargs="+", help="such as mnist/fcn3x256/seed0")
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--images", type=Path, help="ImageNet's folder, for data that needs it")
     parser.add_argument("--results", type=Path, required=True, help="folder of the preset")
     parser.add_argument("--draws", type=int, required=True, help="fresh draws for rerand")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -32,7 +31,7 @@ def write_rows(
     """Write `rows_of` each experiment to `name`.csv in its folder."""
     code_digest()
     device = choose(arguments.device)
-    dataset = data.load(arguments.data, arguments.images).to(device)
+    dataset = data.load(arguments.data).to(device)
 
     def task(experiment: Experiment) -> None:
         trained = TrainedNetwork.load(arguments.results, experiment, dataset)
