@@ -33,6 +33,7 @@ benchmarks: .venv/requirements-test.done
 	python benchmarks/probe.py
 	python benchmarks/family.py
 	python benchmarks/interruption.py
+	python benchmarks/image_listing.py
 	python benchmarks/workflow.py
 
 # The marks stand inside .venv, so that deleting it starts over.

@@ -4,7 +4,6 @@ Both use all cores. On a GPU the one job stacks the seeds of each network.
 """
 
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from pathlib import Path
 
 from machine import describe
 
-from layer_robustness import data
+from layer_robustness import cpus, data
 from layer_robustness.recipe import Recipe
 from layer_robustness.sources import digits5k
 
@@ -38,13 +37,13 @@ def train(folder: Path, results: str, recipes: dict, workers: int) -> None:
 
 def one_job(folder: Path, results: str) -> None:
     recipes = {network: {"seeds": [*range(SEEDS)], **asdict(RECIPE)} for network in NETWORKS}
-    train(folder, results, recipes, os.cpu_count())
+    train(folder, results, recipes, cpus.available())
 
 
 def a_job_each(folder: Path, results: str) -> None:
     """One seed each: the same amount of training."""
     jobs = [(network, seed) for network in NETWORKS for seed in range(SEEDS)]
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(cpus.available()) as pool:
         for network, seed in jobs:
             recipes = {network: {"seeds": [seed], **asdict(RECIPE)}}
             pool.submit(train, folder, results, recipes, 1)

@@ -1,8 +1,8 @@
 """What a benchmark ran on."""
 
-import os
-
 import torch
+
+from layer_robustness import cpus
 
 
 def describe() -> str:
@@ -10,5 +10,5 @@ def describe() -> str:
     if torch.cuda.is_available():
         device = torch.cuda.get_device_name()
     else:
-        device = f"{os.cpu_count()} CPU cores, {torch.get_num_threads()} thread(s)"
+        device = f"{cpus.available()} CPU cores, {torch.get_num_threads()} thread(s)"
     return f"{device}, torch {torch.__version__}"

@@ -3,7 +3,6 @@
 Both run the same recipe on the same digits with equal threads, in turns; medians are compared.
 """
 
-import os
 import statistics
 import time
 from dataclasses import replace
@@ -15,6 +14,7 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from torchvision import transforms
 
+from layer_robustness import cpus
 from layer_robustness.experiments import parse_network
 from layer_robustness.models.build import draw
 from layer_robustness.recipe import Recipe
@@ -87,7 +87,7 @@ def main() -> None:
     # Without an evaluation after each epoch, which the DataLoader's loop does not have.
     data = replace(data, test_images=data.test_images[:1], test_labels=data.test_labels[:1])
     images = Images(data)
-    for threads in dict.fromkeys((1, os.cpu_count())):
+    for threads in dict.fromkeys((1, cpus.available())):
         compare(data, images, threads)
 
 

@@ -4,7 +4,6 @@ All figures from nothing, again with nothing to do, and one figure after an edit
 code. Memory is the largest sum of the proportional set sizes of all processes, sampled.
 """
 
-import os
 import shutil
 import subprocess
 import tempfile
@@ -14,6 +13,8 @@ from pathlib import Path
 
 import psutil
 from machine import describe
+
+from layer_robustness import cpus
 
 ROOT = Path(__file__).parents[1]
 
@@ -30,7 +31,7 @@ def measure(folder: Path, *targets: str) -> tuple[float, float]:
     """Run Snakemake; return seconds and the peak of memory in GB."""
     peak = 0
     started = time.perf_counter()
-    command = ["snakemake", "--cores", str(os.cpu_count()), *targets]
+    command = ["snakemake", "--cores", str(cpus.available()), *targets]
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL) as process:
 
         def watch() -> None:
@@ -69,7 +70,7 @@ def main() -> None:
         rows["figure 1 after an edit to its drawing code"] = measure(
             folder, "paper_figures/figure1.pdf"
         )
-    print(f"\nQuick preset, snakemake --cores {os.cpu_count()}, {describe()}\n")
+    print(f"\nQuick preset, snakemake --cores {cpus.available()}, {describe()}\n")
     print("| run | seconds | peak memory, GB |\n|---|---:|---:|")
     for run, (seconds, peak) in rows.items():
         print(f"| {run} | {seconds:.1f} | {peak:.1f} |")

@@ -10,9 +10,9 @@ from torchvision import transforms
 from torchvision.datasets.folder import default_loader
 from torchvision.transforms import functional as F
 
-from layer_robustness import batches as batches_module
 from layer_robustness.augmentation import OF_FILES, crop_flip, draw, pad_crop_flip
 from layer_robustness.batches import batches
+from layer_robustness.data import Dataset
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import parse_experiment
 from layer_robustness.imagefolder import imagenet
@@ -142,12 +142,16 @@ def test_image_files_are_cropped_as_torchvision_does(files, resized, augmentatio
         assert torch.equal(image, oracle(augmentation, path, seed))
 
 
-def test_images_in_files_do_not_depend_on_workers_or_batches(files, resized, monkeypatch):
+def decoded_by(workers: int, dataset: Dataset) -> Dataset:
+    """The same data set with another number of processes that decode it."""
+    return replace(dataset, train_images=replace(dataset.train_images, decoders=workers))
+
+
+def test_images_in_files_do_not_depend_on_workers_or_batches(files, resized):
     epochs = {}
     for workers, size in ((0, 4), (2, 4), (1, 5)):
-        monkeypatch.setattr(batches_module, "workers", lambda _, workers=workers: workers)
-        recipe = replace(resized, batch_size=size)
-        epochs[workers] = joined(batches(files, EXPERIMENTS[:1], 2, recipe, CPU))[0]
+        recipe, dataset = replace(resized, batch_size=size), decoded_by(workers, files)
+        epochs[workers] = joined(batches(dataset, EXPERIMENTS[:1], 2, recipe, CPU))[0]
     assert torch.equal(epochs[0], epochs[2])
     assert torch.equal(epochs[0], epochs[1])
     other = joined(batches(files, EXPERIMENTS[:1], 3, resized, CPU))[0]
@@ -183,15 +187,12 @@ def test_an_augmentation_for_other_data_is_one_clear_error(
 
 @pytest.mark.parametrize("workers", [0, 2])
 @pytest.mark.parametrize("damage", ["truncated", "gone"])
-def test_a_damaged_file_is_one_line_also_from_a_worker(
-    tmp_path, resized, monkeypatch, workers, damage
-):
-    dataset = imagenet(write_images(tmp_path))
+def test_a_damaged_file_is_one_line_also_from_a_worker(tmp_path, resized, workers, damage):
+    dataset = decoded_by(workers, imagenet(write_images(tmp_path)))
     path = tmp_path / "train" / CLASSES[1] / f"{CLASSES[1]}_2.JPEG"
     path.write_bytes(path.read_bytes()[:3000])
     if damage == "gone":
         path.unlink()
-    monkeypatch.setattr(batches_module, "workers", lambda _: workers)
     with pytest.raises(InputError, match=f"{path} cannot be read as an image") as raised:
         list(batches(dataset, EXPERIMENTS[:1], 1, resized, CPU))
     assert "\n" not in str(raised.value)

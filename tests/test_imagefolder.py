@@ -1,8 +1,11 @@
 """Folders of images: what is prepared of them, and what is told when they are not as expected."""
 
+import os
 import shutil
 import subprocess
 import sys
+from argparse import Namespace
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -10,11 +13,14 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.utils import data as torch_data
 from torchvision import datasets, transforms
 
 from layer_robustness import data, imagefolder
+from layer_robustness.commands.train import decoders as decoders_of_each
 from layer_robustness.errors import InputError
-from test_checkpoints import ENVIRONMENT
+from steps import ended
+from test_checkpoints import ENVIRONMENT, train_arguments
 
 CLASSES = ("n01440764", "n01443537", "n02085620")
 SIZES = [(300, 260), (57, 91), (224, 500), (401, 225), (256, 256)]
@@ -105,7 +111,7 @@ def test_a_sample_is_spread_evenly_and_is_always_the_same():
 def test_a_data_set_of_files_comes_back_as_it_was_saved(tmp_path, prepared, folder):
     path = tmp_path / "imagenet.safetensors"
     data.save(prepared, path)
-    loaded = data.load(path, folder)
+    loaded = data.load_to_train(path, folder)
     assert loaded.train_images == prepared.train_images
     for name in ("train_labels", "test_images", "test_labels"):
         assert torch.equal(getattr(loaded, name), getattr(prepared, name))
@@ -117,17 +123,26 @@ def test_the_same_images_elsewhere_are_the_same_data_set(tmp_path, prepared, own
     data.save(imagefolder.imagenet(own_folder), tmp_path / "there.safetensors")
     here, there = tmp_path / "here.safetensors", tmp_path / "there.safetensors"
     assert here.read_bytes() == there.read_bytes()
-    assert data.load(here, own_folder).train_images.root == own_folder / "train"
+    assert data.load_to_train(here, own_folder).train_images.root == own_folder / "train"
 
 
-def test_another_name_is_another_data_set(tmp_path, prepared, own_folder):
-    data.save(prepared, tmp_path / "before.safetensors")
-    file = own_folder / "train" / CLASSES[0] / f"{CLASSES[0]}_4.JPEG"
+def other_name(folder):
+    file = folder / "train" / CLASSES[0] / f"{CLASSES[0]}_4.JPEG"
     file.rename(file.with_stem("renamed"))
+
+
+def other_size(folder):
+    """With the same pixels, as mean and deviation are."""
+    path = folder / "train" / CLASSES[1] / f"{CLASSES[1]}_2.JPEG"
+    path.write_bytes(path.read_bytes() + b"\0")
+
+
+@pytest.mark.parametrize("change", [other_name, other_size])
+def test_other_training_files_are_another_data_set(tmp_path, prepared, own_folder, change):
+    data.save(prepared, tmp_path / "before.safetensors")
+    change(own_folder)
     data.save(imagefolder.imagenet(own_folder), tmp_path / "after.safetensors")
-    before, after = (
-        data.load(tmp_path / f"{name}.safetensors", own_folder) for name in ("before", "after")
-    )
+    before, after = (data.load(tmp_path / f"{name}.safetensors") for name in ("before", "after"))
     assert before.sha256 != after.sha256
 
 
@@ -135,7 +150,7 @@ def test_another_name_is_another_data_set(tmp_path, prepared, own_folder):
 def test_test_images_stay_in_the_file(tmp_path, prepared, folder):
     path = tmp_path / "imagenet.safetensors"
     data.save(prepared, path)
-    loaded = data.load(path, folder).to(torch.device("cpu"))
+    loaded = data.load(path).to(torch.device("cpu"))
     mapped = [
         line for line in Path("/proc/self/maps").read_text().splitlines() if str(path) in line
     ]
@@ -150,15 +165,84 @@ def test_labels_move_to_a_device_and_test_images_do_not(prepared):
     assert moved.test_images is prepared.test_images
 
 
-def test_the_folder_must_be_given_and_be_the_right_one(tmp_path, prepared, own_folder):
-    path = tmp_path / "imagenet.safetensors"
-    data.save(prepared, path)
-    with pytest.raises(InputError, match=r"imagenet\.safetensors holds the names .*--images"):
-        data.load(path)
-    for name in (prepared.train_images.files[-1], prepared.train_images.files[0]):
-        (own_folder / "train" / name).unlink()
-        with pytest.raises(InputError, match=f"{name} is missing: .*give that folder"):
-            data.load(path, own_folder)
+@pytest.fixture
+def train(tmp_path, prepared, recipe):
+    """Trains on what was prepared, with options: the line that it ends with."""
+    data.save(prepared, tmp_path / "digits.safetensors")
+    recipe = replace(recipe, epochs=1, checkpoints=(0, 1), augmentation="resized_crop_flip")
+    recipe = replace(recipe, width=0.125, initial_law="lecun_normal")
+
+    def run(*options: object, seeds: int = 1) -> str:
+        arguments = train_arguments(
+            tmp_path, tmp_path / "results", recipe, ["imagenet/resnet18"], seeds
+        )
+        return ended("train", *arguments, *options)
+
+    return run
+
+
+def another_class(folder):
+    for split in ("train", "val"):
+        shutil.copytree(folder / split / CLASSES[2], folder / split / "n99999999")
+
+
+@pytest.mark.parametrize("change", [other_size, another_class])
+def test_training_on_other_images_than_were_prepared_is_one_line(
+    tmp_path, train, own_folder, change
+):
+    change(own_folder)
+    told = train("--images", own_folder)
+    assert f"{own_folder} has other images than {tmp_path / 'digits.safetensors'} was " in told
+    assert not (tmp_path / "results").exists()
+
+
+def test_training_on_a_folder_must_be_told_which(train):
+    assert "digits.safetensors holds the names of training images, not the images" in train()
+
+
+@pytest.fixture
+def decoders(monkeypatch) -> list[int]:
+    """How many processes each decoding was given, on a node of 128 CPUs; it does without them."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 128)
+    given = []
+
+    class Loader(torch_data.DataLoader):
+        def __init__(self, *arguments, num_workers, **keywords):
+            given.append(num_workers)
+            super().__init__(*arguments, **keywords)
+
+    monkeypatch.setattr(torch_data, "DataLoader", Loader)
+    return given
+
+
+def test_a_folder_is_prepared_by_as_many_processes_as_were_given(
+    tmp_path, folder, decoders, monkeypatch
+):
+    command = ("data", "imagenet", tmp_path / "imagenet.safetensors", "--images", folder)
+    if hasattr(os, "process_cpu_count"):
+        monkeypatch.setattr(os, "process_cpu_count", lambda: 7)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(7)), raising=False)
+    assert not ended(*command)
+    assert decoders == [7, 7]  # the test images, and those that mean and deviation are of
+    decoders.clear()
+    assert not ended(*command, "--workers", 3)
+    assert decoders == [3, 3]
+
+
+def test_training_decodes_in_as_many_processes_as_were_given(folder, train, decoders):
+    assert not train("--images", folder, "--workers", 3)
+    assert decoders == [3]
+
+
+@pytest.mark.parametrize(
+    ("device", "processes", "seeds", "each"),
+    [("cuda", 1, 5, 16), ("cuda", 3, 5, 5), ("cpu", 3, 1, 5), ("cpu", 1, 5, 3), ("cpu", 1, 40, 1)],
+)
+def test_those_that_train_at_once_share_the_processes_that_decode(device, processes, seeds, each):
+    """One on each GPU or, on CPUs, as many networks as there are workers."""
+    recipes = {"one network": {"seeds": [0]}, "another": {"seeds": [*range(seeds - 1)]}}
+    arguments = Namespace(workers=16, processes=processes, recipes=recipes)
+    assert decoders_of_each(arguments, torch.device(device)) == each
 
 
 def spoil_nothing_there(folder):
@@ -234,7 +318,7 @@ def test_the_command_prepares_a_folder_or_fails_in_one_line(tmp_path, own_folder
         return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
 
     assert prepare().returncode == 0
-    assert data.load(output, own_folder).test_images.shape == (6, 3, 224, 224)
+    assert data.load(output).test_images.shape == (6, 3, 224, 224)
     shutil.rmtree(output.parent)
     spoil_truncated(own_folder)
     ended = prepare()

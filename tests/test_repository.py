@@ -12,7 +12,7 @@ from layer_robustness.imports import source_files
 
 LIGHT = ["commands.figure", "commands.table", "plan", "imports", "config"]
 LIGHT += ["commands.comparison", "commands.comparison_figure", "commands.claims"]
-LIGHT += ["commands.explorer", "commands.page", "commands.status", "demand"]
+LIGHT += ["commands.explorer", "commands.page", "commands.status", "demand", "image_listing"]
 LIGHT += [f"figures.{kind}" for kind in ("heatmap", "bars", "lines", "blocks")]
 
 

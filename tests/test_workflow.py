@@ -237,7 +237,42 @@ def test_imagenet_is_trained_and_probed_from_its_folder(built, tmp_path):
     (tmp_path / "image net").rename(tmp_path / "moved")
     edit["imagenet_path"] = str(tmp_path / "moved")
     (checkout / "imagenet.yaml").write_text(yaml.safe_dump(edit))
-    assert not any("train" in job for job in planned(checkout, config=config, targets=[name]))
+    assert planned(checkout, config=config, targets=[name]) == set()
+
+
+def test_another_folder_of_images_is_noticed_and_the_same_elsewhere_is_not(tmp_path):
+    checkout = copy_checkout(tmp_path / "checkout")
+    summary = "results/data/imagenet.json"
+
+    def run(images: Path, *arguments: str) -> subprocess.CompletedProcess:
+        """Prepare a folder."""
+        edit = {
+            "datasets": {"imagenet": "imagenet"},
+            "imagenet_path": str(images),
+            "training": {"imagenet/resnet*": {"augmentation": "resized_crop_flip"}},
+        }
+        (checkout / "imagenet.yaml").write_text(yaml.safe_dump(edit))
+        config = [*TINY, "imagenet.yaml"]
+        return snakemake(checkout, *arguments, config=config, targets=[summary])
+
+    whole = tmp_path / "whole"
+    write_imagenet(whole)
+    fewer = shutil.copytree(whole, tmp_path / "fewer")
+    for split in ("train", "val"):
+        shutil.rmtree(fewer / split / "n01484850")
+    for images, classes in ((fewer, 2), (whole, 3)):
+        assert jobs(run(images)) == {"imagenet"}
+        assert json.loads((checkout / summary).read_text())["classes"] == classes
+    elsewhere = shutil.copytree(whole, tmp_path / "elsewhere", copy_function=shutil.copy)
+    assert jobs(run(elsewhere, "-n")) == set()
+    file = elsewhere / "train/n01440764/3.JPEG"
+    file.write_bytes(file.read_bytes() + b"\0")
+    assert jobs(run(elsewhere, "-n")) == {"imagenet"}
+    file.unlink()
+    file.symlink_to("/nowhere")
+    for _ in range(2):  # it is found before the folder is locked
+        told = run(elsewhere).stderr.splitlines()[-1]
+        assert told.startswith(f"error: {file} cannot be read") and told.endswith("remove it")
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """The training images of an epoch, batch by batch."""
 
-import os
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -14,8 +13,6 @@ from layer_robustness.experiments import Experiment
 from layer_robustness.imagefolder import decoded
 from layer_robustness.recipe import FOLDER, IN_MEMORY, Recipe
 from layer_robustness.seeding import generator
-
-MOST_WORKERS = 16
 
 # Images uint8 [K, B, C, H, W], labels int64 [K, B], and how many images all ranks have together.
 Batch = tuple[Tensor, Tensor, int]
@@ -122,14 +119,8 @@ def file_batches(
         dataset.train_images,
         [part.tolist() for part in parts],
         partial(crop_flip, recipe.augmentation, experiment, epoch),
-        workers=workers(ranks),
         pinned=device.type == "cuda",
     )
     for whole, part, pixels in zip(wholes, parts, images, strict=True):
         labels = take(dataset.train_labels, part.to(device).unsqueeze(0))
         yield pixels.to(device, non_blocking=True).unsqueeze(0), labels, len(whole)
-
-
-def workers(ranks: int) -> int:
-    """Number of processes that decode for one of several ranks on this machine."""
-    return max(1, min(MOST_WORKERS, (os.cpu_count() or 1) // ranks))

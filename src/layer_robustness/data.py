@@ -10,6 +10,7 @@ from torch import Tensor
 from layer_robustness import jsonfile, tensorfile
 from layer_robustness.errors import InputError
 from layer_robustness.files import remedy
+from layer_robustness.image_listing import folder_digest
 
 TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
 FOLDER_TENSORS = ("train_files", "train_labels", "test_images", "test_labels")
@@ -17,10 +18,22 @@ FOLDER_TENSORS = ("train_files", "train_labels", "test_images", "test_labels")
 
 @dataclass(frozen=True)
 class FolderImages:
-    """Image files of any size, too many to hold in memory: paths relative to the folder `root`."""
+    """Image files of any size, too many to hold in memory.
 
-    root: Path
+    Parameters
+    ----------
+    root
+        The folder that `files` are relative to; none where they are not going to be read.
+    digest
+        Tells which images the whole folder had, with train/ and val/ (see `folder_digest`).
+    decoders
+        Processes that decode them.
+    """
+
+    root: Path | None
     files: tuple[str, ...]
+    digest: str
+    decoders: int = 1
 
     def __len__(self) -> int:
         return len(self.files)
@@ -73,6 +86,33 @@ class Dataset:
         return replace(self, **{name: getattr(self, name).to(device) for name in moved})
 
 
+@dataclass(frozen=True)
+class Summary:
+    """What weights depend on of a data set, for steps that look at no image; as in `Dataset`."""
+
+    source: str
+    image_shape: tuple[int, int, int]
+    classes: int
+    sha256: str
+
+    @classmethod
+    def load(cls, path: Path) -> "Summary":
+        """Read the `.json` that `save` wrote beside the data.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, damaged, or not a summary.
+        """
+        values = jsonfile.load(path)
+        if not {"source", "test", "classes", "sha256"} <= set(values):
+            raise InputError(
+                f"{path} is not the summary of a data set: give the .json beside the prepared data"
+            )
+        shape = tuple(values["test"][1:])
+        return cls(values["source"], shape, values["classes"], values["sha256"])
+
+
 def from_splits(source: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> Dataset:
     """Make a data set of (images, labels) pairs and check that they fit together."""
     for images, labels in (train, test):
@@ -89,8 +129,8 @@ def from_splits(source: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, T
 def save(dataset: Dataset, path: Path) -> None:
     """Write the data set, and beside it a small `.json` that tells whether the content changed.
 
-    Of image files the names are written, and neither the content nor the folder: the same images
-    in another place are the same data set.
+    Of image files the names and a digest of their sizes are written, and neither the content nor
+    the folder: the same images in another place are the same data set.
     """
     summary = {
         "source": dataset.source,
@@ -101,34 +141,30 @@ def save(dataset: Dataset, path: Path) -> None:
         "classes": dataset.classes,
     }
     tensors = {name: getattr(dataset, name) for name in TENSORS}
+    metadata = {"source": dataset.source, "mean": repr(dataset.mean), "std": repr(dataset.std)}
     if isinstance(dataset.train_images, FolderImages):
         names = os.fsencode("\n".join(tensors.pop("train_images").files))
         tensors["train_files"] = torch.frombuffer(bytearray(names), dtype=torch.uint8)
-    metadata = {"source": dataset.source, "mean": repr(dataset.mean), "std": repr(dataset.std)}
+        summary["images"] = metadata["images"] = dataset.train_images.digest
     summary["sha256"] = tensorfile.save(path, tensors, metadata)
     jsonfile.save(path.with_suffix(".json"), summary)
 
 
-def load(path: Path, images: Path | None = None) -> Dataset:
-    """Read what `save` wrote.
+def load(path: Path) -> Dataset:
+    """Read what `save` wrote; where image files lie is left open.
 
     Safetensors maps the file into memory, so that its checksum is verified and its test images are
     used without a copy: processes share them, and the system drops them when it needs the memory.
 
-    Parameters
-    ----------
-    images
-        The folder that a data set of image files was prepared from, with train/ in it; others
-        need none.
-
     Raises
     ------
     InputError
-        If the file is missing, damaged, or not a data set, or if its images are not in `images`.
+        If the file is missing, damaged, or not a data set.
     """
     tensors, metadata = tensorfile.load(path)
     if set(tensors) == set(FOLDER_TENSORS):
-        tensors["train_images"] = find_images(path, tensors.pop("train_files"), images)
+        names = os.fsdecode(tensors.pop("train_files").numpy().tobytes()).split("\n")
+        tensors["train_images"] = FolderImages(None, tuple(names), metadata.get("images", ""))
     if set(tensors) != set(TENSORS):
         raise InputError(f"{path} is not a prepared data set: {remedy(path)}")
     return Dataset(
@@ -140,19 +176,33 @@ def load(path: Path, images: Path | None = None) -> Dataset:
     )
 
 
-def find_images(path: Path, names: Tensor, images: Path | None) -> FolderImages:
-    """Look for the training images of the file `path` in train/ of the folder `images`."""
+def load_to_train(path: Path, images: Path | None, decoders: int = 1) -> Dataset:
+    """Read what `save` wrote, with training images that can be read too.
+
+    Parameters
+    ----------
+    images
+        The folder that a data set of image files was prepared from; others need none.
+    decoders
+        Processes that decode image files.
+
+    Raises
+    ------
+    InputError
+        As `load`, or if `images` is not given or has other images than were prepared.
+    """
+    dataset = load(path)
+    if not isinstance(dataset.train_images, FolderImages):
+        return dataset
     if images is None:
         raise InputError(
             f"{path} holds the names of training images, not the images: say which folder they "
             "are in, the one that was given as --images to prepare them"
         )
-    found = FolderImages(images / "train", tuple(os.fsdecode(names.numpy().tobytes()).split("\n")))
-    # Of the right folder; to look for each of a million files would take minutes.
-    for name in (found.files[0], found.files[-1]):
-        if not (found.root / name).is_file():
-            raise InputError(
-                f"{found.root / name} is missing: {path} was prepared from a folder that has it; "
-                "give that folder, or delete the file and run again"
-            )
-    return found
+    if folder_digest(images) != dataset.train_images.digest:
+        raise InputError(
+            f"{images} has other images than {path} was prepared from, by their names and sizes: "
+            f"give the folder that was prepared, or prepare this one ({remedy(path)})"
+        )
+    found = replace(dataset.train_images, root=images / "train", decoders=decoders)
+    return replace(dataset, train_images=found)

@@ -16,6 +16,7 @@ from torchvision.transforms.v2.functional import pil_to_tensor
 
 from layer_robustness.data import Dataset, FolderImages
 from layer_robustness.errors import InputError
+from layer_robustness.image_listing import folder_digest
 from layer_robustness.interruption import deaf_children
 from layer_robustness.seeding import generator
 
@@ -29,8 +30,8 @@ View = Callable[[int, Image], Image]
 CENTRE_CROP = v2.Compose([v2.Resize(SHORTER_SIDE), v2.CenterCrop(CROP)])
 
 
-def imagenet(folder: Path) -> Dataset:
-    """Prepare ImageNet, or any images in folders like it.
+def imagenet(folder: Path, workers: int = 1) -> Dataset:
+    """Prepare ImageNet, or any images in folders like it, in so many processes.
 
     Test images are the centre crops of val/: the shorter side is resized to 256 pixels and the
     middle 224 x 224 are kept. Training images stay files. Mean and deviation are those of all
@@ -45,14 +46,9 @@ def imagenet(folder: Path) -> Dataset:
         If a folder is missing, a class has no image or is in one of the two only, or an image
         cannot be decoded.
     """
-    for needed in (folder, folder / "train", folder / "val"):
-        if not needed.is_dir():
-            raise InputError(
-                f"{needed} is not a folder: --images should be a folder with train/ and val/, "
-                "each with one folder of images for every class"
-            )
-    train, train_labels, train_classes = class_folders(folder / "train")
-    val, val_labels, val_classes = class_folders(folder / "val")
+    digest = folder_digest(folder)
+    train, train_labels, train_classes = class_folders(folder / "train", digest, workers)
+    val, val_labels, val_classes = class_folders(folder / "val", digest, workers)
     for name in sorted(set(train_classes) ^ set(val_classes)):
         here, there = ("train", "val") if name in train_classes else ("val", "train")
         raise InputError(
@@ -67,7 +63,9 @@ def imagenet(folder: Path) -> Dataset:
     return Dataset("imagenet", train, train_labels, test_images, val_labels, mean, std)
 
 
-def class_folders(folder: Path) -> tuple[FolderImages, Tensor, list[str]]:
+def class_folders(
+    folder: Path, digest: str, workers: int
+) -> tuple[FolderImages, Tensor, list[str]]:
     """Find a split's images, their labels int64 [N], and the names of the classes."""
     try:
         found = ImageFolder(folder)
@@ -80,13 +78,14 @@ def class_folders(folder: Path) -> tuple[FolderImages, Tensor, list[str]]:
     for name in files:
         if "\n" in name:  # the list of names is kept as lines
             raise InputError(f"{folder}: the file name {name!r} has a line break in it: rename it")
-    return FolderImages(folder, files), torch.tensor(found.targets), found.classes
+    images = FolderImages(folder, files, digest, workers)
+    return images, torch.tensor(found.targets), found.classes
 
 
 def centre_crops(images: FolderImages, indices: Tensor) -> Iterator[Tensor]:
     """Decode the centre crops of some images, uint8 [B, 3, 224, 224] at a time."""
     batches = [batch.tolist() for batch in indices.split(BATCH)]
-    return decoded(images, batches, centre_crop, workers=os.cpu_count() or 1)
+    return decoded(images, batches, centre_crop)
 
 
 def centre_crop(index: int, image: Image) -> Image:
@@ -148,10 +147,9 @@ def decoded(
     images: FolderImages,
     batches: Sequence[Sequence[int]],
     view: View,
-    workers: int,
     pinned: bool = False,
 ) -> Iterator[Tensor]:
-    """Decode batches of images in worker processes; yields them in order.
+    """Decode batches of images in processes of their own; yields them in order.
 
     Raises
     ------
@@ -162,7 +160,7 @@ def decoded(
         Decoder(images, view),
         batch_size=None,  # the sampler gives whole batches
         sampler=batches,
-        num_workers=workers,
+        num_workers=images.decoders,
         pin_memory=pinned,
     )
     # No name for the iterator: a traceback would hold it, and its processes would not be ended.

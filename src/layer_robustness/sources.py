@@ -173,5 +173,5 @@ SOURCES: dict[str, Callable[..., Dataset]] = {
     "imagenet": imagenet,
     "digits5k_as_imagenet": digits5k_as_imagenet,
 }
-# These take the user's folder of images.
+# These take the user's folder of images, and how many processes decode them.
 FROM_IMAGES = ("imagenet",)

@@ -6,7 +6,7 @@ for family in PLAN.attacked_families:
         name:
             f"adversarial_{family.rule}"
         input:
-            **trained(family),
+            **tested(family),
             code=source_files("commands.adversarial"),
         output:
             PLAN.files(family.experiments, "adversarial.csv"),
@@ -26,6 +26,6 @@ for family in PLAN.attacked_families:
             replaced=PLAN.replaced(experiment.network),
             settings=json.dumps(config["adversarial"]),
         shell:
-            "python -m layer_robustness.commands.adversarial {params.experiments} --data {input.data} {resources.images}"
+            "python -m layer_robustness.commands.adversarial {params.experiments} --data {input.data}"
             " --results results/{params.preset} --draws {params.draws} --replaced {params.replaced}"
             " --settings {params.settings:q} --device {resources.device} > {log} 2>&1"

@@ -2,7 +2,7 @@
 import json
 import shlex
 import sys
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import yaml
@@ -14,6 +14,7 @@ from layer_robustness.config import check, in_folder
 from layer_robustness.demand import CORES, Demand, preparing_imagenet
 from layer_robustness.errors import InputError
 from layer_robustness.figures.registry import FIGURES
+from layer_robustness.image_listing import folder_digest
 from layer_robustness.imports import source_files
 from layer_robustness.listing import labels
 from layer_robustness.machine import has_gpu
@@ -104,12 +105,11 @@ def demand(step, family):
         "runtime": lambda wildcards, threads, attempt: needs.runtime(
             threads, gpus(step, family), attempt
         ),
-        "device": "cpu" if step == "distances" else DEVICE,
-        "images": images(family.dataset),
+        "device": DEVICE,
     }
 
 
-# ImageNet's folder, where data or training need it. What counts is the images, not where they are.
+# ImageNet's folder, where data and training need it. What counts is the images, not where they are.
 IMAGES = (
     f"--images {shlex.quote(config['imagenet_path'])}"
     if config["imagenet_path"]
@@ -120,6 +120,18 @@ IMAGES = (
 def images(dataset):
     """The option for a data set whose training images stay in a folder."""
     return IMAGES if in_folder(config, dataset) else ""
+
+
+@cache
+def which_images(wildcards):
+    """A digest of ImageNet's folder: other images, and not another place, are prepared anew.
+
+    As a function Snakemake calls it only where the job that prepares them is part of a run.
+    """
+    try:
+        return folder_digest(Path(config["imagenet_path"])) if IMAGES else ""
+    except InputError as error:
+        sys.exit(f"error: {error}")
 
 
 def target_params(target):

@@ -20,7 +20,7 @@ rule data:
         source="{source}",  # the cache's key has parameters and no wildcards
     shell:
         "python -m layer_robustness.commands.data {params.source} {output.data} {resources.images}"
-        " > {log} 2>&1"
+        " --workers {threads} > {log} 2>&1"
 
 
 # Nothing is downloaded, and decoding takes long.
@@ -36,3 +36,5 @@ use rule data as imagenet with:
     resources:
         **preparing_imagenet(CORES),
         images=IMAGES,
+    params:
+        images=which_images,

@@ -23,6 +23,7 @@ for family in PLAN.families:
         resources:
             **demand("train", family),
             processes=processes(family),
+            images=images(family.dataset),
         params:
             preset=config["preset"],
             recipes=json.dumps(PLAN.recipes(family)),

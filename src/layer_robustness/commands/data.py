@@ -4,7 +4,7 @@ import argparse
 import socket
 from pathlib import Path
 
-from layer_robustness import data
+from layer_robustness import cpus, data
 from layer_robustness.errors import InputError, exit_with_one_line
 from layer_robustness.sources import FROM_IMAGES, SOURCES
 
@@ -17,13 +17,20 @@ def main() -> None:
     parser.add_argument(
         "--images", type=Path, help="for imagenet: the folder that has train/ and val/"
     )
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=cpus.available(),
+        help="processes that decode images; by default one for each CPU that may be used",
+    )
     arguments = parser.parse_args()
     if (arguments.source in FROM_IMAGES) != (arguments.images is not None):
         raise InputError(
             f"{arguments.source}: --images is the folder with train/ and val/ for "
             f"{', '.join(FROM_IMAGES)}, and for no other source"
         )
-    folder = [arguments.images] if arguments.source in FROM_IMAGES else []
+    images = arguments.source in FROM_IMAGES
+    folder = (arguments.images, arguments.workers) if images else ()
     socket.setdefaulttimeout(60)  # a download that stalls is an error, not a wait without end
     data.save(SOURCES[arguments.source](*folder), arguments.output)
 

@@ -1,6 +1,10 @@
 """Measure how far each unit is from its initial values, at every source: `distances.csv`."""
 
-from layer_robustness.commands.over_experiments import parser, write_rows
+from pathlib import Path
+
+from layer_robustness.checkpoints import code_digest
+from layer_robustness.commands.over_experiments import weights_parser, write_each
+from layer_robustness.data import Summary
 from layer_robustness.distances import UNMEASURED, distances
 from layer_robustness.errors import exit_with_one_line
 from layer_robustness.interruption import leave_if_asked
@@ -8,7 +12,13 @@ from layer_robustness.interruption import leave_if_asked
 
 def main() -> None:
     """Measure what the arguments name."""
-    arguments = parser(__doc__).parse_args()
+    parser = weights_parser(__doc__)
+    parser.add_argument(
+        "--summary", type=Path, required=True, help="the .json beside the prepared data"
+    )
+    arguments = parser.parse_args()
+    code_digest()
+    summary = Summary.load(arguments.summary)
 
     def rows_of(trained):
         initial = trained.checkpoint(0)
@@ -19,7 +29,7 @@ def main() -> None:
                 measured = distances(initial, state, unit) if state else UNMEASURED
                 yield {"unit": unit, "source": source, "draw": draw, **measured}
 
-    write_rows(arguments, "distances", rows_of)
+    write_each(arguments, summary, arguments.workers, "distances", rows_of)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,9 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from pathlib import Path
 
-from layer_robustness import data
+import torch
+
+from layer_robustness import cpus, data
 from layer_robustness.checkpoints import TrainingFolder, code_digest
 from layer_robustness.devices import choose, take_for_ranks
 from layer_robustness.errors import exit_with_one_line
@@ -27,7 +29,13 @@ def main() -> None:
     parser.add_argument("--results", type=Path, required=True, help="folder of the preset")
     parser.add_argument("--recipes", type=json.loads, required=True, metavar="JSON")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--workers", type=int, default=1, help="processes on a CPU")
+    parser.add_argument(
+        "--workers",
+        type=int,
+        default=cpus.available(),
+        help="processes that train on a CPU, or decode images for those that train; "
+        "by default one for each CPU that may be used",
+    )
     parser.add_argument(
         "--processes", type=int, default=1, help="that train each network together, one a GPU"
     )
@@ -38,7 +46,8 @@ def main() -> None:
         run_as_ranks(__spec__.name, sys.argv[1:], arguments.processes)
         return
     device = choose(arguments.device)
-    dataset = data.load(arguments.data, arguments.images).to(device)
+    decoding = decoders(arguments, device)
+    dataset = data.load_to_train(arguments.data, arguments.images, decoding).to(device)
     note_signals()  # training keeps the batches it has done
     with joined(device) as ranks:
         networks = [
@@ -56,6 +65,15 @@ def main() -> None:
                     train_together(group, ranks)
         else:
             run_all(train_alone, longest_first(networks), arguments.workers)
+
+
+def decoders(arguments: argparse.Namespace, device: torch.device) -> int:
+    """Return how many processes decode images for each of those that train at once."""
+    training = arguments.processes
+    if device.type == "cpu" and training == 1:
+        experiments = sum(len(recipe["seeds"]) for recipe in arguments.recipes.values())
+        training = max(1, min(arguments.workers, experiments))
+    return max(1, arguments.workers // training)
 
 
 def read_recipes(recipes: dict[str, dict]) -> list[tuple[str, list[int], Recipe]]:
