@@ -230,8 +230,8 @@ def load_checkpoint(path: Path, network: UnitSequence, sha256: str) -> dict[str,
 class TrainedNetwork:
     """A finished experiment: its final network and where its checkpoints lie.
 
-    One that diverged has no final network: whatever is measured of it is NaN. A summary of the data set
-    is enough for what is asked of the weights alone.
+    One that diverged has no final network: whatever is measured of it is NaN. A summary of the
+    data set is enough for what is asked of the weights alone.
     """
 
     folder: Path
