@@ -237,7 +237,8 @@ class TrainedNetwork:
         network = build(experiment.network, dataset.image_shape, dataset.classes, recipe.width)
         network.to(
             PRECISIONS[recipe.precision].weights,
-            memory_format=memory_format(experiment.network, dataset.image_shape),
+            # Of where it computes: it is built on the CPU, and moved there with its layout.
+            memory_format=memory_format(experiment.network, dataset.image_shape, dataset.device),
         )
         trained = cls(folder, experiment, recipe, dataset, network, manifest["checkpoints"])
         network.load_state_dict(trained.checkpoint(recipe.epochs))

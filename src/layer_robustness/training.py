@@ -203,7 +203,7 @@ def assemble(experiments, states, recipe, dataset, ranks) -> Single | Stack:
         network = build(experiment.network, dataset.image_shape, dataset.classes, recipe.width).to(
             dataset.device,
             PRECISIONS[recipe.precision].weights,
-            memory_format=memory_format(experiment.network, dataset.image_shape),
+            memory_format=memory_format(experiment.network, dataset.image_shape, dataset.device),
         )
         network.load_state_dict(state.weights)
         networks.append(network)
