@@ -7,9 +7,11 @@ from pathlib import Path
 from layer_robustness import data
 from layer_robustness.errors import InputError, exit_with_one_line
 from layer_robustness.interruption import leave_at_once
+from layer_robustness.memory import bounded_by
 from layer_robustness.sources import FROM_IMAGES, SOURCES
 
 
+@bounded_by()
 def main() -> None:
     """Prepare a source."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -3,8 +3,10 @@
 from layer_robustness.commands.over_experiments import parser, write_rows
 from layer_robustness.distances import distances
 from layer_robustness.errors import exit_with_one_line
+from layer_robustness.memory import bounded_by
 
 
+@bounded_by("probe.draws")
 def main() -> None:
     """Measure what the arguments name."""
     arguments = parser(__doc__).parse_args()
