@@ -63,7 +63,7 @@ def sources(experiment, recipe, epochs, data) -> tuple[torch.nn.Module, list[dic
 
     def fresh(purpose: str) -> torch.nn.Module:
         return draw(experiment, recipe.initial_law, data.image_shape, 10, recipe.width, purpose).to(
-            memory_format=memory_format(experiment.network, data.image_shape)
+            memory_format=memory_format(experiment.network, data.image_shape, data.device)
         )
 
     network = fresh("initial")

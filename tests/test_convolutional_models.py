@@ -11,7 +11,7 @@ from torch import nn
 from layer_robustness.architectures import IDENTITY_SKIP_STAGES, RESNET_STAGES, VGG_STAGES
 from layer_robustness.distances import distances
 from layer_robustness.experiments import parse_experiment, parse_network
-from layer_robustness.models.build import build, draw
+from layer_robustness.models.build import build, draw, memory_format
 from layer_robustness.models.initialization import LAWS, initialize
 from layer_robustness.models.sequence import unit_state
 from layer_robustness.seeding import generator
@@ -189,6 +189,24 @@ def test_units_own_all_of_the_state_at_any_size(name, side):
     parts = {unit: unit_state(state, unit) for unit in built.unit_names}
     assert all(parts.values()) and sum(map(len, parts.values())) == len(state)
     assert built.eval()(torch.zeros(2, *shape)).shape == (2, 7)
+
+
+@pytest.mark.parametrize(
+    ("name", "device", "side", "expected"),
+    [
+        ("cifar10/vgg16", "cpu", 32, torch.channels_last),
+        ("cifar10/resnet18", "cuda", 32, torch.channels_last),
+        ("imagenet/resnet18", "cpu", 224, torch.contiguous_format),
+        ("imagenet/resnet18", "cuda", 224, torch.channels_last),
+        ("mnist/fcn3x256", "cpu", 28, torch.contiguous_format),
+        ("mnist/fcn3x256", "cuda", 224, torch.contiguous_format),
+    ],
+)
+def test_convolutions_run_in_channels_last_but_for_large_images_on_a_cpu(
+    name, device, side, expected
+):
+    network = parse_network(name)
+    assert memory_format(network, (3, side, side), torch.device(device)) == expected
 
 
 def test_removed_blocks_are_not_there_at_any_depth():

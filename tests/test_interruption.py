@@ -163,7 +163,7 @@ class Stops:
 def test_going_on_from_any_batch_is_bit_identical(
     tmp_path, recipe, few_digits, monkeypatch, name, precision
 ):
-    """Five batches and the test images in each of two epochs; weights, momentum and history."""
+    """Five batches and four of test images in each of two epochs; weights, momentum and history."""
     width = 1 if "fcn" in name else 0.125
     recipe = replace(recipe, epochs=2, checkpoints=(0, 1, 2), width=width, precision=precision)
     recipe = replace(recipe, augmentation="pad_crop_flip", initial_law="lecun_normal")
@@ -173,14 +173,14 @@ def test_going_on_from_any_batch_is_bit_identical(
         return TrainingFolder(tmp_path / run, experiment, recipe, few_digits)
 
     train_alone(folder("whole"))
-    for number in range(1, 13, 1 if "fcn" in name else 3):
+    for number in range(1, 19, 1 if "fcn" in name else 4):
         run = f"stopped{number}"
         monkeypatch.setattr(training, "asked", Stops(number))
         with pytest.raises(Interrupted):
             train_alone(folder(run))
         monkeypatch.setattr(training, "asked", lambda: False)
         part = folder(run).state().part
-        assert part.batches == ((number - 1) % 6 + 1 if number % 6 else 5)
+        assert part.batches == min((number - 1) % 9 + 1, 5)
         train_alone(folder(run))
         assert_same(tmp_path / "whole", tmp_path / run)
 
@@ -198,7 +198,7 @@ def test_a_stack_goes_on_from_any_batch(few_digits, recipe, monkeypatch):
         return states
 
     whole = finish(states())
-    for number in (1, 3, 6, 9):
+    for number in (1, 3, 9, 12):
         stopped = states()
         monkeypatch.setattr(training, "asked", Stops(number))
         with pytest.raises(Interrupted):
@@ -222,7 +222,8 @@ def test_a_long_epoch_is_kept_every_few_minutes(tmp_path, recipe, few_digits, mo
         TrainState, "save", lambda self, *_: saved.append((self.epoch, self.part.batches))
     )
     train_alone(folders[1])
-    epoch = [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5), (0, 5)]  # the last after the test images
+    # After each of five batches, and of four parts of the test images.
+    epoch = [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5), *[(0, 5)] * 4]
     assert saved[: len(epoch) + 2] == [(0, 0), *epoch, (1, 0)]
     assert_same(folders[0].path, folders[1].path)
 

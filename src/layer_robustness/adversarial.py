@@ -58,7 +58,9 @@ def adversarial_rows(
     placed = {
         "device": dataset.device,
         "dtype": PRECISIONS[precision].weights,
-        "memory_format": memory_format(trained.experiment.network, trained.dataset.image_shape),
+        "memory_format": memory_format(
+            trained.experiment.network, dataset.image_shape, dataset.device
+        ),
     }
     network = trained.network.to(**placed)
     fresh = [trained.fresh(number).to(**placed) for number in range(draws)]

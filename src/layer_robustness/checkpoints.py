@@ -268,7 +268,8 @@ class TrainedNetwork:
         network = build(experiment.network, dataset.image_shape, dataset.classes, recipe.width)
         network.to(
             PRECISIONS[recipe.precision].weights,
-            memory_format=memory_format(experiment.network, dataset.image_shape),
+            # Of where it computes: it is built on the CPU, and moved there with its layout.
+            memory_format=memory_format(experiment.network, dataset.image_shape, dataset.device),
         )
         checksums, diverged = manifest["checkpoints"], manifest["did_not_train"] is not None
         trained = cls(folder, experiment, recipe, dataset, network, checksums, diverged)

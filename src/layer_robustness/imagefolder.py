@@ -131,6 +131,8 @@ class Decoder(torch_data.Dataset):
         path = self.images.root / self.images.files[index]
         try:
             return default_loader(path)
+        except MemoryError:
+            raise  # nothing is wrong with the file
         except Exception as error:  # Pillow has many for a damaged file, not only its own
             raise InputError(
                 f"{path} cannot be read as an image ({error}): fetch it again"

@@ -13,7 +13,9 @@ from torch.distributed import run as torchrun
 from torch.distributed.elastic.multiprocessing import SignalException
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
 
+from layer_robustness.errors import InputError
 from layer_robustness.interruption import EXIT_STATUS, Interrupted
+from layer_robustness.memory import refuse_killed
 
 
 @dataclass(frozen=True)
@@ -61,13 +63,17 @@ def run_as_ranks(module: str, arguments: Sequence[str], count: int) -> None:
     ------
     Interrupted
         If torchrun or its processes were asked to leave.
+    ProcessKilled
+        If the system killed one of its processes.
     """
     try:
         torchrun.main(["--standalone", f"--nproc-per-node={count}", "-m", module, *arguments])
     except SignalException as error:
         raise Interrupted(error.sigval.name) from None
     except ChildFailedError as error:
-        if EXIT_STATUS in (failure.exitcode for failure in error.failures.values()):
+        exit_codes = [failure.exitcode for failure in error.failures.values()]
+        refuse_killed(exit_codes)
+        if EXIT_STATUS in exit_codes:
             raise Interrupted("a signal to its processes") from None
         sys.exit(1)  # the processes have told why
 
@@ -79,12 +85,22 @@ def started_as_rank() -> bool:
 
 @contextmanager
 def joined(device: torch.device) -> Iterator[Ranks]:
-    """Join the processes that torchrun started; without torchrun this process is alone."""
+    """Join the processes that torchrun started; without torchrun this process is alone.
+
+    Raises
+    ------
+    InputError
+        If another of the processes is gone, which has told why, or was killed.
+    """
     if not started_as_rank():
         yield ALONE
         return
     dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     try:
         yield Ranks(dist.get_rank(), dist.get_world_size())
+    except RuntimeError as error:
+        if "gloo" not in str(error):
+            raise
+        raise InputError("a process that trains with this one ended: see what it says") from error
     finally:
         dist.destroy_process_group()

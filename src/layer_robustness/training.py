@@ -21,7 +21,6 @@ from layer_robustness.ranks import ALONE, Ranks
 from layer_robustness.recipe import Recipe
 from layer_robustness.trainstate import PartOfEpoch, TrainState
 
-TEST_BATCH = 500
 PAUSE = 300  # seconds after which a long epoch's state is kept in the middle
 
 Keep = Callable[[Experiment, TrainState], None]
@@ -165,8 +164,12 @@ class Training:
         return (self.ranks.sum(wrong).double() / len(dataset.test_labels)).tolist()
 
     def test_parts(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield this rank's test images; the last part may be empty, as all have equally many."""
-        images, labels, step = self.dataset.test_images, self.dataset.test_labels, TEST_BATCH
+        """Yield this rank's test images; the last part may be empty, as all have equally many.
+
+        No more at once than in training: the batch size is what bounds an epoch's memory.
+        """
+        images, labels = self.dataset.test_images, self.dataset.test_labels
+        step = math.ceil(self.recipe.batch_size / self.ranks.count)
         for first in range(0, len(labels), step * self.ranks.count):
             start = first + step * self.ranks.rank
             yield images[start : start + step], labels[start : start + step]
@@ -208,7 +211,7 @@ def assemble(experiments, states, recipe, dataset, ranks) -> Single | Stack:
         network = build(experiment.network, dataset.image_shape, dataset.classes, recipe.width).to(
             dataset.device,
             PRECISIONS[recipe.precision].weights,
-            memory_format=memory_format(experiment.network, dataset.image_shape),
+            memory_format=memory_format(experiment.network, dataset.image_shape, dataset.device),
         )
         network.load_state_dict(state.weights)
         networks.append(network)

@@ -10,6 +10,7 @@ from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
 import torch
 
 from layer_robustness.interruption import leave_if_asked
+from layer_robustness.memory import refuse_killed
 
 LOOK = 0.5  # seconds between looks at whether a signal has come
 
@@ -21,6 +22,11 @@ def run_all(task: Callable, items: Iterable, workers: int) -> None:
     a result independent of the number of cores. The processes are forked: they share the data in
     memory and start at once. Items are begun in their order; give the longest first. Where one
     fails, or this process is asked to leave, the others are asked to leave too.
+
+    Raises
+    ------
+    ProcessKilled
+        If the system killed a worker, as it does where memory runs out.
     """
     torch.set_num_threads(1)
     items = list(items)
@@ -33,6 +39,7 @@ def run_all(task: Callable, items: Iterable, workers: int) -> None:
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers, context, start_worker, (task, os.getpid())) as pool:
         left = {pool.submit(run_one, item) for item in items}
+        processes = multiprocessing.active_children()
         try:
             while left:
                 done, left = wait(left, LOOK, FIRST_COMPLETED)
@@ -43,6 +50,7 @@ def run_all(task: Callable, items: Iterable, workers: int) -> None:
             for worker in multiprocessing.active_children():
                 worker.terminate()
             pool.shutdown(cancel_futures=True)
+            refuse_killed(process.exitcode for process in processes)
             raise
 
 

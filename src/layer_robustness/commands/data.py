@@ -6,9 +6,11 @@ from pathlib import Path
 
 from layer_robustness import cpus, data
 from layer_robustness.errors import InputError, exit_with_one_line
+from layer_robustness.memory import bounded_by
 from layer_robustness.sources import FROM_IMAGES, SOURCES
 
 
+@bounded_by()
 def main() -> None:
     """Prepare a source."""
     parser = argparse.ArgumentParser(description=__doc__)

@@ -8,8 +8,10 @@ from layer_robustness.data import Summary
 from layer_robustness.distances import UNMEASURED, distances
 from layer_robustness.errors import exit_with_one_line
 from layer_robustness.interruption import leave_if_asked
+from layer_robustness.memory import bounded_by
 
 
+@bounded_by("probe.draws")
 def main() -> None:
     """Measure what the arguments name."""
     parser = weights_parser(__doc__)

@@ -15,12 +15,14 @@ from layer_robustness.devices import choose, take_for_ranks
 from layer_robustness.errors import exit_with_one_line
 from layer_robustness.experiments import parse_network
 from layer_robustness.interruption import note_signals
+from layer_robustness.memory import bounded_by
 from layer_robustness.ranks import ALONE, Ranks, joined, run_as_ranks, started_as_rank
 from layer_robustness.recipe import Recipe
 from layer_robustness.training import train
 from layer_robustness.workers import run_all
 
 
+@bounded_by("training.batch_size")
 def main() -> None:
     """Train what the arguments name."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -125,14 +127,15 @@ def train_together(folders: Sequence[TrainingFolder], ranks: Ranks) -> None:
 
     for _, group in groupby(sorted(left, key=position), key=position):
         group = list(group)
-        train(
-            [folder.experiment for folder in group],
-            [states[folder.experiment] for folder in group],
-            group[0].recipe,
-            group[0].dataset,
-            keep,
-            ranks,
-        )
+        with bounded_by(f"training.batch_size of {group[0].experiment.network}"):
+            train(
+                [folder.experiment for folder in group],
+                [states[folder.experiment] for folder in group],
+                group[0].recipe,
+                group[0].dataset,
+                keep,
+                ranks,
+            )
     if ranks.rank == 0:
         for folder in folders:
             folder.publish(states[folder.experiment])

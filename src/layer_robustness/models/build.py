@@ -11,14 +11,17 @@ from layer_robustness.models.vgg import vgg
 from layer_robustness.seeding import generator
 
 
-def memory_format(network: Network, image_shape: tuple[int, int, int]) -> torch.memory_format:
-    """Layout of weights and images: channels_last, which is faster for convolutions on a CPU.
+def memory_format(
+    network: Network, image_shape: tuple[int, int, int], device: torch.device
+) -> torch.memory_format:
+    """Layout of weights and images on a device: channels_last, which is faster for convolutions.
 
-    Not for large images: going back through ResNet18 in channels_last, PyTorch 2.15 crashes on a
-    CPU at 224 x 224 pixels, and not at 32 x 32.
+    Not for large images on a CPU: going back through ResNet18 in channels_last, PyTorch 2.15
+    crashes there at 224 x 224 pixels, and not at 32 x 32.
     """
-    small = max(image_shape[1:]) <= 64
-    return torch.channels_last if network.kind != "fcn" and small else torch.contiguous_format
+    crashes = device.type == "cpu" and max(image_shape[1:]) > 64
+    convolves = network.kind != "fcn"
+    return torch.channels_last if convolves and not crashes else torch.contiguous_format
 
 
 def build(
