@@ -69,7 +69,8 @@ class Steps:
         return self.of_data("joint", f"{NETWORK}/seed{self.seed}", *LIMITS, *groups)
 
     def distances(self) -> str:
-        return self.of_data("distances", f"{NETWORK}/seed{self.seed}", *LIMITS[:2])
+        where = ("--summary", self.data.with_suffix(".json"), "--results", self.folder / "results")
+        return ended("distances", f"{NETWORK}/seed{self.seed}", *LIMITS[:2], *where)
 
     def of_data(self, command: str, *arguments: object) -> str:
         where = ("--data", self.data, "--results", self.folder / "results", "--device", "cpu")

@@ -19,6 +19,7 @@ FIGURE = ["paper_figures/figure1.csv"]
 TRAIN = ["train_mnist_fcn3x256"]
 SEED0 = "results/tiny/mnist/fcn3x256/seed0"
 DISTANCES = f"{SEED0}/distances.csv"
+PROBE = f"{SEED0}/probe.csv"
 DATA = "results/data/digits5k"
 SHARED = ("--cache", "data", "train")
 
@@ -207,13 +208,13 @@ def test_a_damaged_entry_is_named_and_deleting_it_repairs_it(clones, stored, nam
     first, second = clones
     before = (first / name).read_bytes()
     damage(first / name)
-    ended = run(second, targets=[DISTANCES])
+    ended = run(second, targets=[PROBE])
     (told,) = (line for line in ended.stderr.splitlines() if line.startswith("error: "))
     assert told.endswith(f"delete {name} and {(second / name).readlink()} and run again")
     (second / name).resolve().unlink()
     (second / name).unlink()
-    assert run(second, targets=[DISTANCES]).returncode == 0
-    assert (second / DISTANCES).read_bytes() == (stored / DISTANCES).read_bytes()
+    assert run(second, targets=[PROBE]).returncode == 0
+    assert (second / PROBE).read_bytes() == (stored / PROBE).read_bytes()
     assert (first / name).samefile(second / name) and (first / name).read_bytes() == before
 
 

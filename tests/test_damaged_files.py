@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from conftest import ROOT, read_csv, write_csv
-from layer_robustness import jsonfile, tensorfile
+from layer_robustness import data, jsonfile, tensorfile
 from layer_robustness.checkpoints import load_checkpoint
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import parse_network
@@ -82,7 +82,7 @@ def test_a_damaged_checkpoint_is_one_line_that_says_what_to_delete(
 @pytest.mark.parametrize("damage", DAMAGES)
 def test_a_damaged_data_file_is_one_line_at_every_step(steps, undisturbed, survived, damage):
     harm(steps.data, damage)
-    for reader in (steps.train, steps.probe, steps.joint, steps.distances):
+    for reader in (steps.train, steps.probe, steps.joint):
         told = reader()
         assert told.startswith(f"error: {steps.data} "), told
         assert told.endswith(f"delete {steps.data} and run again")
@@ -91,6 +91,26 @@ def test_a_damaged_data_file_is_one_line_at_every_step(steps, undisturbed, survi
     assert contents(steps.data.parent) == contents(undisturbed.data.parent)
     assert contents(steps.experiment / "checkpoints") == undisturbed.weights()
     survived(DAMAGED, "prepared data", ONE_LINE)
+
+
+def test_distances_are_measured_without_the_images(steps, undisturbed):
+    remove(steps.data)
+    remove(steps.experiment / "distances.csv")
+    assert not steps.distances()
+    before = contents(undisturbed.experiment)
+    assert contents(steps.experiment)["distances.csv"] == before["distances.csv"]
+
+
+@pytest.mark.parametrize("damage", DAMAGES)
+def test_a_damaged_summary_is_one_line(steps, undisturbed, survived, damage):
+    path = steps.data.with_suffix(".json")
+    harm(path, damage)
+    told = steps.distances()
+    assert told.startswith(f"error: {path} ") and told.endswith(f"delete {path} and run again")
+    remove(path)
+    assert not steps.prepare()
+    assert contents(steps.data.parent) == contents(undisturbed.data.parent)
+    survived(DAMAGED, "data's summary", ONE_LINE)
 
 
 @pytest.mark.parametrize("damage", DAMAGES)
@@ -279,9 +299,8 @@ def test_the_folder_of_another_seed_is_refused(steps, survived):
 
 
 def test_other_data_than_trained_on_is_refused(steps, survived):
-    tensors, metadata = tensorfile.load(steps.data)
-    del metadata["sha256"]
-    tensorfile.save(steps.data, tensors | {"test_labels": tensors["test_labels"].flip(0)}, metadata)
+    dataset = data.load(steps.data)
+    data.save(replace(dataset, test_labels=dataset.test_labels.flip(0)), steps.data)
     for reader in (steps.probe, steps.joint, steps.distances):
         assert "trained on other data than digits5k: train again" in reader()
     survived("of another data set", "prepared data", REFUSED)
@@ -325,6 +344,9 @@ def test_a_whole_file_in_a_wrong_place_of_the_resume_folder_starts_training_over
 def test_a_checkpoint_is_no_data_set(steps, survived):
     shutil.copy(steps.experiment / "checkpoints/epoch0.safetensors", steps.data)
     assert "is not a prepared data set" in steps.train()
+    summary = steps.data.with_suffix(".json")
+    shutil.copy(steps.experiment / "checkpoints.json", summary)
+    assert f"{summary} is not the summary of a data set" in steps.distances()
     survived("a checkpoint", "prepared data", REFUSED)
 
 

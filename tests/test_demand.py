@@ -100,6 +100,8 @@ def test_memory_is_that_of_torch_data_weights_and_activations():
     probe = demand("probe", "mnist/fcn3x256/seed0").memory_mb(cores=1, gpus=0)
     sources = 4 * (6 + 11) * PARAMETERS / 1e6
     assert probe == pytest.approx(TORCH + 300 + images + 8000 + sources, abs=1)
+    distances = demand("distances", "mnist/fcn3x256/seed0").memory_mb(cores=1, gpus=0)
+    assert distances == pytest.approx(TORCH + 300 + sources, abs=1)  # no image is read
 
 
 @pytest.mark.parametrize("preset", ["config", "fashion", "paper"])

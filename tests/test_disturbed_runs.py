@@ -77,11 +77,13 @@ def commands(tmp_path_factory, recipe, few_digits):
     names = [f"{NETWORK}/seed{seed}" for seed in range(3)]
 
     def made(results: Path, workers: int = 1) -> dict[str, list]:
-        where = ("--data", file, "--results", results, "--workers", workers, "--device", "cpu")
+        where = ("--results", results, "--workers", workers)
+        on_data = ("--data", file, "--device", "cpu")
+        summary = ("--summary", file.with_suffix(".json"))
         return {
-            "train": ["train", "--recipes", json.dumps(recipes), *where],
-            "probe": ["probe", *names, *LIMITS, *where],
-            "distances": ["distances", *names, *LIMITS[:2], *where],
+            "train": ["train", "--recipes", json.dumps(recipes), *where, *on_data],
+            "probe": ["probe", *names, *LIMITS, *where, *on_data],
+            "distances": ["distances", *names, *LIMITS[:2], *where, *summary],
         }
 
     return made

@@ -109,7 +109,8 @@ def test_no_step_runs_what_lies_in_place_of_its_files(done, tmp_path, mark, payl
     shutil.copytree(done.folder, tmp_path / "steps")
     steps = replace(done, folder=tmp_path / "steps")
     readers = {
-        steps.data: (steps.train, steps.probe, steps.distances),
+        steps.data: (steps.train, steps.probe),
+        steps.data.with_suffix(".json"): (steps.distances,),
         steps.experiment / "checkpoints/epoch1.safetensors": (steps.probe, steps.distances),
         steps.experiment / "checkpoints.json": (steps.probe, steps.distances),
         steps.experiment / "probe.csv": (steps.figure,),

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from layer_robustness import jsonfile, rows, tensorfile
-from layer_robustness.data import Dataset
+from layer_robustness.data import Dataset, Summary
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import Experiment
 from layer_robustness.files import link, remedy
@@ -204,17 +204,22 @@ def load_checkpoint(path: Path, network: UnitSequence, sha256: str) -> dict[str,
 
 @dataclass
 class TrainedNetwork:
-    """A finished experiment: its final network and where its checkpoints lie."""
+    """A finished experiment: its final network and where its checkpoints lie.
+
+    A summary of the data set is enough for what is asked of the weights alone.
+    """
 
     folder: Path
     experiment: Experiment
     recipe: Recipe
-    dataset: Dataset
+    dataset: Dataset | Summary
     network: UnitSequence
     checksums: Mapping[str, str]
 
     @classmethod
-    def load(cls, results: Path, experiment: Experiment, dataset: Dataset) -> "TrainedNetwork":
+    def load(
+        cls, results: Path, experiment: Experiment, dataset: Dataset | Summary
+    ) -> "TrainedNetwork":
         """Read what `TrainingFolder.publish` wrote.
 
         Raises

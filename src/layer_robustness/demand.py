@@ -175,7 +175,8 @@ class Demand:
         needed += CUDA * gpus
         if self.step in ("probe", "joint"):
             needed += 1000 * self.plan.config["probe"]["memory_gb"]
-        if not in_folder(self.plan.config, self.family.dataset):  # twice: as it is read
+        in_memory = not in_folder(self.plan.config, self.family.dataset)
+        if in_memory and self.step != "distances":  # twice: as it is read
             needed += 2 * math.prod(images.shape) * (images.train + images.test) / 1e6
         return attempt * math.ceil(needed)
 

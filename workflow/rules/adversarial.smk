@@ -6,7 +6,7 @@ for family in PLAN.attacked_families:
         name:
             f"adversarial_{family.rule}"
         input:
-            **trained(family),
+            **tested(family),
             code=source_files("commands.adversarial"),
         output:
             PLAN.files(family.experiments, "adversarial.csv"),

@@ -88,7 +88,7 @@ def demand(step, family):
         "runtime": lambda wildcards, threads, attempt: needs.runtime(
             threads, gpus(step, family), attempt
         ),
-        "device": "cpu" if step == "distances" else DEVICE,
+        "device": DEVICE,
     }
 
 

@@ -3,13 +3,17 @@
 
 def trained(family):
     """Inputs of every step that reads trained networks."""
-    source = f"results/data/{PLAN.source(family.dataset)}"
     return {
-        "data": ancient(f"{source}.safetensors"),
-        "summary": f"{source}.json",
+        "summary": f"results/data/{PLAN.source(family.dataset)}.json",
         "checkpoints": ancient(PLAN.checkpoints(family.experiments)),
         "manifests": PLAN.files(family.experiments, "checkpoints.json"),
     }
+
+
+def tested(family):
+    """Inputs of every step that tests trained networks."""
+    data = ancient(f"results/data/{PLAN.source(family.dataset)}.safetensors")
+    return {"data": data, **trained(family)}
 
 
 for family in PLAN.families:
@@ -18,7 +22,7 @@ for family in PLAN.families:
         name:
             f"probe_{family.rule}"
         input:
-            **trained(family),
+            **tested(family),
             code=source_files("commands.probe"),
         output:
             PLAN.files(family.experiments, "probe.csv"),
@@ -62,8 +66,8 @@ for family in PLAN.families:
             experiments=family.names,
             draws=config["probe"]["draws"],
         shell:
-            "python -m layer_robustness.commands.distances {params.experiments} --data {input.data}"
-            " --results results/{params.preset} --draws {params.draws} --device {resources.device} --workers {threads} > {log} 2>&1"
+            "python -m layer_robustness.commands.distances {params.experiments} --summary {input.summary}"
+            " --results results/{params.preset} --draws {params.draws} --workers {threads} > {log} 2>&1"
 
 
 for family in PLAN.joint_families:
@@ -72,7 +76,7 @@ for family in PLAN.joint_families:
         name:
             f"joint_{family.rule}"
         input:
-            **trained(family),
+            **tested(family),
             code=source_files("commands.joint"),
         output:
             PLAN.files(family.experiments, "joint.csv"),
