@@ -27,7 +27,7 @@ from layer_robustness.data import Dataset, Summary
 from layer_robustness.errors import InputError
 from layer_robustness.experiments import Experiment
 from layer_robustness.files import link, remedy
-from layer_robustness.models.build import build, draw, memory_format
+from layer_robustness.models.build import build, draw
 from layer_robustness.models.sequence import UnitSequence
 from layer_robustness.precision import PRECISIONS
 from layer_robustness.recipe import Recipe
@@ -266,11 +266,7 @@ class TrainedNetwork:
             )
         recipe = Recipe.from_dict(manifest["recipe"])
         network = build(experiment.network, dataset.image_shape, dataset.classes, recipe.width)
-        network.to(
-            PRECISIONS[recipe.precision].weights,
-            # Of where it computes: it is built on the CPU, and moved there with its layout.
-            memory_format=memory_format(experiment.network, dataset.image_shape, dataset.device),
-        )
+        network.to(PRECISIONS[recipe.precision].weights)
         checksums, diverged = manifest["checkpoints"], manifest["did_not_train"] is not None
         trained = cls(folder, experiment, recipe, dataset, network, checksums, diverged)
         if not diverged:

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from layer_robustness.checkpoints import Source, TrainedNetwork
 from layer_robustness.measurement import Measurement
+from layer_robustness.models.build import memory_format
 from layer_robustness.precision import PRECISIONS, arithmetic, computed_in
 from layer_robustness.probe import Outcome, Reset, fitting_micro_batch, outcomes
 
@@ -114,7 +115,8 @@ def count(
     """
     dataset, network, precision = trained.dataset, trained.network, trained.recipe.precision
     device, labels = dataset.device, dataset.test_labels.cpu()
-    network.to(device)
+    layout = memory_format(trained.experiment.network, dataset.image_shape, device)
+    network.to(device, memory_format=layout)
     final = network.state_dict()
     states = {
         source: {part: tensor.to(final[part]) for part, tensor in trained.state(*source).items()}
