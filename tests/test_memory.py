@@ -162,6 +162,7 @@ def test_decoding_that_runs_out_of_memory_is_one_line(tmp_path, few, monkeypatch
     monkeypatch.setattr(imagefolder, "default_loader", failure)
     told = ended("data", "imagenet", tmp_path / "again.safetensors", *images)
     assert told == DECODING[failure] + LESS
+    assert not multiprocessing.active_children(), "the command would wait for them for ever"
     recipe = replace(few, initial_law="lecun_normal", width=0.125, batch_size=4)
     recipe = replace(recipe, augmentation="resized_crop_flip")
     recipes = json.dumps({network: {"seeds": [0], **asdict(recipe)}})

@@ -3,6 +3,7 @@
 import errno
 import re
 import signal
+import traceback
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
@@ -42,6 +43,9 @@ def bounded_by(keys: str = "") -> Iterator[None]:
         raise  # it says what to do, and names the network if it comes from a block inside this one
     except Exception as error:
         if what := ran_out(error):
+            # Whatever the traceback's frames hold goes: tensors, and processes that decode images,
+            # which end with what started them and would be waited for.
+            traceback.clear_frames(error.__traceback__)
             remedies = [f"lower {keys}"] if keys else []
             if "GPU" not in what:
                 remedies.append("run on fewer --cores, or ask for more mem_mb")

@@ -1,8 +1,13 @@
 """A progress bar on a terminal, plain lines in a log."""
 
 import sys
+import threading
 
 from tqdm import tqdm
+
+# By default tqdm takes a lock that forked processes share: if one is killed while it holds the
+# lock, the others wait for ever. Here no two processes write to one bar.
+tqdm.set_lock(threading.RLock())
 
 
 class Progress:
