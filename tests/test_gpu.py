@@ -1,4 +1,7 @@
-"""The same results on a GPU, up to rounding; skipped where there is none."""
+"""The same results on a GPU, up to rounding; skipped where there is none.
+
+What needs no backward pass is tested on any machine, on a simulated GPU.
+"""
 
 from collections import OrderedDict
 from dataclasses import replace
@@ -7,6 +10,10 @@ import pytest
 import torch
 
 from layer_robustness.adversarial import Trial
+from layer_robustness.data import from_splits
+from layer_robustness.errors import InputError
+from layer_robustness.experiments import parse_network
+from layer_robustness.memory import bounded_by
 from layer_robustness.models.sequence import UnitSequence
 from layer_robustness.probe import Reset, probe
 from layer_robustness.seeding import generator
@@ -24,6 +31,29 @@ def test_seeds_stacked_on_a_gpu_train_as_each_does_on_a_cpu(few_digits, recipe):
         _, (alone,) = trained([experiment], recipe, few_digits)
         for name, tensor in alone.weights.items():
             torch.testing.assert_close(state.weights[name].cpu(), tensor, rtol=1e-8, atol=1e-10)
+
+
+def test_large_images_train_in_channels_last_as_contiguous_ones_on_a_cpu(few_digits, recipe):
+    """Where a CPU crashes in channels_last; see `memory_format`."""
+    pixels = torch.nn.functional.pad(few_digits.train_images, (26,) * 4)
+    large = from_splits("large", *[(pixels[::5], few_digits.train_labels[::5])] * 2)
+    recipe = replace(recipe, epochs=1, checkpoints=(0, 1), precision="float64", width=0.125)
+    recipe = replace(recipe, initial_law="lecun_normal", learning_rate=0.01)
+    experiments = [parse_network("mnist/resnet18+bn").seed(0)]
+    (on_cpu, on_gpu) = (
+        trained(experiments, recipe, large.to(torch.device(device)))[1][0].weights
+        for device in ("cpu", "cuda")
+    )
+    convolution = on_gpu["stage2.resblk1.conv1.weight"]
+    assert convolution.is_contiguous(memory_format=torch.channels_last)
+    for name, tensor in on_cpu.items():
+        torch.testing.assert_close(on_gpu[name].cpu(), tensor, rtol=1e-6, atol=1e-8)
+
+
+def test_memory_that_really_runs_out_is_one_line():
+    told = r"the GPU's memory ran out \(tried to allocate .*\): lower training.batch_size$"
+    with pytest.raises(InputError, match=told), bounded_by("training.batch_size"):
+        torch.empty(2**48, dtype=torch.uint8, device="cuda")
 
 
 def test_a_joined_probe_on_a_gpu_predicts_as_on_a_cpu(few_digits):
