@@ -12,11 +12,12 @@ import pytest
 import torch
 from torch import nn
 
-from layer_robustness import data, imagefolder
 from layer_robustness.commands import distances
-from layer_robustness.data import from_splits
-from layer_robustness.ensemble import Single
-from layer_robustness.standins import halved
+from layer_robustness.data import dataset as data
+from layer_robustness.data import imagefolder
+from layer_robustness.data.dataset import from_splits
+from layer_robustness.data.standins import halved
+from layer_robustness.training.ensemble import Single
 from steps import Steps, ended
 from test_checkpoints import ENVIRONMENT, train_command
 from test_imagefolder import write_images

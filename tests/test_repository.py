@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from layer_robustness.imports import source_files
+from layer_robustness.planning.imports import source_files
 
 LIGHT = ["commands.figure", "commands.table", "plan", "imports", "config"]
 LIGHT += ["commands.comparison", "commands.comparison_figure", "commands.claims"]

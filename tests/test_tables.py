@@ -10,9 +10,9 @@ import pytest
 
 from conftest import ROOT, read_csv, write_csv
 from layer_robustness.commands.table import write
-from layer_robustness.experiments import parse_network
-from layer_robustness.groups import members
-from layer_robustness.imports import source_files
+from layer_robustness.experiments.groups import members
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.planning.imports import source_files
 from layer_robustness.tables import TABLES, adversarial, errors, style
 from test_checkpoints import ENVIRONMENT
 
