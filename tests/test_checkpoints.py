@@ -222,7 +222,7 @@ def test_an_edit_of_the_code_while_it_runs_is_not_what_ran(tmp_path, recipe, few
     environment = ENVIRONMENT | {"PYTHONPATH": str(source)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         process.stderr.readline()
-        training = source / "layer_robustness/training.py"
+        training = source / "layer_robustness/training/loop.py"
         training.write_text(training.read_text() + "# edited\n")
         process.stderr.read()
     assert process.returncode == 0
