@@ -346,7 +346,9 @@ def test_a_measurement_that_is_stopped_keeps_what_was_counted(
         log.write_text("")
         stops += stopped_at_random(lambda: start("stopped"), log, number, wanted, 0.3)
         told = [int(done) for done in re.findall(rf" {name} (\d+)/200$", log.read_text(), re.M)]
-        assert told == sorted(set(told)) and told[-1] == 200, "an image was counted twice"
+        assert told == sorted(set(told)), "an image was counted twice"
+        # The last kill may come between the last count and its line.
+        assert told[-1] == 200 or "goes on after 200/200" in log.read_text()
         assert "starting over" not in log.read_text()
         assert (stopped / csv_file).read_bytes() == (whole / csv_file).read_bytes()
     how = "kill -9" if number == signal.SIGKILL else number.name
