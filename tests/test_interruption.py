@@ -461,8 +461,8 @@ def test_a_figure_that_is_stopped_while_it_is_written_stays_as_it_was(tmp_path, 
 
 def test_distances_that_are_stopped_write_no_rows(tmp_path, trained):
     """One network in this process: there is nothing between networks to look at."""
-    where = ["--data", tmp_path / "digits.safetensors", "--results", tmp_path / "whole"]
-    command = ("distances", trained.experiment, *where, "--draws", 1, "--device", "cpu")
+    where = ["--summary", tmp_path / "digits.json", "--results", tmp_path / "whole"]
+    command = ("distances", trained.experiment, *where, "--draws", 1)
     owner = "layer_robustness.probing.distances"
     assert_stopped(signalled(signal.SIGTERM, owner, "distances", *command), signal.SIGTERM)
     assert not list(trained.folder.glob("*distances*"))
