@@ -124,9 +124,9 @@ def images(dataset):
 
 @cache
 def which_images(wildcards):
-    """A digest of ImageNet's folder: other images, and not another place, are prepared anew.
+    """A digest of ImageNet's images: if they change, they are prepared again; not if they move.
 
-    As a function Snakemake calls it only where the job that prepares them is part of a run.
+    It is a function so that Snakemake calls it only if a run includes the job that prepares them.
     """
     try:
         return folder_digest(Path(config["imagenet_path"])) if IMAGES else ""

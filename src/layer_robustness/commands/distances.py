@@ -11,7 +11,7 @@ from layer_robustness.runtime.memory import bounded_by
 from layer_robustness.training.checkpoints import code_digest
 
 
-@bounded_by("probe.draws")
+@bounded_by()
 def main() -> None:
     """Measure what the arguments name."""
     parser = weights_parser(__doc__)

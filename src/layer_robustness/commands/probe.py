@@ -7,7 +7,7 @@ from layer_robustness.runtime.errors import exit_with_one_line
 from layer_robustness.runtime.memory import bounded_by
 
 
-@bounded_by("probe.memory_gb or probe.micro_batch")
+@bounded_by("probe.memory_gb, probe.micro_batch or probe.draws")
 def main() -> None:
     """Probe what the arguments name."""
     arguments = probe_parser(__doc__).parse_args()

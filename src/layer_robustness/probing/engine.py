@@ -144,7 +144,7 @@ def pass_through(
             raise InputError(f"unit {name} changes its input in place: set inplace=False in it")
         if (check or name == network.unit_names[-1]) and output.isnan().any():
             raise InputError(
-                f"unit {name} puts out NaN for some images, so that nothing can be predicted: "
+                f"unit {name} puts out NaN for some images, so nothing can be predicted: "
                 "train the network again, with a lower learning_rate or in float32"
             )
         activation = output

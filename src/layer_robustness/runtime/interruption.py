@@ -25,9 +25,9 @@ class Interrupted(BaseException):
 
 @contextmanager
 def leaving_at_once() -> Iterator[None]:
-    """Leave the block by `Interrupted` when a signal comes; after it signals are only noted.
+    """Raise `Interrupted` as soon as a signal comes in this block; after it signals are only noted.
 
-    That holds in this process and those it forks, and until `note_signals` is called.
+    That holds in forked processes too, and until `note_signals` is called.
     """
     global _at_once
     for number in SIGNALS:

@@ -97,4 +97,5 @@ def written(mean: float, deviation: float, absent: int, decimals: int) -> str:
     shown = f"{mean:.{decimals}f}"
     if pd.notna(deviation):
         shown += f" ± {deviation:.{decimals}f}"
-    return f"{shown} ({absent} {DID_NOT_TRAIN})" if absent else shown
+    seeds = "seed" if absent == 1 else "seeds"
+    return f"{shown} ({absent} {seeds} {DID_NOT_TRAIN})" if absent else shown

@@ -83,7 +83,7 @@ class TrainingFolder:
         """Write what the state's epoch asks for, the checkpoint first: it can't be missed.
 
         In the middle of an epoch that is the state alone. Of a network that diverged, the
-        checkpoints that it did not reach hold no weights.
+        checkpoints from that epoch on hold no weights.
         """
         if state.part.batches:
             state.save(self.state_file, self.fingerprint)
