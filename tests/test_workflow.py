@@ -123,7 +123,7 @@ def test_a_figure_is_compared_with_the_papers_where_its_results_are(checkout):
     assert jobs(snakemake(checkout, targets=[target])) == {"comparison_figure8"}
     assert (checkout / target).stat().st_size > 10_000
     assert planned(checkout, targets=[target]) == set()
-    for path in ("resources/paper/table3.csv", f"{SOURCE}/comparison/pictures.py"):
+    for path in ("resources/paper/table3.csv", f"{SOURCE}/paper/comparison/pictures.py"):
         before = (checkout / path).read_text()
         edit(checkout / path)
         assert planned(checkout, targets=[target]) == {"comparison_figure8"}
