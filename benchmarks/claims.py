@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from layer_robustness.experiments import Network, parse_network
+from layer_robustness.experiments.groups import downsampling, identity_skips, members
+from layer_robustness.experiments.names import Network, parse_network
 from layer_robustness.figures.collect import bar_errors, cells, read
 from layer_robustness.figures.registry import WIDTHS
-from layer_robustness.groups import downsampling, identity_skips, members
 
 VGGS = ("vgg11", "vgg13", "vgg16", "vgg19")
 RESNETS = ("resnet18", "resnet50", "resnet101", "resnet152")

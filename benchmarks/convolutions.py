@@ -9,7 +9,7 @@ import time
 import torch
 from machine import describe
 
-from layer_robustness.experiments import parse_experiment
+from layer_robustness.experiments.names import parse_experiment
 from layer_robustness.models.build import draw
 
 ROUNDS = 15

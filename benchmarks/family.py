@@ -15,9 +15,10 @@ from pathlib import Path
 
 from machine import describe
 
-from layer_robustness import cpus, data
-from layer_robustness.recipe import Recipe
-from layer_robustness.sources import digits5k
+from layer_robustness.data import dataset as data
+from layer_robustness.data.sources import digits5k
+from layer_robustness.experiments.recipe import Recipe
+from layer_robustness.runtime import cpus
 
 ROUNDS = 3
 SEEDS = 5

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from machine import describe
 
-from layer_robustness.image_listing import folder_digest
+from layer_robustness.data.image_listing import folder_digest
 
 
 def main() -> None:

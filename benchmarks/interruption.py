@@ -16,10 +16,10 @@ from pathlib import Path
 
 from machine import describe
 
-from layer_robustness import data
-from layer_robustness.interruption import EXIT_STATUS
-from layer_robustness.recipe import Recipe
-from layer_robustness.sources import digits5k_as_cifar10
+from layer_robustness.data import dataset as data
+from layer_robustness.data.sources import digits5k_as_cifar10
+from layer_robustness.experiments.recipe import Recipe
+from layer_robustness.runtime.interruption import EXIT_STATUS
 
 ROUNDS = 5
 NETWORKS = ("cifar10/fcn3x256", "cifar10/vgg16", "cifar10/resnet18", "cifar10/resnet50+bn")

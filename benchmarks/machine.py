@@ -2,7 +2,7 @@
 
 import torch
 
-from layer_robustness import cpus
+from layer_robustness.runtime import cpus
 
 
 def describe() -> str:

@@ -20,14 +20,14 @@ import torch
 from machine import describe
 from torch.utils.flop_counter import FlopCounterMode
 
-from layer_robustness.experiments import parse_network
+from layer_robustness.data.sources import digits5k, digits5k_as_cifar10
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.models.build import draw, memory_format
 from layer_robustness.models.sequence import unit_state
-from layer_robustness.probe import Reset, fitting_micro_batch, probe
-from layer_robustness.recipe import Recipe
-from layer_robustness.sources import digits5k, digits5k_as_cifar10
-from layer_robustness.training import train
-from layer_robustness.trainstate import TrainState
+from layer_robustness.probing.engine import Reset, fitting_micro_batch, probe
+from layer_robustness.training.loop import train
+from layer_robustness.training.state import TrainState
 
 BUDGET = 2 * 10**9
 SGD = {"milestones": (), "factor": 0.2, "momentum": 0.9, "weight_decay": 0.0}

@@ -14,13 +14,13 @@ from torch.utils.data import DataLoader
 from torch.utils.data import Dataset as TorchDataset
 from torchvision import transforms
 
-from layer_robustness import cpus
-from layer_robustness.experiments import parse_network
+from layer_robustness.data.sources import digits5k
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.models.build import draw
-from layer_robustness.recipe import Recipe
-from layer_robustness.sources import digits5k
-from layer_robustness.training import train
-from layer_robustness.trainstate import TrainState
+from layer_robustness.runtime import cpus
+from layer_robustness.training.loop import train
+from layer_robustness.training.state import TrainState
 
 ROUNDS = 5
 EXPERIMENT = parse_network("mnist/fcn3x256").seed(0)

@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from machine import describe
 
-from layer_robustness import cpus
+from layer_robustness.runtime import cpus
 
 ROOT = Path(__file__).parents[1]
 

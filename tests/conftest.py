@@ -11,10 +11,10 @@ import pytest
 import torch
 
 import browser as chromium
-from layer_robustness import rows
-from layer_robustness.data import Dataset, from_splits
-from layer_robustness.recipe import Recipe
-from layer_robustness.sources import DEBIAN_FASHION, digits5k
+from layer_robustness.data.dataset import Dataset, from_splits
+from layer_robustness.data.sources import DEBIAN_FASHION, digits5k
+from layer_robustness.experiments.recipe import Recipe
+from layer_robustness.storage import rows
 
 ROOT = Path(__file__).parents[1]
 SURVIVED = pytest.StashKey[Counter]()

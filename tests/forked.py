@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from layer_robustness.checkpoints import code_digest
-from layer_robustness.errors import exit_with_one_line
+from layer_robustness.runtime.errors import exit_with_one_line
+from layer_robustness.training.checkpoints import code_digest
 
 FORK = multiprocessing.get_context("fork")
 

@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from conftest import ROOT, read_csv, write_csv
-from layer_robustness import paper
-from layer_robustness.experiments import Network
+from layer_robustness.experiments.groups import members
+from layer_robustness.experiments.names import Network
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.groups import members
-from layer_robustness.setups import Setup
+from layer_robustness.paper import values as paper
+from layer_robustness.paper.setups import Setup
 from layer_robustness.tables.registry import TABLES
 
 VALUES = paper.load(ROOT / "resources/paper")

@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from unittest.mock import patch
 
-from layer_robustness import errors
-from layer_robustness.errors import exit_with_one_line
-from layer_robustness.recipe import Recipe
+from layer_robustness.experiments.recipe import Recipe
+from layer_robustness.runtime import errors
+from layer_robustness.runtime.errors import exit_with_one_line
 
 NETWORK = "mnist/fcn3x256"  # of Figure 1
 LIMITS = ("--draws", 2, "--micro-batch", 250, "--memory", 1)

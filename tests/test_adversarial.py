@@ -6,14 +6,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from layer_robustness.adversarial import adversarial_rows, examples
-from layer_robustness.checkpoints import TrainedNetwork, TrainingFolder
+from layer_robustness.attacks.accuracy import adversarial_rows, examples
 from layer_robustness.commands.train import train_alone
-from layer_robustness.data import from_splits
-from layer_robustness.errors import InputError
-from layer_robustness.experiments import parse_network
-from layer_robustness.rows import write
-from layer_robustness.standins import halved
+from layer_robustness.data.dataset import from_splits
+from layer_robustness.data.standins import halved
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.storage.rows import write
+from layer_robustness.training.checkpoints import TrainedNetwork, TrainingFolder
 from test_stochastic import SETTINGS
 
 EXPERIMENT = parse_network("mnist/resnet4^2").seed(0)

@@ -6,10 +6,10 @@ import torch
 from foolbox.attacks import LinfFastGradientAttack, LinfProjectedGradientDescentAttack
 from torch import nn
 
-from layer_robustness.attacks import fgsm, mean_gradient, pgd, random_start
-from layer_robustness.experiments import parse_experiment
+from layer_robustness.attacks.attacks import fgsm, mean_gradient, pgd, random_start
+from layer_robustness.experiments.names import parse_experiment
 from layer_robustness.models.build import draw
-from layer_robustness.seeding import generator
+from layer_robustness.runtime.seeding import generator
 
 EPS, STEP, STEPS = 8 / 255, 2 / 255, 20
 SHAPE = (3, 8, 8)

@@ -10,13 +10,13 @@ from torchvision import transforms
 from torchvision.datasets.folder import default_loader
 from torchvision.transforms import functional as F
 
-from layer_robustness.augmentation import OF_FILES, crop_flip, draw, pad_crop_flip
-from layer_robustness.batches import batches
-from layer_robustness.data import Dataset
-from layer_robustness.errors import InputError
-from layer_robustness.experiments import parse_experiment
-from layer_robustness.imagefolder import imagenet
-from layer_robustness.seeding import generator
+from layer_robustness.data.augmentation import OF_FILES, crop_flip, draw, pad_crop_flip
+from layer_robustness.data.batches import batches
+from layer_robustness.data.dataset import Dataset
+from layer_robustness.data.imagefolder import imagenet
+from layer_robustness.experiments.names import parse_experiment
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.seeding import generator
 from test_imagefolder import CLASSES, write_images
 
 EXPERIMENTS = [parse_experiment(f"cifar10/resnet18/seed{seed}") for seed in range(2)]

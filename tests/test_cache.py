@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 import snakemake_runs
-from layer_robustness.errors import InputError
-from layer_robustness.shared_cache import cached_steps
+from layer_robustness.planning.shared_cache import cached_steps
+from layer_robustness.runtime.errors import InputError
 from snakemake_runs import SOURCE, TINY, copy_checkout, edit, jobs, write_imagenet
 
 FIGURE = ["paper_figures/figure1.csv"]
@@ -125,7 +125,7 @@ def test_the_key_of_data_has_its_source(clones):
     assert all((clones[0] / target).samefile(clones[1] / target) for target in targets)
 
 
-@pytest.mark.parametrize("module", ["training.py", "models/fcn.py", "sources.py"])
+@pytest.mark.parametrize("module", ["training/loop.py", "models/fcn.py", "data/sources.py"])
 def test_an_edit_of_what_trains_or_prepares_hits_no_entry(fetched, module):
     before = (fetched / SOURCE / module).read_text()
     edit(fetched / SOURCE / module)
@@ -134,7 +134,7 @@ def test_an_edit_of_what_trains_or_prepares_hits_no_entry(fetched, module):
     assert would_fetch(fetched)
 
 
-@pytest.mark.parametrize("module", ["probe.py", "plan.py"])
+@pytest.mark.parametrize("module", ["probing/engine.py", "planning/plan.py"])
 def test_an_edit_of_anything_else_does_not_matter(fetched, module):
     before = (fetched / SOURCE / module).read_text()
     edit(fetched / SOURCE / module)
@@ -164,8 +164,8 @@ def test_training_again_leaves_every_entry_as_it_is(clones):
     before = entries(clones[0])
     assert not made(run(clones[1], targets=TRAIN))
     for folder in clones:
-        edit(folder / SOURCE / "training.py")
-    edit(clones[1] / SOURCE / "training.py")
+        edit(folder / SOURCE / "training/loop.py")
+    edit(clones[1] / SOURCE / "training/loop.py")
     for folder in clones:
         assert made(run(folder, targets=TRAIN)) == set(outputs())
     after = entries(clones[0])

@@ -15,14 +15,16 @@ import pytest
 import torch
 
 from conftest import ROOT, read_csv
-from layer_robustness import checkpoints, data, tensorfile
-from layer_robustness.checkpoints import TrainedNetwork, TrainingFolder
 from layer_robustness.commands.train import train_alone
-from layer_robustness.errors import InputError
-from layer_robustness.experiments import parse_network
-from layer_robustness.files import replacing
-from layer_robustness.resets import Limits, reset_rows
-from layer_robustness.trainstate import TrainState
+from layer_robustness.data import dataset as data
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.probing.rows import Limits, reset_rows
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.storage import tensorfile
+from layer_robustness.storage.files import replacing
+from layer_robustness.training import checkpoints
+from layer_robustness.training.checkpoints import TrainedNetwork, TrainingFolder
+from layer_robustness.training.state import TrainState
 
 NETWORK = parse_network("mnist/fcn3x32")
 LIMITS = Limits(draws=1, micro_batch=64, memory=10**9)
@@ -220,7 +222,7 @@ def test_an_edit_of_the_code_while_it_runs_is_not_what_ran(tmp_path, recipe, few
     environment = ENVIRONMENT | {"PYTHONPATH": str(source)}
     with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
         process.stderr.readline()
-        training = source / "layer_robustness/training.py"
+        training = source / "layer_robustness/training/loop.py"
         training.write_text(training.read_text() + "# edited\n")
         process.stderr.read()
     assert process.returncode == 0

@@ -14,22 +14,22 @@ import pytest
 
 import papers_results
 from conftest import ROOT, read_csv, write_csv
-from layer_robustness import jsonfile
-from layer_robustness.claims import summary
-from layer_robustness.claims.criteria import CLAIMS
-from layer_robustness.claims.evidence import Results, estimate
-from layer_robustness.claims.judgement import (
+from layer_robustness.experiments.groups import downsampling, identity_skips
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.paper.claims import summary
+from layer_robustness.paper.claims.criteria import CLAIMS
+from layer_robustness.paper.claims.evidence import Results, estimate
+from layer_robustness.paper.claims.judgement import (
     NOT_SUPPORTED,
     NOT_TESTED,
     SUPPORTED,
     combined,
     judge,
 )
-from layer_robustness.errors import InputError
-from layer_robustness.experiments import parse_network
-from layer_robustness.groups import downsampling, identity_skips
-from layer_robustness.setups import Setup
-from layer_robustness.setups import read as read_setups
+from layer_robustness.paper.setups import Setup
+from layer_robustness.paper.setups import read as read_setups
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.storage import jsonfile
 from test_checkpoints import ENVIRONMENT
 from test_plan import plan
 

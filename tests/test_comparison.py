@@ -12,15 +12,15 @@ import pytest
 
 import papers_results
 from conftest import ROOT, write_csv
-from layer_robustness import jsonfile
-from layer_robustness.comparison import pictures
-from layer_robustness.comparison.checkpoints import match
-from layer_robustness.comparison.panels import AGREEMENTS, summarize
-from layer_robustness.comparison.targets import COMPARED
-from layer_robustness.comparison.values import COLUMNS, OF, compare
-from layer_robustness.criticality import chance, cost, is_trained
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.setups import describe
+from layer_robustness.paper.comparison import pictures
+from layer_robustness.paper.comparison.agreement import AGREEMENTS, summarize
+from layer_robustness.paper.comparison.checkpoints import match
+from layer_robustness.paper.comparison.targets import COMPARED
+from layer_robustness.paper.comparison.values import COLUMNS, OF, compare
+from layer_robustness.paper.criticality import chance, cost, is_trained
+from layer_robustness.paper.setups import describe
+from layer_robustness.storage import jsonfile
 from layer_robustness.tables.registry import TABLES
 from papers_results import VALUES
 from test_checkpoints import ENVIRONMENT

@@ -9,17 +9,17 @@ from hypothesis import strategies as st
 from snakemake.utils import update_config
 
 from conftest import ROOT
-from layer_robustness.adversarial import Settings
-from layer_robustness.augmentation import OF_FILES
-from layer_robustness.config import check, missing_source, recipe_of, seeds_of
-from layer_robustness.errors import InputError
-from layer_robustness.experiments import parse_network
+from layer_robustness.attacks.accuracy import Settings
+from layer_robustness.data.augmentation import OF_FILES
+from layer_robustness.data.sources import SOURCES
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.experiments.recipe import FOLDER, IN_MEMORY
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.models.initialization import LAWS
-from layer_robustness.plan import Plan
-from layer_robustness.precision import PRECISIONS
-from layer_robustness.recipe import FOLDER, IN_MEMORY
-from layer_robustness.sources import SOURCES
+from layer_robustness.planning.config import check, missing_source, recipe_of, seeds_of
+from layer_robustness.planning.plan import Plan
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.precision import PRECISIONS
 from layer_robustness.tables.registry import TABLES
 
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())

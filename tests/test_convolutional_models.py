@@ -8,13 +8,17 @@ import torch
 import torchvision
 from torch import nn
 
-from layer_robustness.architectures import IDENTITY_SKIP_STAGES, RESNET_STAGES, VGG_STAGES
-from layer_robustness.distances import distances
-from layer_robustness.experiments import parse_experiment, parse_network
+from layer_robustness.experiments.architectures import (
+    IDENTITY_SKIP_STAGES,
+    RESNET_STAGES,
+    VGG_STAGES,
+)
+from layer_robustness.experiments.names import parse_experiment, parse_network
 from layer_robustness.models.build import build, draw, memory_format
 from layer_robustness.models.initialization import LAWS, initialize
 from layer_robustness.models.sequence import unit_state
-from layer_robustness.seeding import generator
+from layer_robustness.probing.distances import distances
+from layer_robustness.runtime.seeding import generator
 
 CIFAR, IMAGENET = (3, 32, 32), (3, 224, 224)
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from layer_robustness.config import recipe_of
-from layer_robustness.cost import IMAGES, Images, cost
-from layer_robustness.experiments import parse_network
+from layer_robustness.data.sources import SOURCES
+from layer_robustness.experiments.names import parse_network
 from layer_robustness.models.build import build
-from layer_robustness.sources import SOURCES
+from layer_robustness.planning.config import recipe_of
+from layer_robustness.planning.cost import IMAGES, Images, cost
 from test_plan import plan
 
 

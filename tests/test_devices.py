@@ -13,8 +13,8 @@ import yaml
 
 from forked import FORK
 from layer_robustness.commands import train
-from layer_robustness.devices import choose
-from layer_robustness.errors import InputError
+from layer_robustness.runtime.devices import choose
+from layer_robustness.runtime.errors import InputError
 from snakemake_runs import copy_checkout, resources, snakemake
 
 ENOUGH = 20  # seconds for a forked process to take a GPU

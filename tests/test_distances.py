@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from layer_robustness.distances import distances
-from layer_robustness.experiments import parse_experiment
+from layer_robustness.experiments.names import parse_experiment
 from layer_robustness.models.build import draw
+from layer_robustness.probing.distances import distances
 
 
 def test_a_known_answer():

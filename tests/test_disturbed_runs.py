@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from layer_robustness import data
+from layer_robustness.data import dataset as data
 from snakemake_runs import copy_checkout, jobs, planned, snakemake
 from steps import LIMITS, NETWORK, contents, half_written
 from test_checkpoints import ENVIRONMENT
@@ -201,7 +201,7 @@ def with_mirror(tmp_path_factory):
     Mirror.files = files
     with ThreadingHTTPServer(("127.0.0.1", 0), Mirror) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
-        sources = folder / "src/layer_robustness/sources.py"
+        sources = folder / "src/layer_robustness/data/sources.py"
         sources.write_text(
             sources.read_text()
             + SUBSTITUTED.format(

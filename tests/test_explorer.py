@@ -15,11 +15,11 @@ import pytest
 
 from browser import DESKTOP, PHONE, colours
 from conftest import ROOT, write_csv
-from layer_robustness import paper
-from layer_robustness.comparison.values import compare
 from layer_robustness.explorer.panels import CELL, HEATMAPS, panels
 from layer_robustness.figures.collect import collect
-from layer_robustness.setups import Setup
+from layer_robustness.paper import values as paper
+from layer_robustness.paper.comparison.values import compare
+from layer_robustness.paper.setups import Setup
 from steps import ended
 from test_checkpoints import ENVIRONMENT
 from test_figures import SEEDS, write_results

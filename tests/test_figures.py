@@ -16,14 +16,14 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 
 from conftest import ROOT, read_csv, write_csv
-from layer_robustness import jsonfile
-from layer_robustness.experiments import parse_network
+from layer_robustness.experiments.groups import members
+from layer_robustness.experiments.names import parse_network
 from layer_robustness.figures import bars, blocks, heatmap, lines, style
 from layer_robustness.figures.collect import COLUMNS, collect, collect_blocks
-from layer_robustness.figures.panels import Figure
+from layer_robustness.figures.figure import Figure
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.groups import members
-from layer_robustness.imports import source_files
+from layer_robustness.planning.imports import source_files
+from layer_robustness.storage import jsonfile
 from test_checkpoints import ENVIRONMENT
 
 KINDS = {"heatmap": heatmap, "bars": bars, "lines": lines, "blocks": blocks}

@@ -9,14 +9,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from layer_robustness.adversarial import Trial
-from layer_robustness.data import from_splits
-from layer_robustness.errors import InputError
-from layer_robustness.experiments import parse_network
-from layer_robustness.memory import bounded_by
+from layer_robustness.attacks.accuracy import Trial
+from layer_robustness.data.dataset import from_splits
+from layer_robustness.experiments.names import parse_network
 from layer_robustness.models.sequence import UnitSequence
-from layer_robustness.probe import Reset, probe
-from layer_robustness.seeding import generator
+from layer_robustness.probing.engine import Reset, probe
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.memory import bounded_by
+from layer_robustness.runtime.seeding import generator
 from test_stochastic import SETTINGS, SHAPE, classifier
 from test_training import NETWORK, trained
 

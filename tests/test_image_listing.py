@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from torchvision.datasets.folder import IMG_EXTENSIONS
 
-from layer_robustness.errors import InputError
-from layer_robustness.image_listing import EXTENSIONS, folder_digest
+from layer_robustness.data.image_listing import EXTENSIONS, folder_digest
+from layer_robustness.runtime.errors import InputError
 
 FIRST = Path("train/n01440764/0.JPEG")
 

@@ -16,9 +16,10 @@ from PIL import Image
 from torch.utils import data as torch_data
 from torchvision import datasets, transforms
 
-from layer_robustness import data, imagefolder
 from layer_robustness.commands.train import decoders as decoders_of_each
-from layer_robustness.errors import InputError
+from layer_robustness.data import dataset as data
+from layer_robustness.data import imagefolder
+from layer_robustness.runtime.errors import InputError
 from steps import ended
 from test_checkpoints import ENVIRONMENT, train_arguments
 

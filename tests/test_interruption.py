@@ -20,17 +20,21 @@ import torch
 
 from conftest import read_csv
 from forked import Forked
-from layer_robustness import adversarial, data, measurement, tensorfile, training
-from layer_robustness.adversarial import Settings, Trial, adversarial_rows
-from layer_robustness.checkpoints import TrainedNetwork, TrainingFolder
+from layer_robustness.attacks import accuracy as adversarial
+from layer_robustness.attacks.accuracy import Settings, Trial, adversarial_rows
 from layer_robustness.commands import joint, probe, train
 from layer_robustness.commands.train import train_alone
-from layer_robustness.experiments import parse_experiment, parse_network
+from layer_robustness.data import dataset as data
+from layer_robustness.data.imagefolder import imagenet
+from layer_robustness.experiments.names import parse_experiment, parse_network
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.imagefolder import imagenet
-from layer_robustness.interruption import EXIT_STATUS, Interrupted
-from layer_robustness.resets import Limits, reset_rows
-from layer_robustness.trainstate import TrainState
+from layer_robustness.probing import measurement
+from layer_robustness.probing.rows import Limits, reset_rows
+from layer_robustness.runtime.interruption import EXIT_STATUS, Interrupted
+from layer_robustness.storage import tensorfile
+from layer_robustness.training import loop as training
+from layer_robustness.training.checkpoints import TrainedNetwork, TrainingFolder
+from layer_robustness.training.state import TrainState
 from steps import contents, harm
 from test_checkpoints import ENVIRONMENT, train_arguments, train_command, weights
 from test_figures import write_results
@@ -459,7 +463,7 @@ def test_distances_that_are_stopped_write_no_rows(tmp_path, trained):
     """One network in this process: there is nothing between networks to look at."""
     where = ["--summary", tmp_path / "digits.json", "--results", tmp_path / "whole"]
     command = ("distances", trained.experiment, *where, "--draws", 1)
-    owner = "layer_robustness.distances"
+    owner = "layer_robustness.probing.distances"
     assert_stopped(signalled(signal.SIGTERM, owner, "distances", *command), signal.SIGTERM)
     assert not list(trained.folder.glob("*distances*"))
 
@@ -468,7 +472,7 @@ def ran(main: str, after: str = "") -> tuple[int, str, str]:
     """Run a command of one line, and a line after it: status, and what it said."""
     code = f"""
 import os
-from layer_robustness.errors import exit_with_one_line
+from layer_robustness.runtime.errors import exit_with_one_line
 def main():
     {main}
 exit_with_one_line(main)

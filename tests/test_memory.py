@@ -12,11 +12,12 @@ import pytest
 import torch
 from torch import nn
 
-from layer_robustness import data, imagefolder
 from layer_robustness.commands import distances
-from layer_robustness.data import from_splits
-from layer_robustness.ensemble import Single
-from layer_robustness.standins import halved
+from layer_robustness.data import dataset as data
+from layer_robustness.data import imagefolder
+from layer_robustness.data.dataset import from_splits
+from layer_robustness.data.standins import halved
+from layer_robustness.training.ensemble import Single
 from steps import Steps, ended
 from test_checkpoints import ENVIRONMENT, train_command
 from test_imagefolder import write_images
@@ -55,13 +56,12 @@ FAILURES = {
     on_a_cpu: f"{OF_CPU} (tried to allocate {2**49} bytes): lower {{keys}}, {LESS}",
     in_python: f"{OF_CPU}: lower {{keys}}, {LESS}",
 }
-PROBING = "probe.memory_gb or probe.micro_batch"
+PROBING = "probe.memory_gb, probe.micro_batch or probe.draws"
 # Where each step computes, and the keys that bound what it needs.
 STEPS = {
     "train": (nn.Linear, "forward", f"training.batch_size of {FCN}"),
     "probe": (nn.Linear, "forward", PROBING),
     "joint": (nn.Linear, "forward", PROBING),
-    "distances": (distances, "distances", "probe.draws"),
 }
 
 
@@ -86,6 +86,12 @@ def test_memory_that_runs_out_is_one_line(steps, monkeypatch, step, failure):
     steps = replace(steps, seed=1) if step == "train" else steps
     monkeypatch.setattr(owner, name, failure)
     assert getattr(steps, step)() == FAILURES[failure].format(keys=keys)
+
+
+def test_distances_that_run_out_of_memory_are_one_line(steps, monkeypatch):
+    """No key bounds what they need: one state at a time."""
+    monkeypatch.setattr(distances, "distances", in_python)
+    assert steps.distances() == f"{OF_CPU}: {LESS}"
 
 
 def test_attacks_that_run_out_of_memory_are_one_line(tmp_path, few_digits, few, monkeypatch):

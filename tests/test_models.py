@@ -4,12 +4,12 @@ import pytest
 import torch
 from torch import nn
 
-from layer_robustness.errors import InputError
-from layer_robustness.experiments import parse_experiment
+from layer_robustness.experiments.names import parse_experiment
 from layer_robustness.models.build import draw
 from layer_robustness.models.initialization import LAWS, initialize
 from layer_robustness.models.sequence import unit_state
-from layer_robustness.seeding import generator
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.seeding import generator
 
 SHAPE = (1, 28, 28)
 

@@ -2,9 +2,9 @@ from dataclasses import replace
 
 import pytest
 
-from layer_robustness.errors import InputError
-from layer_robustness.experiments import parse_experiment, parse_network
-from layer_robustness.groups import complement, frozen_units, members
+from layer_robustness.experiments.groups import complement, frozen_units, members
+from layer_robustness.experiments.names import parse_experiment, parse_network
+from layer_robustness.runtime.errors import InputError
 
 
 def test_a_name_is_read_and_printed_back():

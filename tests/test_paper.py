@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from conftest import ROOT
-from layer_robustness import paper
-from layer_robustness.errors import InputError
+from layer_robustness.paper import values as paper
+from layer_robustness.runtime.errors import InputError
 
 FOLDER = ROOT / "resources/paper"
 KEY = [column for column in paper.COLUMNS if column not in ("value", "resolution")]

@@ -5,10 +5,10 @@ import yaml
 from snakemake.utils import update_config
 
 from conftest import ROOT
-from layer_robustness.config import seeds_of
-from layer_robustness.experiments import parse_network
+from layer_robustness.experiments.names import parse_network
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.plan import Plan
+from layer_robustness.planning.config import seeds_of
+from layer_robustness.planning.plan import Plan
 from layer_robustness.tables.registry import TABLES
 
 

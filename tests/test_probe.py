@@ -8,13 +8,13 @@ import pytest
 import torch
 from torch import nn
 
-from layer_robustness.errors import InputError
-from layer_robustness.experiments import parse_experiment
+from layer_robustness.experiments.names import parse_experiment
 from layer_robustness.models.build import draw
 from layer_robustness.models.initialization import LAWS, initialize
 from layer_robustness.models.sequence import UnitSequence
-from layer_robustness.probe import Reset, fitting_micro_batch, largest_activation, probe
-from layer_robustness.seeding import generator
+from layer_robustness.probing.engine import Reset, fitting_micro_batch, largest_activation, probe
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.seeding import generator
 
 MICRO_BATCH = 48  # 200 images: the last batch is a short one
 

@@ -1,7 +1,7 @@
 import io
 import sys
 
-from layer_robustness.progress import Progress
+from layer_robustness.training.progress import Progress
 
 
 class Terminal(io.StringIO):

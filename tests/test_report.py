@@ -9,10 +9,10 @@ import pytest
 import yaml
 
 from browser import colours
-from layer_robustness import pages
-from layer_robustness.comparison.targets import DRAWN
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.listing import labels
+from layer_robustness.paper.comparison.targets import DRAWN
+from layer_robustness.report import pages
+from layer_robustness.report.labels import labels
 from layer_robustness.tables.registry import TABLES
 from snakemake_runs import TINY, copy_checkout, jobs, snakemake
 

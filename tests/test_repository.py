@@ -8,11 +8,12 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from layer_robustness.imports import source_files
+from layer_robustness.planning.imports import source_files
 
-LIGHT = ["commands.figure", "commands.table", "plan", "imports", "config"]
+LIGHT = ["commands.figure", "commands.table", "planning.plan", "planning.config"]
 LIGHT += ["commands.comparison", "commands.comparison_figure", "commands.claims"]
-LIGHT += ["commands.explorer", "commands.page", "commands.status", "demand", "image_listing"]
+LIGHT += ["commands.explorer", "commands.page", "commands.status"]
+LIGHT += ["planning.imports", "planning.demand", "runtime.machine", "data.image_listing"]
 LIGHT += [f"figures.{kind}" for kind in ("heatmap", "bars", "lines", "blocks")]
 
 

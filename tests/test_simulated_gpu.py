@@ -11,24 +11,25 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from layer_robustness import adversarial, training
-from layer_robustness.adversarial import Trial, adversarial_rows
-from layer_robustness.attacks import fgsm, pgd, random_start
-from layer_robustness.batches import batches
-from layer_robustness.checkpoints import TrainedNetwork, TrainingFolder
+from layer_robustness.attacks import accuracy as adversarial
+from layer_robustness.attacks.accuracy import Trial, adversarial_rows
+from layer_robustness.attacks.attacks import fgsm, pgd, random_start
 from layer_robustness.commands.train import train_alone, train_together
-from layer_robustness.data import Dataset, from_splits
-from layer_robustness.distances import distances
-from layer_robustness.experiments import Experiment, parse_network
-from layer_robustness.groups import members
-from layer_robustness.imagefolder import imagenet
-from layer_robustness.interruption import Interrupted
-from layer_robustness.probe import Reset, probe
-from layer_robustness.ranks import ALONE
-from layer_robustness.recipe import Recipe
-from layer_robustness.resets import Limits, reset_rows
-from layer_robustness.seeding import generator
-from layer_robustness.standins import halved
+from layer_robustness.data.batches import batches
+from layer_robustness.data.dataset import Dataset, from_splits
+from layer_robustness.data.imagefolder import imagenet
+from layer_robustness.data.standins import halved
+from layer_robustness.experiments.groups import members
+from layer_robustness.experiments.names import Experiment, parse_network
+from layer_robustness.experiments.recipe import Recipe
+from layer_robustness.probing.distances import distances
+from layer_robustness.probing.engine import Reset, probe
+from layer_robustness.probing.rows import Limits, reset_rows
+from layer_robustness.runtime.interruption import Interrupted
+from layer_robustness.runtime.ranks import ALONE
+from layer_robustness.runtime.seeding import generator
+from layer_robustness.training import loop as training
+from layer_robustness.training.checkpoints import TrainedNetwork, TrainingFolder
 from simulated_gpu import simulated_gpu
 from test_imagefolder import write_images
 from test_interruption import Stops, history

@@ -13,11 +13,11 @@ import pytest
 import yaml
 
 from conftest import ROOT
-from layer_robustness.machine import has_gpu
+from layer_robustness.runtime.machine import has_gpu
 from layer_robustness.status.built import File, read_config, summary
 from layer_robustness.status.jobs import add_up, find_jobs
 from layer_robustness.status.page import hours, page
-from layer_robustness.trainstate import TrainState
+from layer_robustness.training.state import TrainState
 from snakemake_runs import SOURCE, TINY, copy_checkout, edit, planned, snakemake
 from test_interruption import assert_stopped, signalled
 from test_plan import plan
@@ -99,19 +99,21 @@ def test_where_all_is_built_hours_are_those_that_training_took(built):
     assert status(built, "--watch") == printed  # it ends, as there is nothing to wait for
 
 
-@pytest.mark.parametrize("module", ["probe.py", "training.py", "figures/heatmap.py", "plan.py"])
+@pytest.mark.parametrize(
+    "module", ["probing/engine.py", "training/loop.py", "figures/heatmap.py", "planning/plan.py"]
+)
 def test_what_snakemake_would_do_again_is_not_built(checkout, module):
     edit(checkout / SOURCE / module)
     assert pending(checkout) == planned(checkout, targets=FIGURE)
 
 
 def test_what_is_out_of_date_is_told_from_what_follows(checkout):
-    edit(checkout / SOURCE / "probe.py")
+    edit(checkout / SOURCE / "probing/engine.py")
     printed = status(checkout)
     assert "Out of date (1): probe_mnist_fcn3x256" in printed
     assert "To follow (1): figure1" in printed
     assert row(printed, "train")[:2] == ["1", "1"] and row(printed, "probe")[:2] == ["0", "1"]
-    edit(checkout / SOURCE / "training.py")
+    edit(checkout / SOURCE / "training/loop.py")
     printed = status(checkout)
     assert row(printed, "train")[:2] == ["0", "1"] and "?" in row(printed, "train")
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from torch import nn
 
-from layer_robustness.adversarial import Settings, Trial
-from layer_robustness.attacks import fgsm, mean_gradient, pgd
-from layer_robustness.errors import InputError
-from layer_robustness.experiments import parse_experiment
+from layer_robustness.attacks.accuracy import Settings, Trial
+from layer_robustness.attacks.attacks import fgsm, mean_gradient, pgd
+from layer_robustness.attacks.stochastic import StochasticClassifier
+from layer_robustness.experiments.names import parse_experiment
 from layer_robustness.models.build import draw
-from layer_robustness.seeding import generator
-from layer_robustness.stochastic import StochasticClassifier
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.seeding import generator
 
 SHAPE, MEAN, STD = (1, 8, 8), 0.3, 0.4
 SETTINGS = Settings(

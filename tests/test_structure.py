@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from layer_robustness import jsonfile
-from layer_robustness.architectures import unit_names
 from layer_robustness.commands import structure as command
+from layer_robustness.experiments.architectures import unit_names
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.models.resnet import resnet
-from layer_robustness.structure import residual_blocks, trace
+from layer_robustness.models.structure import residual_blocks, trace
+from layer_robustness.storage import jsonfile
 
 
 @pytest.fixture(scope="module")

@@ -10,9 +10,9 @@ import pytest
 
 from conftest import ROOT, read_csv, write_csv
 from layer_robustness.commands.table import write
-from layer_robustness.experiments import parse_network
-from layer_robustness.groups import members
-from layer_robustness.imports import source_files
+from layer_robustness.experiments.groups import members
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.planning.imports import source_files
 from layer_robustness.tables import TABLES, adversarial, errors, style
 from test_checkpoints import ENVIRONMENT
 
@@ -132,7 +132,7 @@ def test_seeds_that_did_not_train_are_left_out_and_said_to_be(tmp_path):
     assert row["plain"] == pytest.approx(9) and pd.isna(row["wd"])
     assert row[["plain_did_not_train", "wd_did_not_train"]].tolist() == [1, 1]
     shown = errors.layout(TABLES["table3"], frame).set_index("network").loc["VGG16"]
-    assert shown["plain"] == "9.0 ± 1.4 (1 did not train)"
+    assert shown["plain"] == "9.0 ± 1.4 (1 seed did not train)"
     assert shown[["+wd", "+bn"]].tolist() == ["did not train", "not run"]
 
 
@@ -142,8 +142,8 @@ def test_blocks_of_seeds_that_did_not_train_are_left_out(tmp_path):
     table = TABLES["table1"]
     shown = errors.layout(table, errors.collect(table, tmp_path, seeds))
     assert shown.iloc[0].tolist()[2:4] == [
-        "8.00 (1 did not train)",
-        "12.00 ± 2.00 (1 did not train)",
+        "8.00 (1 seed did not train)",
+        "12.00 ± 2.00 (1 seed did not train)",
     ]
 
 

@@ -10,14 +10,15 @@ import torch
 from torch import nn
 
 from conftest import ROOT
-from layer_robustness import data, tensorfile
-from layer_robustness.experiments import parse_network
-from layer_robustness.groups import frozen_units
+from layer_robustness.data import dataset as data
+from layer_robustness.experiments.groups import frozen_units
+from layer_robustness.experiments.names import parse_network
 from layer_robustness.models.build import draw
 from layer_robustness.models.sequence import unit_state
-from layer_robustness.seeding import generator
-from layer_robustness.training import train
-from layer_robustness.trainstate import TrainState
+from layer_robustness.runtime.seeding import generator
+from layer_robustness.storage import tensorfile
+from layer_robustness.training.loop import train
+from layer_robustness.training.state import TrainState
 
 NETWORK = parse_network("mnist/fcn3x32")
 

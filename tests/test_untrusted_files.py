@@ -16,8 +16,8 @@ import pytest
 import torch
 
 from conftest import ROOT
-from layer_robustness import sources
-from layer_robustness.errors import InputError
+from layer_robustness.data import sources
+from layer_robustness.runtime.errors import InputError
 from steps import NETWORK, Steps, ended
 from test_data import Payload
 from test_imagefolder import CLASSES, write_images

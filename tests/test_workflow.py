@@ -16,9 +16,10 @@ import yaml
 from snakemake.utils import update_config
 
 import snakemake_runs
-from layer_robustness import data, tensorfile
-from layer_robustness.experiments import parse_experiment
+from layer_robustness.data import dataset as data
+from layer_robustness.experiments.names import parse_experiment
 from layer_robustness.models.build import build
+from layer_robustness.storage import tensorfile
 from layer_robustness.tables import TABLES
 from snakemake_runs import SOURCE, TINY, copy_checkout, edit, jobs, write_imagenet
 from test_repository import files
@@ -122,12 +123,12 @@ def test_a_figure_is_compared_with_the_papers_where_its_results_are(checkout):
     assert jobs(snakemake(checkout, targets=[target])) == {"comparison_figure8"}
     assert (checkout / target).stat().st_size > 10_000
     assert planned(checkout, targets=[target]) == set()
-    for path in ("resources/paper/table3.csv", f"{SOURCE}/comparison/pictures.py"):
+    for path in ("resources/paper/table3.csv", f"{SOURCE}/paper/comparison/pictures.py"):
         before = (checkout / path).read_text()
         edit(checkout / path)
         assert planned(checkout, targets=[target]) == {"comparison_figure8"}
         (checkout / path).write_text(before)
-    edit(checkout / SOURCE / "claims/criteria.py")
+    edit(checkout / SOURCE / "paper/claims/criteria.py")
     assert planned(checkout, targets=[target]) == set()
     assert "train_mnist_fcn5x256" not in planned(checkout, targets=["claims"])
 
@@ -178,7 +179,7 @@ def test_table2_is_built_from_networks_with_a_caret_in_their_names(checkout):
     rows = pd.read_csv(checkout / "results/tiny/cifar10/resnet4^4/seed0/adversarial.csv")
     assert len(rows) == (3 + 3 * 4) * 2 and rows["accuracy"].between(0, 1).all()
     assert planned(checkout, targets=target) == set()
-    edit(checkout / SOURCE / "attacks.py")
+    edit(checkout / SOURCE / "attacks/attacks.py")
     assert planned(checkout, targets=target) == {"table2"} | attacks
     name = "cifar10/resnet4^2/seed0"
     measured = {"probe_cifar10_table2", "distances_cifar10_table2"}
@@ -282,12 +283,12 @@ def test_another_folder_of_images_is_noticed_and_the_same_elsewhere_is_not(tmp_p
         ("figures/bars.py", {"figure2"}),
         ("figures/style.py", FIGURES),
         ("figures/blocks.py", {"figure7"}),
-        ("structure.py", {"structure", "figure7"}),
-        ("probe.py", PROBE | MEASURED | {BY_NAME}),
-        ("distances.py", DISTANCES | {"figure1", BY_NAME}),
-        ("training.py", TRAIN | PROBE | DISTANCES | MEASURED | {BY_NAME}),
-        ("sources.py", {"data"} | TRAIN | PROBE | DISTANCES | MEASURED | {BY_NAME}),
-        ("plan.py", set()),
+        ("models/structure.py", {"structure", "figure7"}),
+        ("probing/engine.py", PROBE | MEASURED | {BY_NAME}),
+        ("probing/distances.py", DISTANCES | {"figure1", BY_NAME}),
+        ("training/loop.py", TRAIN | PROBE | DISTANCES | MEASURED | {BY_NAME}),
+        ("data/sources.py", {"data"} | TRAIN | PROBE | DISTANCES | MEASURED | {BY_NAME}),
+        ("planning/plan.py", set()),
     ],
 )
 def test_an_edit_reruns_what_imports_it_and_what_follows(checkout, module, expected):
@@ -299,7 +300,7 @@ def test_an_edit_of_the_probe_does_not_retrain(checkout):
     """Run for real: the trained files stay as they are."""
     manifest = checkout / RESULTS / "checkpoints.json"
     before = manifest.stat().st_mtime_ns
-    edit(checkout / SOURCE / "probe.py")
+    edit(checkout / SOURCE / "probing/engine.py")
     assert jobs(snakemake(checkout)) == PROBE | MEASURED | {BY_NAME}
     assert manifest.stat().st_mtime_ns == before
     assert planned(checkout) == set()
@@ -325,7 +326,7 @@ def test_checking_out_another_commit_and_back_does_nothing(checkout):
     git("add", ".")
     git("commit", "-qm", "first")
     git("checkout", "-qb", "other")
-    for module in ("training.py", "figures/heatmap.py"):
+    for module in ("training/loop.py", "figures/heatmap.py"):
         edit(checkout / SOURCE / module)
     git("commit", "-qam", "second")
     assert planned(checkout) >= TRAIN

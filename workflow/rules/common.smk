@@ -10,16 +10,16 @@ import yaml
 SOURCE = Path(workflow.basedir) / "src"
 sys.path.insert(0, str(SOURCE))
 
-from layer_robustness.config import check, in_folder
-from layer_robustness.demand import CORES, Demand, preparing_imagenet
-from layer_robustness.errors import InputError
+from layer_robustness.planning.config import check, in_folder
+from layer_robustness.planning.demand import CORES, Demand, preparing_imagenet
+from layer_robustness.runtime.errors import InputError
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.image_listing import folder_digest
-from layer_robustness.imports import source_files
-from layer_robustness.listing import labels
-from layer_robustness.machine import has_gpu
-from layer_robustness.plan import Plan
-from layer_robustness.shared_cache import cached_steps, check_links
+from layer_robustness.data.image_listing import folder_digest
+from layer_robustness.planning.imports import source_files
+from layer_robustness.report.labels import labels
+from layer_robustness.runtime.machine import has_gpu
+from layer_robustness.planning.plan import Plan
+from layer_robustness.planning.shared_cache import cached_steps, check_links
 from layer_robustness.tables.registry import DRAWS, TABLES
 
 SCHEMA = yaml.safe_load(
@@ -124,9 +124,9 @@ def images(dataset):
 
 @cache
 def which_images(wildcards):
-    """A digest of ImageNet's folder: other images, and not another place, are prepared anew.
+    """A digest of ImageNet's images: if they change, they are prepared again; not if they move.
 
-    As a function Snakemake calls it only where the job that prepares them is part of a run.
+    It is a function so that Snakemake calls it only if a run includes the job that prepares them.
     """
     try:
         return folder_digest(Path(config["imagenet_path"])) if IMAGES else ""

@@ -1,9 +1,9 @@
 # The paper's values beside ours, and its claims judged by ours: light steps too.
 import os
 
-from layer_robustness.claims.criteria import CLAIMS
-from layer_robustness.comparison.targets import COMPARED, DRAWN
-from layer_robustness.paper import FILES
+from layer_robustness.paper.claims.criteria import CLAIMS
+from layer_robustness.paper.comparison.targets import COMPARED, DRAWN
+from layer_robustness.paper.values import FILES
 
 VALUES = [
     os.path.relpath(Path(workflow.basedir) / "resources/paper" / file) for file in FILES

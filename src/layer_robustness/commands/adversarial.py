@@ -2,10 +2,10 @@
 
 import json
 
-from layer_robustness.adversarial import Settings, adversarial_rows
+from layer_robustness.attacks.accuracy import Settings, adversarial_rows
 from layer_robustness.commands.over_experiments import parser, write_rows
-from layer_robustness.errors import exit_with_one_line
-from layer_robustness.memory import bounded_by
+from layer_robustness.runtime.errors import exit_with_one_line
+from layer_robustness.runtime.memory import bounded_by
 
 
 @bounded_by("adversarial.batch_size")

@@ -3,14 +3,14 @@
 import argparse
 from pathlib import Path
 
-from layer_robustness import setups
-from layer_robustness.claims import summary
-from layer_robustness.claims.criteria import CLAIMS
-from layer_robustness.claims.evidence import Results
-from layer_robustness.claims.judgement import judge
-from layer_robustness.criticality import CRITICAL
-from layer_robustness.errors import exit_with_one_line
-from layer_robustness.files import replacing
+from layer_robustness.paper import setups
+from layer_robustness.paper.claims import summary
+from layer_robustness.paper.claims.criteria import CLAIMS
+from layer_robustness.paper.claims.evidence import Results
+from layer_robustness.paper.claims.judgement import judge
+from layer_robustness.paper.criticality import CRITICAL
+from layer_robustness.runtime.errors import exit_with_one_line
+from layer_robustness.storage.files import replacing
 
 
 def main() -> None:

@@ -3,12 +3,13 @@
 import argparse
 from pathlib import Path
 
-from layer_robustness import paper, setups
-from layer_robustness.comparison.panels import summarize
-from layer_robustness.comparison.targets import COMPARED
-from layer_robustness.comparison.values import compare
-from layer_robustness.errors import exit_with_one_line
-from layer_robustness.files import replacing
+from layer_robustness.paper import setups
+from layer_robustness.paper import values as paper
+from layer_robustness.paper.comparison.agreement import summarize
+from layer_robustness.paper.comparison.targets import COMPARED
+from layer_robustness.paper.comparison.values import compare
+from layer_robustness.runtime.errors import exit_with_one_line
+from layer_robustness.storage.files import replacing
 
 
 def main() -> None:

@@ -3,13 +3,14 @@
 import argparse
 from pathlib import Path
 
-from layer_robustness import paper, setups
-from layer_robustness.comparison import pictures
-from layer_robustness.comparison.targets import DRAWN
-from layer_robustness.comparison.values import compare
-from layer_robustness.errors import exit_with_one_line
 from layer_robustness.figures import style
 from layer_robustness.figures.registry import FIGURES
+from layer_robustness.paper import setups
+from layer_robustness.paper import values as paper
+from layer_robustness.paper.comparison import pictures
+from layer_robustness.paper.comparison.targets import DRAWN
+from layer_robustness.paper.comparison.values import compare
+from layer_robustness.runtime.errors import exit_with_one_line
 
 
 def main() -> None:

@@ -4,10 +4,11 @@ import argparse
 import socket
 from pathlib import Path
 
-from layer_robustness import cpus, data
-from layer_robustness.errors import InputError, exit_with_one_line
-from layer_robustness.memory import bounded_by
-from layer_robustness.sources import FROM_IMAGES, SOURCES
+from layer_robustness.data import dataset as data
+from layer_robustness.data.sources import FROM_IMAGES, SOURCES
+from layer_robustness.runtime import cpus
+from layer_robustness.runtime.errors import InputError, exit_with_one_line
+from layer_robustness.runtime.memory import bounded_by
 
 
 @bounded_by()

@@ -2,16 +2,16 @@
 
 from pathlib import Path
 
-from layer_robustness.checkpoints import code_digest
 from layer_robustness.commands.over_experiments import weights_parser, write_each
-from layer_robustness.data import Summary
-from layer_robustness.distances import UNMEASURED, distances
-from layer_robustness.errors import exit_with_one_line
-from layer_robustness.interruption import leave_if_asked
-from layer_robustness.memory import bounded_by
+from layer_robustness.data.dataset import Summary
+from layer_robustness.probing.distances import UNMEASURED, distances
+from layer_robustness.runtime.errors import exit_with_one_line
+from layer_robustness.runtime.interruption import leave_if_asked
+from layer_robustness.runtime.memory import bounded_by
+from layer_robustness.training.checkpoints import code_digest
 
 
-@bounded_by("probe.draws")
+@bounded_by()
 def main() -> None:
     """Measure what the arguments name."""
     parser = weights_parser(__doc__)

@@ -4,11 +4,11 @@ import argparse
 import json
 from pathlib import Path
 
-from layer_robustness.errors import exit_with_one_line
 from layer_robustness.explorer.page import render
 from layer_robustness.explorer.panels import CELL, panels
 from layer_robustness.explorer.training import training
-from layer_robustness.files import replacing
+from layer_robustness.runtime.errors import exit_with_one_line
+from layer_robustness.storage.files import replacing
 
 
 def main() -> None:

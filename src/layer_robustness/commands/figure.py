@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from layer_robustness.errors import InputError, exit_with_one_line
 from layer_robustness.figures import style
 from layer_robustness.figures.collect import collect, collect_blocks
-from layer_robustness.figures.panels import Figure
+from layer_robustness.figures.figure import Figure
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.files import replacing
+from layer_robustness.runtime.errors import InputError, exit_with_one_line
+from layer_robustness.storage.files import replacing
 
 
 def main() -> None:

@@ -2,13 +2,13 @@
 
 from layer_robustness.commands.over_experiments import write_rows
 from layer_robustness.commands.probe_arguments import probe_limits, probe_parser
-from layer_robustness.errors import exit_with_one_line
-from layer_robustness.groups import GROUPS, complement, members
-from layer_robustness.memory import bounded_by
-from layer_robustness.resets import reset_rows
+from layer_robustness.experiments.groups import GROUPS, complement, members
+from layer_robustness.probing.rows import reset_rows
+from layer_robustness.runtime.errors import exit_with_one_line
+from layer_robustness.runtime.memory import bounded_by
 
 
-@bounded_by("probe.memory_gb or probe.micro_batch")
+@bounded_by("probe.memory_gb, probe.micro_batch or probe.draws")
 def main() -> None:
     """Probe what the arguments name."""
     parser = probe_parser(__doc__)

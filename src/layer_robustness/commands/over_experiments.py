@@ -4,13 +4,14 @@ import argparse
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-from layer_robustness import data, rows
-from layer_robustness.checkpoints import TrainedNetwork, code_digest
-from layer_robustness.data import Dataset, Summary
-from layer_robustness.devices import choose
-from layer_robustness.experiments import Experiment, parse_experiment
-from layer_robustness.interruption import note_signals
-from layer_robustness.workers import run_all
+from layer_robustness.data import dataset as data
+from layer_robustness.data.dataset import Dataset, Summary
+from layer_robustness.experiments.names import Experiment, parse_experiment
+from layer_robustness.runtime.devices import choose
+from layer_robustness.runtime.interruption import note_signals
+from layer_robustness.runtime.workers import run_all
+from layer_robustness.storage import rows
+from layer_robustness.training.checkpoints import TrainedNetwork, code_digest
 
 RowsOf = Callable[[TrainedNetwork], Iterable[dict]]
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from layer_robustness import pages
-from layer_robustness.errors import exit_with_one_line
-from layer_robustness.files import replacing
+from layer_robustness.report import pages
+from layer_robustness.runtime.errors import exit_with_one_line
+from layer_robustness.storage.files import replacing
 
 
 def main() -> None:

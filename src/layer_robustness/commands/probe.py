@@ -2,12 +2,12 @@
 
 from layer_robustness.commands.over_experiments import write_rows
 from layer_robustness.commands.probe_arguments import probe_limits, probe_parser
-from layer_robustness.errors import exit_with_one_line
-from layer_robustness.memory import bounded_by
-from layer_robustness.resets import FULL_MODEL, reset_rows
+from layer_robustness.probing.rows import FULL_MODEL, reset_rows
+from layer_robustness.runtime.errors import exit_with_one_line
+from layer_robustness.runtime.memory import bounded_by
 
 
-@bounded_by("probe.memory_gb or probe.micro_batch")
+@bounded_by("probe.memory_gb, probe.micro_batch or probe.draws")
 def main() -> None:
     """Probe what the arguments name."""
     arguments = probe_parser(__doc__).parse_args()

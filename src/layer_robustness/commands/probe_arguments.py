@@ -3,7 +3,7 @@
 import argparse
 
 from layer_robustness.commands.over_experiments import parser
-from layer_robustness.resets import Limits
+from layer_robustness.probing.rows import Limits
 
 GIGABYTE = 10**9
 

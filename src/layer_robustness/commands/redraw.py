@@ -9,10 +9,10 @@ from pathlib import Path
 import yaml
 
 from layer_robustness.commands import figure, table
-from layer_robustness.errors import InputError, exit_with_one_line
 from layer_robustness.figures.collect import collect
-from layer_robustness.figures.panels import Figure
-from layer_robustness.plan import Plan, Target
+from layer_robustness.figures.figure import Figure
+from layer_robustness.planning.plan import Plan, Target
+from layer_robustness.runtime.errors import InputError, exit_with_one_line
 
 
 def main() -> None:

@@ -8,8 +8,8 @@ import argparse
 import sys
 import time
 
-from layer_robustness.errors import exit_with_one_line
-from layer_robustness.plan import Plan
+from layer_robustness.planning.plan import Plan
+from layer_robustness.runtime.errors import exit_with_one_line
 from layer_robustness.status.built import read_config, summary
 from layer_robustness.status.jobs import find_jobs
 from layer_robustness.status.page import page

@@ -3,10 +3,10 @@
 import argparse
 from pathlib import Path
 
-from layer_robustness import jsonfile
-from layer_robustness.errors import exit_with_one_line
 from layer_robustness.models.resnet import resnet
-from layer_robustness.structure import residual_blocks
+from layer_robustness.models.structure import residual_blocks
+from layer_robustness.runtime.errors import exit_with_one_line
+from layer_robustness.storage import jsonfile
 
 CIFAR10 = ((3, 32, 32), 10)  # image shape and classes
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from layer_robustness.errors import exit_with_one_line
-from layer_robustness.files import replacing
+from layer_robustness.runtime.errors import exit_with_one_line
+from layer_robustness.storage.files import replacing
 from layer_robustness.tables import adversarial, errors, style
 from layer_robustness.tables.registry import TABLES, Table
 

@@ -9,17 +9,18 @@ from pathlib import Path
 
 import torch
 
-from layer_robustness import cpus, data
-from layer_robustness.checkpoints import TrainingFolder, code_digest
-from layer_robustness.devices import choose, take_for_ranks
-from layer_robustness.errors import exit_with_one_line
-from layer_robustness.experiments import parse_network
-from layer_robustness.interruption import note_signals
-from layer_robustness.memory import bounded_by
-from layer_robustness.ranks import ALONE, Ranks, joined, run_as_ranks, started_as_rank
-from layer_robustness.recipe import Recipe
-from layer_robustness.training import train
-from layer_robustness.workers import run_all
+from layer_robustness.data import dataset as data
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.experiments.recipe import Recipe
+from layer_robustness.runtime import cpus
+from layer_robustness.runtime.devices import choose, take_for_ranks
+from layer_robustness.runtime.errors import exit_with_one_line
+from layer_robustness.runtime.interruption import note_signals
+from layer_robustness.runtime.memory import bounded_by
+from layer_robustness.runtime.ranks import ALONE, Ranks, joined, run_as_ranks, started_as_rank
+from layer_robustness.runtime.workers import run_all
+from layer_robustness.training.checkpoints import TrainingFolder, code_digest
+from layer_robustness.training.loop import train
 
 
 @bounded_by("training.batch_size")

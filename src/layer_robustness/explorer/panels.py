@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from layer_robustness import paper
-from layer_robustness.errors import InputError
+from layer_robustness.experiments.groups import members
+from layer_robustness.figures.figure import Figure, Panel
 from layer_robustness.figures.names import DATASETS, DID_NOT_TRAIN, not_run, printed
-from layer_robustness.figures.panels import Figure, Panel
 from layer_robustness.figures.registry import FIGURES, QUANTITIES
-from layer_robustness.groups import members
+from layer_robustness.paper import values as paper
+from layer_robustness.runtime.errors import InputError
 
 HEATMAPS = {name: figure for name, figure in FIGURES.items() if figure.kind == "heatmap"}
 

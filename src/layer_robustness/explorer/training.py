@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
-from layer_robustness.experiments import parse_network
+from layer_robustness.experiments.names import parse_network
 from layer_robustness.explorer.panels import without_nan
 from layer_robustness.figures.collect import read
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import names, style
-from layer_robustness.figures.panels import Figure
+from layer_robustness.figures.figure import Figure
 
 HEIGHT = 2.5  # inches
 BAR = 0.38  # of the distance between two widths

@@ -12,7 +12,7 @@ from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 
 from layer_robustness.figures import style
-from layer_robustness.figures.panels import Figure
+from layer_robustness.figures.figure import Figure
 
 # All lengths are inches on paper.
 HEIGHT = 3.6

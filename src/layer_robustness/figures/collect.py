@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 
-from layer_robustness import jsonfile
-from layer_robustness.experiments import Network
-from layer_robustness.figures.panels import Figure, Panel
-from layer_robustness.groups import members
-from layer_robustness.rows import verified
+from layer_robustness.experiments.groups import members
+from layer_robustness.experiments.names import Network
+from layer_robustness.figures.figure import Figure, Panel
+from layer_robustness.storage import jsonfile
+from layer_robustness.storage.rows import verified
 
 CELL_COLUMNS = (
     *("figure", "dataset", "architecture", "variant", "joint_group", "layer", "checkpoint"),

@@ -5,9 +5,9 @@ import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
+from layer_robustness.experiments.groups import members
 from layer_robustness.figures import style
-from layer_robustness.figures.panels import Figure, Panel
-from layer_robustness.groups import members
+from layer_robustness.figures.figure import Figure, Panel
 
 ROW = 0.145  # inches: a layer, or a source where transposed
 AROUND = 0.75  # inches: title and sources around the layers' rows

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import style
-from layer_robustness.figures.panels import Figure
+from layer_robustness.figures.figure import Figure
 
 HEIGHT = 2.6  # inches
 

@@ -1,8 +1,8 @@
 """What each figure of the paper shows. A figure is an entry here, not a function of its own."""
 
-from layer_robustness.experiments import Network, parse_network
+from layer_robustness.experiments.names import Network, parse_network
+from layer_robustness.figures.figure import Figure, Panel
 from layer_robustness.figures.names import DATASETS, printed
-from layer_robustness.figures.panels import Figure, Panel
 
 WIDTHS = (16, 32, 64, 128, 256, 512)
 QUANTITIES = {

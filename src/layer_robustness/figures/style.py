@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import names
-from layer_robustness.figures.panels import Panel
-from layer_robustness.files import replacing
+from layer_robustness.figures.figure import Panel
+from layer_robustness.storage.files import replacing
 
 WIDTH = 7.2  # inches: the text width of a page
 LAYER_NAME = 6  # points: 53 names side by side in the text width do not touch

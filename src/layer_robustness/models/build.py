@@ -2,13 +2,13 @@
 
 import torch
 
-from layer_robustness.experiments import Experiment, Network
+from layer_robustness.experiments.names import Experiment, Network
 from layer_robustness.models.fcn import fcn
 from layer_robustness.models.initialization import LAWS, initialize
 from layer_robustness.models.resnet import resnet
 from layer_robustness.models.sequence import UnitSequence
 from layer_robustness.models.vgg import vgg
-from layer_robustness.seeding import generator
+from layer_robustness.runtime.seeding import generator
 
 
 def memory_format(

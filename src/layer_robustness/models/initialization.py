@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from layer_robustness.errors import InputError
+from layer_robustness.runtime.errors import InputError
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,11 @@ import timm
 from timm.layers import BatchNormAct2d
 from torch import nn
 
-from layer_robustness.architectures import IDENTITY_SKIP_STAGES, resnet_stages, unit_names
+from layer_robustness.experiments.architectures import (
+    IDENTITY_SKIP_STAGES,
+    resnet_stages,
+    unit_names,
+)
 from layer_robustness.models.sequence import UnitSequence
 
 STEM = 64

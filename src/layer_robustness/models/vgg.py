@@ -5,7 +5,7 @@ import math
 from torch import nn
 from torchvision.models.vgg import make_layers
 
-from layer_robustness.architectures import VGG_STAGES, unit_names
+from layer_robustness.experiments.architectures import VGG_STAGES, unit_names
 from layer_robustness.models.sequence import UnitSequence
 
 CHANNELS = (64, 128, 256, 512, 512)

@@ -12,8 +12,8 @@ from snakemake.cli import parse_args, parse_config
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
-from layer_robustness.errors import InputError
-from layer_robustness.experiments import Experiment
+from layer_robustness.experiments.names import Experiment
+from layer_robustness.runtime.errors import InputError
 
 DEFAULTS = "config/config.yaml"
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from layer_robustness.demand import Demand, Task
-from layer_robustness.machine import has_gpu
-from layer_robustness.plan import Family, Plan
+from layer_robustness.planning.demand import Demand, Task
+from layer_robustness.planning.plan import Family, Plan
+from layer_robustness.runtime.machine import has_gpu
 from layer_robustness.status.built import File
 from layer_robustness.status.measured import Alike, Sample, Training, benchmarked, rates
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
 
-from layer_robustness.demand import Task, epoch_passes
-from layer_robustness.plan import Family
+from layer_robustness.planning.demand import Task, epoch_passes
+from layer_robustness.planning.plan import Family
 
 # Device, step, and kind of network; "" is any.
 Alike = tuple[str, str, str]

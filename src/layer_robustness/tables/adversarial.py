@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from layer_robustness.experiments import Network
+from layer_robustness.experiments.names import Network
 from layer_robustness.figures.collect import read
 from layer_robustness.tables.errors import written
 from layer_robustness.tables.registry import DRAWS, FILES, Column, Table

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from layer_robustness.experiments import Network
+from layer_robustness.experiments.groups import members
+from layer_robustness.experiments.names import Network
 from layer_robustness.figures.collect import final_errors, read
 from layer_robustness.figures.names import DATASETS, DID_NOT_TRAIN, printed
-from layer_robustness.groups import members
 from layer_robustness.tables.registry import FILES, Column, Table
 
 
@@ -97,4 +97,5 @@ def written(mean: float, deviation: float, absent: int, decimals: int) -> str:
     shown = f"{mean:.{decimals}f}"
     if pd.notna(deviation):
         shown += f" ± {deviation:.{decimals}f}"
-    return f"{shown} ({absent} {DID_NOT_TRAIN})" if absent else shown
+    seeds = "seed" if absent == 1 else "seeds"
+    return f"{shown} ({absent} {seeds} {DID_NOT_TRAIN})" if absent else shown

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from layer_robustness.experiments import Network, parse_network
+from layer_robustness.experiments.names import Network, parse_network
 
 # The result file that each quantity is read from.
 FILES = {

@@ -1,0 +1,1 @@
+"""Attacks, and the classifier that swaps residual blocks at random (Section 6 of the paper)."""

@@ -1,0 +1,208 @@
+"""A data set: uint8 pixels or image files, labels, mean and deviation of training pixels."""
+
+import os
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from layer_robustness.data.image_listing import folder_digest
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.storage import jsonfile, tensorfile
+from layer_robustness.storage.files import remedy
+
+TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
+FOLDER_TENSORS = ("train_files", "train_labels", "test_images", "test_labels")
+
+
+@dataclass(frozen=True)
+class FolderImages:
+    """Image files of any size, too many to hold in memory.
+
+    Parameters
+    ----------
+    root
+        The folder that `files` are relative to; none where they are not going to be read.
+    digest
+        Tells which images the whole folder had, with train/ and val/ (see `folder_digest`).
+    decoders
+        Processes that decode them.
+    """
+
+    root: Path | None
+    files: tuple[str, ...]
+    digest: str
+    decoders: int = 1
+
+    def __len__(self) -> int:
+        return len(self.files)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images uint8 [N, C, H, W], labels int64 [N]; mean and std of training pixels in [0, 1].
+
+    The training images may be files instead; the test images are then centre crops, and are read
+    from the prepared file, which is mapped into memory, as they are used.
+    """
+
+    source: str
+    train_images: Tensor | FolderImages
+    train_labels: Tensor
+    test_images: Tensor
+    test_labels: Tensor
+    mean: float
+    std: float
+    sha256: str = ""
+
+    @property
+    def device(self) -> torch.device:
+        """Where to compute; test images that go with files may lie elsewhere."""
+        return self.train_labels.device
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return int(self.train_labels.max()) + 1
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of what a network is given."""
+        return tuple(self.test_images.shape[1:])
+
+    def normalize(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+        """Turn uint8 pixels [..., C, H, W] into inputs of zero mean and unit deviation."""
+        return images.to(dtype).sub_(255 * self.mean).div_(255 * self.std)
+
+    def to(self, device: torch.device) -> "Dataset":
+        """Return the data set with its tensors on `device`.
+
+        Test images that go with image files are too many to move at once: they stay where they are.
+        """
+        moved = TENSORS
+        if isinstance(self.train_images, FolderImages):
+            moved = ("train_labels", "test_labels")
+        return replace(self, **{name: getattr(self, name).to(device) for name in moved})
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What weights depend on of a data set, for steps that look at no image; as in `Dataset`."""
+
+    source: str
+    image_shape: tuple[int, int, int]
+    classes: int
+    sha256: str
+
+    @classmethod
+    def load(cls, path: Path) -> "Summary":
+        """Read the `.json` that `save` wrote beside the data.
+
+        Raises
+        ------
+        InputError
+            If the file is missing, damaged, or not a summary.
+        """
+        values = jsonfile.load(path)
+        if not {"source", "test", "classes", "sha256"} <= set(values):
+            raise InputError(
+                f"{path} is not the summary of a data set: give the .json beside the prepared data"
+            )
+        shape = tuple(values["test"][1:])
+        return cls(values["source"], shape, values["classes"], values["sha256"])
+
+
+def from_splits(source: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> Dataset:
+    """Make a data set of (images, labels) pairs and check that they fit together."""
+    for images, labels in (train, test):
+        if images.dtype != torch.uint8 or images.ndim != 4 or len(images) != len(labels):
+            raise InputError(
+                f"{source}: expected uint8 images [N, C, H, W] and as many labels, found "
+                f"{images.dtype} {list(images.shape)} and {len(labels)} labels"
+            )
+    pixels = train[0].double().div_(255)
+    std, mean = torch.std_mean(pixels, correction=0)
+    return Dataset(source, *train, *test, mean=float(mean), std=float(std))
+
+
+def save(dataset: Dataset, path: Path) -> None:
+    """Write the data set, and beside it a small `.json` that tells whether the content changed.
+
+    Of image files the names and a digest of their sizes are written, and neither the content nor
+    the folder: the same images in another place are the same data set.
+    """
+    summary = {
+        "source": dataset.source,
+        "mean": dataset.mean,
+        "std": dataset.std,
+        "train": [len(dataset.train_images), *dataset.image_shape],
+        "test": list(dataset.test_images.shape),
+        "classes": dataset.classes,
+    }
+    tensors = {name: getattr(dataset, name) for name in TENSORS}
+    metadata = {"source": dataset.source, "mean": repr(dataset.mean), "std": repr(dataset.std)}
+    if isinstance(dataset.train_images, FolderImages):
+        names = os.fsencode("\n".join(tensors.pop("train_images").files))
+        tensors["train_files"] = torch.frombuffer(bytearray(names), dtype=torch.uint8)
+        summary["images"] = metadata["images"] = dataset.train_images.digest
+    summary["sha256"] = tensorfile.save(path, tensors, metadata)
+    jsonfile.save(path.with_suffix(".json"), summary)
+
+
+def load(path: Path) -> Dataset:
+    """Read what `save` wrote; where image files lie is left open.
+
+    Safetensors maps the file into memory, so that its checksum is verified and its test images are
+    used without a copy: processes share them, and the system drops them when it needs the memory.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, or not a data set.
+    """
+    tensors, metadata = tensorfile.load(path)
+    if set(tensors) == set(FOLDER_TENSORS):
+        names = os.fsdecode(tensors.pop("train_files").numpy().tobytes()).split("\n")
+        tensors["train_images"] = FolderImages(None, tuple(names), metadata.get("images", ""))
+    if set(tensors) != set(TENSORS):
+        raise InputError(f"{path} is not a prepared data set: {remedy(path)}")
+    return Dataset(
+        metadata["source"],
+        *(tensors[name] for name in TENSORS),
+        mean=float(metadata["mean"]),
+        std=float(metadata["std"]),
+        sha256=metadata["sha256"],
+    )
+
+
+def load_to_train(path: Path, images: Path | None, decoders: int = 1) -> Dataset:
+    """Read what `save` wrote, with training images that can be read too.
+
+    Parameters
+    ----------
+    images
+        The folder that a data set of image files was prepared from; others need none.
+    decoders
+        Processes that decode image files.
+
+    Raises
+    ------
+    InputError
+        As `load`, or if `images` is not given or has other images than were prepared.
+    """
+    dataset = load(path)
+    if not isinstance(dataset.train_images, FolderImages):
+        return dataset
+    if images is None:
+        raise InputError(
+            f"{path} holds the names of training images, not the images: say which folder they "
+            "are in, the one that was given as --images to prepare them"
+        )
+    if folder_digest(images) != dataset.train_images.digest:
+        raise InputError(
+            f"{images} has other images than {path} was prepared from, by their names and sizes: "
+            f"give the folder that was prepared, or prepare this one ({remedy(path)})"
+        )
+    found = replace(dataset.train_images, root=images / "train", decoders=decoders)
+    return replace(dataset, train_images=found)

@@ -1,0 +1,1 @@
+"""Names of networks and experiments, the units of each architecture, groups of units, recipes."""

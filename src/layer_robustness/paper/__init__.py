@@ -1,0 +1,1 @@
+"""The paper's values and claims, and how ours compare with them."""

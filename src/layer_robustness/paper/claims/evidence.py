@@ -1,0 +1,172 @@
+"""What the results say of single networks: costs of resets, final errors, and their intervals."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from math import inf
+from pathlib import Path
+
+import pandas as pd
+from scipy.special import stdtrit  # Student's t; scipy.stats takes a second to import
+
+from layer_robustness.experiments.names import Network
+from layer_robustness.figures import collect
+from layer_robustness.paper.criticality import cost, is_trained
+from layer_robustness.paper.setups import Setup
+
+CONFIDENCE = 0.95
+# Errors and accuracies are counts over at most some 50000 images: a mean difference below this is
+# 0 up to rounding.
+ROUNDING = 1e-9
+
+# What a number can be at the least and at the most.
+Limits = tuple[float, float]
+UNLIMITED: Limits = (-inf, inf)  # a cost: a reset may help, or end worse than chance
+SHARE: Limits = (0.0, 1.0)
+CORRELATION: Limits = (-1.0, 1.0)
+OF_FRACTIONS: Limits = (-1.0, 1.0)  # a difference of accuracies
+
+
+class NotTestedError(Exception):
+    """Results cannot test something; the message says why."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A number for each seed and draw, the layers that it is about, and what the number can be.
+
+    values
+        Index `seed`, `draw`; NaN where the number is undefined.
+    """
+
+    values: pd.Series
+    layers: str = ""
+    limits: Limits = UNLIMITED
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean and its 95% t-interval: over seeds, or of one seed over draws; `basis` says which."""
+
+    mean: float
+    low: float
+    high: float
+    basis: str
+
+
+def estimate(values: pd.Series, limits: Limits = UNLIMITED) -> Estimate:
+    """Return the mean over seeds of means over draws, with its interval, empty for one number.
+
+    The interval is cut at what the number can be, its `limits`. NaNs are left out.
+    """
+    values = values.dropna()
+    by_seed = values.groupby("seed").mean()
+    over, of = (by_seed, "seeds") if len(by_seed) > 1 else (values, "draws of one seed")
+    if len(over) == 1:
+        return Estimate(over.mean(), float("nan"), float("nan"), "none: one seed, one draw")
+    half = stdtrit(len(over) - 1, (1 + CONFIDENCE) / 2) * over.sem()
+    low, high = max(over.mean() - half, limits[0]), min(over.mean() + half, limits[1])
+    return Estimate(over.mean(), low, high, f"{len(over)} {of}")
+
+
+def share(part: pd.Series, whole: float, part_is: str, whole_is: str) -> pd.Series:
+    """Return a cost or gain as a share of another, the whole; both are told in words.
+
+    Raises
+    ------
+    NotTestedError
+        If the whole is not positive: the share's sign and size would then say nothing of the part.
+    """
+    if whole < ROUNDING:
+        raise NotTestedError(
+            f"{whole_is} is {whole:z.3f}, not above 0, so {part_is} cannot be a share of it"
+        )
+    return part / whole
+
+
+def not_diverged(network: Network, errors: pd.Series) -> pd.Series:
+    """Leave out the seeds whose training diverged; their errors, by seed, are NaN.
+
+    Raises
+    ------
+    NotTestedError
+        If none is left.
+    """
+    errors = errors.dropna()
+    if errors.empty:
+        raise NotTestedError(f"{network} did not train")
+    return errors
+
+
+@dataclass(frozen=True)
+class Results:
+    """The result files of a preset.
+
+    folder
+        Of the preset.
+    setups
+        Of each network that was run.
+    """
+
+    folder: Path
+    setups: Mapping[str, Setup]
+
+    def require(self, needs: Iterable[tuple[Network, str]]) -> None:
+        """Raise `NotTestedError` where one of these files of networks is not there."""
+        for network, file in needs:
+            if str(network) not in self.setups:
+                raise NotTestedError(f"{network} was not run")
+            for seed in range(self.setups[str(network)].seeds):
+                if not (self.folder / str(network.seed(seed)) / file).is_file():
+                    raise NotTestedError(f"{network} has no {file}")
+
+    def require_papers_data(self, networks: Iterable[Network]) -> None:
+        """Raise `NotTestedError` where a network was trained on other images than the paper's."""
+        for network in networks:
+            data = self.setups[str(network)].data
+            if data != network.dataset:
+                raise NotTestedError(f"compares data sets, and {network.dataset} is {data} here")
+
+    def read(self, network: Network, file: str) -> pd.DataFrame:
+        """Read one file of every seed."""
+        return collect.read(self.folder, network, self.setups[str(network)].seeds, file)
+
+    def chance(self, network: Network) -> float:
+        """Test error of guessing."""
+        return self.setups[str(network)].chance
+
+    def trained(self, network: Network, full: pd.Series) -> pd.Series:
+        """Keep the full model's errors of the seeds that learned; the others say nothing.
+
+        Raises
+        ------
+        NotTestedError
+            If there is none.
+        """
+        full = not_diverged(network, full)
+        learned = full[is_trained(full, self.chance(network))]
+        if learned.empty:
+            raise NotTestedError(f"{network} did not learn (test error {full.mean():.2f})")
+        return learned
+
+    def final_errors(self, network: Network) -> pd.Series:
+        """Test error after the last epoch, by seed, of the trainings that did not diverge.
+
+        Raises
+        ------
+        NotTestedError
+            If there is none.
+        """
+        return not_diverged(network, collect.final_errors(self.read(network, "training.csv")))
+
+    def costs(self, network: Network, source: str, file: str = "probe.csv") -> pd.DataFrame:
+        """Return the cost of each reset to a source: units [rows] by seeds and draws [columns]."""
+        frame = self.read(network, file)
+        final = frame["source"] == collect.last_epoch(frame)
+        full = self.trained(network, frame[final].groupby("seed")["error"].first())
+        resets = frame[(frame["source"] == source) & frame["seed"].isin(full.index)]
+        if resets.empty:
+            raise NotTestedError(f"{network} has no reset to {source} in {file}")
+        damage = cost(resets["error"], resets["seed"].map(full), self.chance(network))
+        return resets.assign(cost=damage).pivot(
+            index="unit", columns=["seed", "draw"], values="cost"
+        )

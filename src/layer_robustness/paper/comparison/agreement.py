@@ -1,0 +1,126 @@
+"""How far the paper's values and ours agree, panel by panel and table by table."""
+
+import pandas as pd
+from scipy.stats import spearmanr
+
+from layer_robustness.experiments.groups import members
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.paper import values as paper
+from layer_robustness.paper.criticality import CRITICAL, THRESHOLDS, chance, cost, is_trained
+
+BY = ["target", "dataset", "architecture", "variant", "joint_group", "quantity"]
+AGREEMENTS = [f"agreement_{threshold:g}" for threshold in THRESHOLDS]
+COLUMNS = [
+    *(*BY, "checkpoint", "our_checkpoint", "matched_by", "values"),
+    *("mean_abs_difference", "spearman", *AGREEMENTS, "critical_paper", "critical_ours"),
+    *("data", "width", "epochs", "papers_setup"),
+]
+
+
+def summarize(rows: pd.DataFrame, chances: dict[str, float]) -> pd.DataFrame:
+    """Return a row for each panel and checkpoint, and for each quantity of bars and tables.
+
+    values
+        What the row is about: layers (`fullmodel` is none), bars, networks; in joint panels the
+        two groups.
+    mean_abs_difference
+        Empty where our setup is not the paper's: other data or another scale have other levels.
+    spearman
+        Rank correlation between the paper's values and ours. Of test errors it is given only where
+        the paper has both critical and robust layers: the order among layers that are all at
+        chance, or all unharmed, is noise. Empty also for fewer than three values, or equal ones.
+    agreement_...
+        Share of layers that are critical, or robust, in both at this threshold of the cost
+        (paper/criticality.py); empty for the final epoch, to which nothing is reset, and where one
+        of the full models did not learn.
+    critical_paper, critical_ours
+        How many layers are critical at `CRITICAL`.
+
+    Parameters
+    ----------
+    rows
+        What `values.compare` returns.
+    chances
+        Our test error of guessing, by data set.
+    """
+    found = []
+    for _, panel in rows.groupby("target", sort=False):
+        parts = of_heatmap(panel, chances) if panel["checkpoint"].any() else of_others(panel)
+        found.extend(parts)
+    counts = dict.fromkeys(("critical_paper", "critical_ours"), "Int64")
+    return pd.DataFrame(found, columns=COLUMNS).astype(counts)
+
+
+def of_others(target: pd.DataFrame) -> list[dict]:
+    """Return a row for each data set and quantity of bars or of a table."""
+    return [
+        common(values) | {"spearman": correlation(values)}
+        for _, values in target.groupby(["dataset", "quantity"], sort=False)
+    ]
+
+
+def of_heatmap(panel: pd.DataFrame, chances: dict[str, float]) -> list[dict]:
+    """Return a row for each checkpoint of a heatmap."""
+    layers = panel[panel["layer"] != "fullmodel"]
+    if panel["joint_group"].iloc[0]:
+        layers = one_of_each_group(layers)
+    last = panel.iloc[-1]
+    found = []
+    for checkpoint, values in layers.groupby("checkpoint", sort=False):
+        row = common(values)
+        if last["quantity"] != "test_error":
+            row["spearman"] = correlation(values)
+        elif checkpoint != last["checkpoint"]:
+            row |= classified(values, last, chances[last["dataset"]])
+        found.append(row)
+    return found
+
+
+def one_of_each_group(layers: pd.DataFrame) -> pd.DataFrame:
+    """Keep one layer of a jointly reset group and one of the rest; the others repeat them."""
+    inside = members(parse_network(layers["network"].iloc[0]), layers["joint_group"].iloc[0])
+    groups = layers["layer"].isin(inside).rename("inside")
+    return layers.groupby([groups, "checkpoint"], sort=False).head(1)
+
+
+def common(values: pd.DataFrame) -> dict:
+    """Return what a row says of all kinds of values; of bars and tables it is about `several`."""
+    labels = [*BY, "checkpoint", "our_checkpoint", "matched_by"]
+    several = {name: values[name].unique() for name in labels}
+    row = {name: found[0] if len(found) == 1 else "several" for name, found in several.items()}
+    row |= {name: "/".join(map(str, values[name].unique())) for name in COLUMNS[-4:-1]}
+    comparable = values["papers_setup"].all()
+    level = values["difference"].abs().mean() if comparable else None
+    return row | {"values": len(values), "mean_abs_difference": level, "papers_setup": comparable}
+
+
+def correlation(values: pd.DataFrame) -> float | None:
+    """Spearman's rank correlation; none of fewer than three values, or where all are equal."""
+    sides = values[["paper", "ours"]].dropna()
+    if len(sides) < 3 or (sides.nunique() < 2).any():
+        return None
+    return spearmanr(sides["paper"], sides["ours"]).statistic
+
+
+def classified(values: pd.DataFrame, full: pd.Series, our_chance: float) -> dict:
+    """Return correlation, agreement and numbers of critical layers of one checkpoint.
+
+    `full` has the two full models' errors.
+    """
+    chances = {"paper": chance(paper.CLASSES[full["dataset"]]), "ours": our_chance}
+    if not all(is_trained(full[side], chances[side]) for side in chances):
+        return {}
+    costs = {side: cost(values[side], full[side], chances[side]) for side in chances}
+    critical = {
+        threshold: {side: costs[side] > threshold for side in costs} for threshold in THRESHOLDS
+    }
+    kinds = critical[CRITICAL]
+    return {
+        "spearman": correlation(values) if kinds["paper"].nunique() == 2 else None,
+        **{
+            name: (sides["paper"] == sides["ours"]).mean()
+            for name, sides in zip(AGREEMENTS, critical.values(), strict=True)
+        },
+        "critical_paper": kinds["paper"].sum(),
+        "critical_ours": kinds["ours"].sum(),
+    }

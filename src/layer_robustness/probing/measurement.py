@@ -1,0 +1,70 @@
+"""Measurements that take long are kept while they run, and go on where they were stopped."""
+
+import hashlib
+import json
+import math
+import sys
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from layer_robustness.storage import tensorfile
+from layer_robustness.training.checkpoints import TrainedNetwork, code_digest
+
+EVERY = 10  # seconds between two writes; no more than that is lost
+
+
+@dataclass
+class Measurement:
+    """The numbers so far of one measurement of a trained network, in a file of its own.
+
+    It stays when all is done: the other measurements of the same job may be stopped, and Snakemake
+    then deletes the results of all of them.
+    """
+
+    path: Path
+    fingerprint: str
+    total: int
+    not_before: float = -math.inf  # when to write next, by the monotonic clock
+
+    @classmethod
+    def of(
+        cls, trained: TrainedNetwork, name: str, total: int, *parameters: object
+    ) -> "Measurement":
+        """Return the measurement which ends as `name`.csv.
+
+        Parameters
+        ----------
+        total
+            Steps it takes.
+        parameters
+            All that its numbers depend on besides network, data and code; of builtin types.
+        """
+        depends = [str(trained.experiment), asdict(trained.recipe), dict(trained.checksums)]
+        depends += [trained.dataset.sha256, trained.dataset.device.type, code_digest()]
+        text = json.dumps([*depends, *parameters], sort_keys=True)
+        digest = hashlib.sha256(text.encode()).hexdigest()
+        return cls(trained.folder / "resume" / f"{name}.safetensors", digest, total)
+
+    def load(self) -> tuple[int, dict[str, Tensor]]:
+        """Return the number of steps done and the tensors kept; tell why where there are none."""
+        found = tensorfile.kept(self.path, self.fingerprint, "done", "another measurement")
+        if found is None:
+            return 0, {}
+        tensors, metadata = found
+        self.tell(f"goes on after {metadata['done']}/{self.total}")
+        return int(metadata["done"]), tensors
+
+    def keep(self, done: int, tensors: dict[str, Tensor]) -> None:
+        """Write the tensors after so many steps, if it is the last or some seconds have passed."""
+        if done < self.total and time.monotonic() < self.not_before:
+            return
+        tensorfile.save(self.path, tensors, {"fingerprint": self.fingerprint, "done": str(done)})
+        self.tell(f"{done}/{self.total}")
+        self.not_before = time.monotonic() + EVERY
+
+    def tell(self, what: str) -> None:
+        """Say in the log how far it is."""
+        print(f"{self.path.parents[1]} {self.path.stem} {what}", file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""Pages and labels of Snakemake's report."""

@@ -1,0 +1,1 @@
+"""Errors, signals, processes, devices, memory, precision and seeds."""

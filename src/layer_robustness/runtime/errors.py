@@ -1,0 +1,26 @@
+"""How commands end: errors that are the user's to mend in one line, and signals."""
+
+import sys
+from collections.abc import Callable
+
+from layer_robustness.runtime.interruption import EXIT_STATUS, Interrupted, leaving_at_once
+
+
+class InputError(Exception):
+    """Bad input; the message says what is wrong, what was expected and what to do, in one line."""
+
+
+def exit_with_one_line(main: Callable[[], None]) -> None:
+    """Run a command; an `InputError` or a failing disk ends it with one line and status 1.
+
+    A signal that asks to leave ends it with one line and a status of its own, 75: at once, unless
+    `main` has called `note_signals`.
+    """
+    try:
+        with leaving_at_once():
+            main()
+    except (InputError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except Interrupted as interrupted:
+        print(f"stopped by {interrupted}: run it again to go on", file=sys.stderr)
+        sys.exit(EXIT_STATUS)

@@ -1,0 +1,52 @@
+"""Files that are either whole or not there."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from layer_robustness.runtime.errors import InputError
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` that takes its place when the block ends well.
+
+    A block that fails leaves `path` as it was and nothing beside it.
+
+    Raises
+    ------
+    InputError
+        If the disk is full, the folder read-only, or the like.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"{path} cannot be written ({error.strerror or error}): check its disk and "
+            "folder, and run again"
+        ) from error
+    finally:
+        with suppress(OSError):  # a read-only disk refuses this even where there is no file
+            temporary.unlink(missing_ok=True)
+
+
+def remedy(path: Path) -> str:
+    """Say what to delete so that a file is made again: also what a shared cache has of it.
+
+    Snakemake puts links into the cache in the place of files, and would link the same file again.
+    """
+    shared = f" and {path.readlink()}" if path.is_symlink() else ""
+    return f"delete {path}{shared} and run again"
+
+
+def link(source: Path, target: Path) -> None:
+    """Make `target` the same file as `source`, or a copy where the file system has no links."""
+    with replacing(target) as temporary:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            temporary.write_bytes(source.read_bytes())

@@ -1,0 +1,240 @@
+"""Training by the paper's recipe: SGD with momentum and a piecewise constant rate (Section 2)."""
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from layer_robustness.data.batches import batches
+from layer_robustness.data.dataset import Dataset
+from layer_robustness.experiments.groups import frozen_units
+from layer_robustness.experiments.names import Experiment
+from layer_robustness.experiments.recipe import Recipe
+from layer_robustness.models.build import build, memory_format
+from layer_robustness.runtime.interruption import asked, leave
+from layer_robustness.runtime.precision import PRECISIONS, arithmetic
+from layer_robustness.runtime.ranks import ALONE, Ranks
+from layer_robustness.training.ensemble import Single, Stack, mean_loss
+from layer_robustness.training.progress import Progress
+from layer_robustness.training.state import PartOfEpoch, TrainState
+
+PAUSE = 300  # seconds after which a long epoch's state is kept in the middle
+
+Keep = Callable[[Experiment, TrainState], None]
+
+
+def train(
+    experiments: Sequence[Experiment],
+    states: Sequence[TrainState],
+    recipe: Recipe,
+    dataset: Dataset,
+    keep: Keep,
+    ranks: Ranks = ALONE,
+) -> None:
+    """Train experiments of one shape side by side, from their states to the recipe's last epoch.
+
+    `keep` is given each experiment's state after every epoch, every few minutes in between, and
+    when a signal asks to leave. Order and augmentation of the images depend on the experiment and
+    the epoch only, so a state is all that training needs to go on from.
+
+    Parameters
+    ----------
+    states
+        One for each experiment, all after the same epoch and batch.
+    dataset
+        On the device to train on.
+    ranks
+        Processes that train one experiment together; all of them call this with equal states.
+
+    An experiment whose training loss is no longer finite ends with that epoch; the others go on.
+
+    Raises
+    ------
+    Interrupted
+        If a signal asked to leave; the state after the last batch is kept.
+    """
+    name = ", ".join(map(str, experiments))
+    with Progress(name, states[0].epoch, recipe.epochs) as progress:
+        training = Training(experiments, states, recipe, dataset, keep, ranks)
+        for epoch in range(states[0].epoch + 1, recipe.epochs + 1):
+            progress.epoch(epoch, *training.epoch(epoch))
+            if all(state.diverged for state in states):
+                break
+
+
+class Training:
+    """Experiments of one shape in the middle of their training; see `train`."""
+
+    def __init__(
+        self,
+        experiments: Sequence[Experiment],
+        states: Sequence[TrainState],
+        recipe: Recipe,
+        dataset: Dataset,
+        keep: Keep,
+        ranks: Ranks,
+    ):
+        self.experiments, self.states, self.keep = experiments, states, keep
+        self.recipe, self.dataset, self.ranks = recipe, dataset, ranks
+        self.dtype = PRECISIONS[recipe.precision].weights
+        self.arithmetic = partial(arithmetic, recipe.precision, dataset.device)
+        self.ensemble = assemble(experiments, states, recipe, dataset, ranks)
+        self.optimizer = torch.optim.SGD(
+            self.ensemble.trained.values(),
+            lr=recipe.learning_rate,
+            momentum=recipe.momentum,
+            weight_decay=recipe.weight_decay,
+            fused=True,  # measured fastest: one kernel reads and writes each tensor once
+        )
+        restore_momentum(self.optimizer, self.ensemble, states)
+        self.kept_at = time.monotonic()
+
+    def epoch(self, epoch: int) -> tuple[float, float]:
+        """Train what is left of an epoch, test, and keep the states; mean loss and test error."""
+        self.optimizer.param_groups[0]["lr"] = self.recipe.rate(epoch)
+        self.begin()
+        self.steps(epoch)
+        test_errors = self.test_errors()
+        count, seconds = len(self.dataset.train_labels), time.perf_counter() - self.started
+        losses, errors = ((total.double() / count).tolist() for total in self.sums())
+        for index in self.going_on:
+            finite = math.isfinite(losses[index])
+            self.states[index].record(
+                rate=self.recipe.rate(epoch),
+                train_loss=losses[index],
+                train_error=errors[index] if finite else math.nan,
+                test_error=test_errors[index] if finite else math.nan,
+                seconds=seconds,
+            )
+        self.keep_states()
+        return sum(losses) / len(losses), sum(test_errors) / len(test_errors)
+
+    def begin(self) -> None:
+        """Take up the epoch where the states are in it: at its start, or after some batches."""
+        self.going_on = [i for i, state in enumerate(self.states) if not state.diverged]
+        (self.batches,) = {state.part.batches for state in self.states}
+        # What all ranks did before is counted by the first.
+        parts = [s.part if self.ranks.rank == 0 else PartOfEpoch() for s in self.states]
+        device = self.dataset.device
+        self.losses = torch.tensor([p.loss for p in parts], dtype=torch.float64, device=device)
+        self.wrong = torch.tensor([p.wrong for p in parts], dtype=torch.int64, device=device)
+        self.started = time.perf_counter() - self.states[0].part.seconds
+
+    def steps(self, epoch: int) -> None:
+        """Take the steps of an epoch that are left, and add up loss and errors on the way."""
+        ranks = self.ranks
+        self.ensemble.train(True)
+        for images, labels, size in batches(
+            self.dataset,
+            self.experiments,
+            epoch,
+            self.recipe,
+            self.dataset.device,
+            ranks.rank,
+            ranks.count,
+            self.batches,
+        ):
+            with self.arithmetic():
+                logits = self.ensemble(self.dataset.normalize(images, self.dtype))
+                losses = mean_loss(logits, labels, size)
+            self.optimizer.zero_grad()
+            # Gradients are averaged over the ranks, of which each has but its part of the sum.
+            (losses.sum() * ranks.count).backward()
+            self.optimizer.step()
+            self.losses += losses.detach() * size
+            self.wrong += (logits.argmax(-1) != labels).sum(1)
+            self.batches += 1
+            self.pause()
+
+    @torch.no_grad()
+    def test_errors(self) -> list[float]:
+        """Fraction of test images that each member gets wrong."""
+        dataset, members = self.dataset, len(self.experiments)
+        wrong = torch.zeros(members, dtype=torch.int64, device=dataset.device)
+        self.ensemble.train(False)
+        for images, labels in self.test_parts():
+            inputs = dataset.normalize(images.to(dataset.device), self.dtype)
+            with self.arithmetic():
+                logits = self.ensemble(inputs.expand(members, *inputs.shape))
+            wrong += (logits.argmax(-1) != labels.to(dataset.device)).sum(1)
+            self.pause()
+        return (self.ranks.sum(wrong).double() / len(dataset.test_labels)).tolist()
+
+    def test_parts(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield this rank's test images; the last part may be empty, as all have equally many.
+
+        No more at once than in training: the batch size is what bounds an epoch's memory.
+        """
+        images, labels = self.dataset.test_images, self.dataset.test_labels
+        step = math.ceil(self.recipe.batch_size / self.ranks.count)
+        for first in range(0, len(labels), step * self.ranks.count):
+            start = first + step * self.ranks.rank
+            yield images[start : start + step], labels[start : start + step]
+
+    def sums(self) -> list[Tensor]:
+        """Each member's loss and number of errors, summed over the epoch's images so far."""
+        return [self.ranks.sum(total.clone()) for total in (self.losses, self.wrong)]
+
+    def pause(self) -> None:
+        """Keep the states in the middle of an epoch, where it is time or a signal asks to leave."""
+        overdue = time.monotonic() - self.kept_at > PAUSE
+        leaving, overdue = self.ranks.any(asked(), overdue)
+        if leaving or overdue:
+            seconds = time.perf_counter() - self.started
+            losses, wrong = self.sums()
+            for index in self.going_on:
+                sums = float(losses[index]), int(wrong[index])
+                self.states[index].part = PartOfEpoch(self.batches, *sums, seconds)
+            self.keep_states()
+        if leaving:
+            leave()
+
+    def keep_states(self) -> None:
+        """Hand on what each member that is still trained has become."""
+        weights = {**self.ensemble.tensors, **self.ensemble.buffers}
+        velocities = momentum(self.optimizer, self.ensemble)
+        for index in self.going_on:
+            state = self.states[index]
+            state.weights = self.ensemble.member(weights, index)
+            state.momentum = self.ensemble.member(velocities, index)
+            self.keep(self.experiments[index], state)
+        self.kept_at = time.monotonic()
+
+
+def assemble(experiments, states, recipe, dataset, ranks) -> Single | Stack:
+    """Build the networks, on the data's device, and load their states."""
+    networks = []
+    for experiment, state in zip(experiments, states, strict=True):
+        network = build(experiment.network, dataset.image_shape, dataset.classes, recipe.width).to(
+            dataset.device,
+            PRECISIONS[recipe.precision].weights,
+            memory_format=memory_format(experiment.network, dataset.image_shape, dataset.device),
+        )
+        network.load_state_dict(state.weights)
+        networks.append(network)
+    if len(networks) > 1:
+        return Stack(networks)
+    return Single(networks[0], frozen_units(experiments[0].network), ranks)
+
+
+def momentum(optimizer: torch.optim.SGD, ensemble) -> dict[str, Tensor]:
+    """Momentum buffers by parameter name."""
+    return {
+        name: optimizer.state[tensor]["momentum_buffer"]
+        for name, tensor in ensemble.trained.items()
+        if optimizer.state[tensor].get("momentum_buffer") is not None
+    }
+
+
+def restore_momentum(optimizer, ensemble, states: Sequence[TrainState]) -> None:
+    """Put the states' momentum buffers back into the optimizer, where there are any yet."""
+    if not states[0].momentum:
+        return
+    for name, tensor in ensemble.trained.items():
+        buffers = [state.momentum[name] for state in states]
+        stacked = buffers[0] if len(states) == 1 else torch.stack(buffers)
+        # In the tensor's own memory layout, in which the fused step takes both for granted.
+        optimizer.state[tensor]["momentum_buffer"] = torch.empty_like(tensor).copy_(stacked)

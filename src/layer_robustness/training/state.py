@@ -1,0 +1,78 @@
+"""All that training needs to go on: weights, momentum, and the history so far."""
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from torch import Tensor
+
+from layer_robustness.storage import tensorfile
+
+
+@dataclass
+class PartOfEpoch:
+    """What was done of an epoch: batches, sums over their images, and seconds."""
+
+    batches: int = 0
+    loss: float = 0.0
+    wrong: int = 0
+    seconds: float = 0.0
+
+
+@dataclass
+class TrainState:
+    """State after `epoch` epochs and a `part` of the next, and the rows of `training.csv` so far.
+
+    A row has epoch, rate, train_loss, train_error, test_error (fractions in [0, 1]) and seconds; of
+    a stack of networks, the whole stack's. Loss and error of training are means over the epoch's
+    batches, each before its step. Where the loss is not finite, the errors are NaN. `machines` are
+    those that trained it, in their order.
+    """
+
+    weights: dict[str, Tensor]
+    momentum: dict[str, Tensor] = field(default_factory=dict)
+    history: list[dict[str, float]] = field(default_factory=list)
+    machines: list[dict[str, object]] = field(default_factory=list)
+    part: PartOfEpoch = field(default_factory=PartOfEpoch)
+
+    @property
+    def epoch(self) -> int:
+        """Number of epochs trained."""
+        return len(self.history)
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the last epoch's loss is not finite; such a network is trained no further."""
+        return bool(self.history) and not math.isfinite(self.history[-1]["train_loss"])
+
+    def record(self, **values: float) -> None:
+        """Add the row of the next epoch, of which nothing is left to do."""
+        self.history.append({"epoch": self.epoch + 1, **values})
+        self.part = PartOfEpoch()
+
+    def save(self, path: Path, fingerprint: str) -> None:
+        """Write the state; `fingerprint` names the recipe, data and code that it belongs to."""
+        tensors = {f"weights.{name}": tensor for name, tensor in self.weights.items()}
+        tensors |= {f"momentum.{name}": tensor for name, tensor in self.momentum.items()}
+        metadata = {
+            "fingerprint": fingerprint,
+            "history": json.dumps(self.history),
+            "machines": json.dumps(self.machines),
+            "part": json.dumps(asdict(self.part)),
+        }
+        tensorfile.save(path, tensors, metadata)
+
+    @classmethod
+    def load(cls, path: Path, fingerprint: str) -> "TrainState | None":
+        """Read a state of the same recipe, data and code; tell why where it starts over instead."""
+        found = tensorfile.kept(path, fingerprint, "history", "another recipe, data or code")
+        if found is None:
+            return None
+        tensors, metadata = found
+        parts = {"weights": {}, "momentum": {}}
+        for name, tensor in tensors.items():
+            part, _, name = name.partition(".")
+            parts[part][name] = tensor
+        lists = {name: json.loads(metadata[name]) for name in ("history", "machines")}
+        return cls(**parts, **lists, part=PartOfEpoch(**json.loads(metadata["part"])))
