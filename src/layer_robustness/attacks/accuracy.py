@@ -11,13 +11,15 @@ from torch import Tensor
 
 from layer_robustness.attacks.attacks import Gradient, fgsm, mean_gradient, pgd, random_start
 from layer_robustness.attacks.stochastic import StochasticClassifier
+from layer_robustness.data.dataset import Dataset
+from layer_robustness.experiments.names import Network
 from layer_robustness.models.build import memory_format
 from layer_robustness.probing.measurement import Measurement
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.interruption import leave_if_asked
 from layer_robustness.runtime.precision import PRECISIONS, arithmetic, computed_in
 from layer_robustness.runtime.seeding import generator
-from layer_robustness.training.checkpoints import TrainedNetwork
+from layer_robustness.training.trained import TrainedNetwork
 
 LEVELS = 255  # of pixels; eps and step are given in these
 
@@ -39,7 +41,11 @@ class Settings:
 
 
 def adversarial_rows(
-    trained: TrainedNetwork, draws: int, replaced: Sequence[int], settings: Settings
+    trained: TrainedNetwork,
+    dataset: Dataset,
+    draws: int,
+    replaced: Sequence[int],
+    settings: Settings,
 ) -> Iterator[dict]:
     """Yield a row for each classifier, attack and repetition; see `measurement` for those so far.
 
@@ -54,7 +60,7 @@ def adversarial_rows(
         Fraction of the images that are classified correctly, computed in `precision`; NaN for a
         network that diverged.
     """
-    dataset, precision = trained.dataset, trained.recipe.precision
+    precision = trained.manifest.recipe.precision
     placed = {
         "device": dataset.device,
         "dtype": PRECISIONS[precision].weights,
@@ -64,7 +70,7 @@ def adversarial_rows(
     }
     network = trained.network.to(**placed)
     fresh = [trained.fresh(number).to(**placed) for number in range(draws)]
-    attacked = examples(trained, settings.test_examples)
+    attacked = examples(trained.experiment.network, dataset, settings.test_examples)
     everything = dataset.test_images, dataset.test_labels
 
     def accuracy(stages: int, attack: str, repetition: int) -> float:
@@ -83,7 +89,10 @@ def adversarial_rows(
         for attack in ("clean", "fgsm", "pgd", *(["pgd_eot"] if stages else []))
         for repetition in range(settings.repetitions)
     ]
-    measurement = Measurement.of(trained, "adversarial", len(cells), cells, draws, asdict(settings))
+    depends = cells, draws, asdict(settings)
+    measurement = Measurement.of(
+        trained, "attack", dataset.device, len(cells), "adversarial", *depends
+    )
     done, kept = measurement.load()
     accuracies = kept["accuracies"].tolist() if kept else []
     for number, (stages, attack, repetition) in enumerate(cells, 1):
@@ -102,15 +111,14 @@ def adversarial_rows(
         }
 
 
-def examples(trained: TrainedNetwork, count: int) -> tuple[Tensor, Tensor]:
+def examples(network: Network, dataset: Dataset, count: int) -> tuple[Tensor, Tensor]:
     """Draw the test examples that are attacked; the same ones of a data set for all networks."""
-    dataset = trained.dataset
     if count > len(dataset.test_labels):
         raise InputError(
             f"adversarial.test_examples is {count}, but {dataset.source} has only "
             f"{len(dataset.test_labels)} test images; allowed: up to {len(dataset.test_labels)}"
         )
-    random = generator(trained.experiment.network.dataset, "attacked examples")
+    random = generator(network.dataset, "attacked examples")
     drawn = torch.randperm(len(dataset.test_labels), generator=random)[:count]
     return tuple(
         tensor[drawn.to(tensor.device)] for tensor in (dataset.test_images, dataset.test_labels)

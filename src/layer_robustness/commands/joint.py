@@ -1,28 +1,31 @@
 """Reset groups of units jointly, and the units outside them, to every source: `joint.csv`."""
 
-from layer_robustness.commands.over_experiments import write_rows
-from layer_robustness.commands.probe_arguments import probe_limits, probe_parser
+from layer_robustness.commands import measure
+from layer_robustness.commands.probe_arguments import add_limits, limits_of
 from layer_robustness.experiments.groups import GROUPS, complement, members
 from layer_robustness.probing.rows import reset_rows
+from layer_robustness.runtime.code import code_digest
 from layer_robustness.runtime.errors import exit_with_one_line
 from layer_robustness.runtime.memory import bounded_by
 
 
-@bounded_by("probe.memory_gb, probe.micro_batch or probe.draws")
+@bounded_by("probe.memory_gb or probe.draws")
 def main() -> None:
     """Probe what the arguments name."""
-    parser = probe_parser(__doc__)
+    parser = measure.parser(__doc__)
+    measure.add_data(parser)
+    add_limits(parser)
     parser.add_argument("--groups", nargs="+", required=True, choices=GROUPS)
     arguments = parser.parse_args()
-    limits = probe_limits(arguments)
+    code_digest("probe")
 
-    def rows_of(trained):
+    def rows_of(trained, dataset):
         network = trained.experiment.network
         inside = {name: members(network, name) for name in arguments.groups}
         outside = {f"not {name}": complement(network, name) for name in arguments.groups}
-        return reset_rows(trained, inside | outside, limits, "joint")
+        return reset_rows(trained, dataset, inside | outside, limits_of(arguments), "joint")
 
-    write_rows(arguments, "joint", rows_of)
+    measure.write_tested(arguments, rows_of)
 
 
 if __name__ == "__main__":

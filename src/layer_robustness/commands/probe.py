@@ -1,24 +1,28 @@
 """Reset every single unit, and the whole network, to every source: `probe.csv`."""
 
-from layer_robustness.commands.over_experiments import write_rows
-from layer_robustness.commands.probe_arguments import probe_limits, probe_parser
+from layer_robustness.commands import measure
+from layer_robustness.commands.probe_arguments import add_limits, limits_of
 from layer_robustness.probing.rows import FULL_MODEL, reset_rows
+from layer_robustness.runtime.code import code_digest
 from layer_robustness.runtime.errors import exit_with_one_line
 from layer_robustness.runtime.memory import bounded_by
 
 
-@bounded_by("probe.memory_gb, probe.micro_batch or probe.draws")
+@bounded_by("probe.memory_gb or probe.draws")
 def main() -> None:
     """Probe what the arguments name."""
-    arguments = probe_parser(__doc__).parse_args()
-    limits = probe_limits(arguments)
+    parser = measure.parser(__doc__)
+    measure.add_data(parser)
+    add_limits(parser)
+    arguments = parser.parse_args()
+    code_digest("probe")
 
-    def rows_of(trained):
+    def rows_of(trained, dataset):
         units = trained.network.unit_names
         groups = {unit: (unit,) for unit in units} | {FULL_MODEL: units}
-        return reset_rows(trained, groups, limits, "probe")
+        return reset_rows(trained, dataset, groups, limits_of(arguments), "probe")
 
-    write_rows(arguments, "probe", rows_of)
+    measure.write_tested(arguments, rows_of)
 
 
 if __name__ == "__main__":

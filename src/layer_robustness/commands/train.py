@@ -1,36 +1,38 @@
-"""Train a family of experiments; each goes on from where it was stopped."""
+"""Train a network with its seeds, or a sweep; each goes on from where it was stopped."""
 
 import argparse
-import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from itertools import groupby
 from pathlib import Path
 
 import torch
 
 from layer_robustness.data import dataset as data
-from layer_robustness.experiments.names import parse_network
+from layer_robustness.experiments.flags import add_flags, from_flags
 from layer_robustness.experiments.recipe import Recipe
+from layer_robustness.experiments.sweeps import networks_of
 from layer_robustness.runtime import cpus
+from layer_robustness.runtime.code import code_digest
 from layer_robustness.runtime.devices import choose, take_for_ranks
 from layer_robustness.runtime.errors import exit_with_one_line
 from layer_robustness.runtime.interruption import note_signals
 from layer_robustness.runtime.memory import bounded_by
 from layer_robustness.runtime.ranks import ALONE, Ranks, joined, run_as_ranks, started_as_rank
 from layer_robustness.runtime.workers import run_all
-from layer_robustness.training.checkpoints import TrainingFolder, code_digest
+from layer_robustness.training.folder import TrainingFolder, publish
 from layer_robustness.training.loop import train
 
 
-@bounded_by("training.batch_size")
-def main() -> None:
-    """Train what the arguments name."""
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of this command."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("job", help="a network such as cifar10/vgg16, or a sweep")
+    parser.add_argument("--data", type=Path, required=True, help="a prepared data set")
     parser.add_argument("--images", type=Path, help="ImageNet's folder, for data that needs it")
-    parser.add_argument("--results", type=Path, required=True, help="folder of the preset")
-    parser.add_argument("--recipes", type=json.loads, required=True, metavar="JSON")
+    parser.add_argument("--seeds", type=int, default=1, help="how many of each network")
+    parser.add_argument("--draws", type=int, default=1, help="fresh draws to store")
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
     parser.add_argument(
         "--workers",
@@ -42,67 +44,79 @@ def main() -> None:
     parser.add_argument(
         "--processes", type=int, default=1, help="that train each network together, one a GPU"
     )
-    arguments = parser.parse_args()
-    code_digest()
+    parser.add_argument(
+        "--manifest", type=Path, required=True, help="checkpoints.json; all else goes beside it"
+    )
+    add_flags(parser, Recipe)
+    return parser
+
+
+@bounded_by("training.batch_size")
+def main() -> None:
+    """Train what the arguments name."""
+    arguments = parser().parse_args()
+    code_digest("train")
     if arguments.processes > 1 and not started_as_rank():
         take_for_ranks(arguments.device, arguments.processes)
         run_as_ranks(__spec__.name, sys.argv[1:], arguments.processes)
         return
     device = choose(arguments.device)
-    decoding = decoders(arguments, device)
+    experiments = [
+        network.seed(seed)
+        for network in networks_of(arguments.job)
+        for seed in range(arguments.seeds)
+    ]
+    decoding = decoders(arguments, device, len(experiments))
     dataset = data.load_to_train(arguments.data, arguments.images, decoding).to(device)
+    recipe = from_flags(arguments, Recipe)
     note_signals()  # training keeps the batches it has done
     with joined(device) as ranks:
-        networks = [
-            [
-                TrainingFolder(
-                    arguments.results / str(experiment), experiment, recipe, dataset, ranks.count
-                )
-                for experiment in map(parse_network(name).seed, seeds)
-            ]
-            for name, seeds, recipe in read_recipes(arguments.recipes)
-        ]
+        folder = partial(
+            TrainingFolder,
+            arguments.manifest,
+            recipe=recipe,
+            dataset=dataset,
+            draws=arguments.draws,
+            processes=ranks.count,
+        )
+        folders = [folder(experiment) for experiment in experiments]
         if device.type == "cuda" or ranks.count > 1:
-            for folders in networks:
-                for group in stacks(folders):
-                    train_together(group, ranks)
+            for group in stacks(folders):
+                train_together(group, ranks)
         else:
-            run_all(train_alone, longest_first(networks), arguments.workers)
+            run_all(train_alone, longest_first(folders), arguments.workers)
+        if ranks.rank == 0:
+            publish(folders)
 
 
-def decoders(arguments: argparse.Namespace, device: torch.device) -> int:
+def decoders(arguments: argparse.Namespace, device: torch.device, experiments: int) -> int:
     """Return how many processes decode images for each of those that train at once."""
     training = arguments.processes
     if device.type == "cpu" and training == 1:
-        experiments = sum(len(recipe["seeds"]) for recipe in arguments.recipes.values())
         training = max(1, min(arguments.workers, experiments))
     return max(1, arguments.workers // training)
 
 
-def read_recipes(recipes: dict[str, dict]) -> list[tuple[str, list[int], Recipe]]:
-    """Split each network's entry into its seeds and its recipe."""
-    return [
-        (name, recipe["seeds"], Recipe.from_dict({k: v for k, v in recipe.items() if k != "seeds"}))
-        for name, recipe in recipes.items()
-    ]
-
-
-def longest_first(networks: Iterable[Sequence[TrainingFolder]]) -> list[TrainingFolder]:
-    """Order single trainings so that the last ones to end are short."""
+def longest_first(folders: Sequence[TrainingFolder]) -> list[TrainingFolder]:
+    """Order trainings so that the last ones to end are short."""
 
     def length(folder: TrainingFolder) -> int:
         network = folder.experiment.network
         width = network.fcn_shape[1] if network.kind == "fcn" else 1
-        return folder.recipe.epochs * len(network.units) * width**2
+        return len(network.units) * width**2
 
-    return sorted((folder for folders in networks for folder in folders), key=length, reverse=True)
+    return sorted(folders, key=length, reverse=True)
 
 
-def stacks(folders: Sequence[TrainingFolder]) -> list[Sequence[TrainingFolder]]:
-    """Seeds that train stacked: those of an FCN, whose kernels are too small for a GPU alone."""
-    if folders[0].experiment.network.kind == "fcn" and folders[0].processes == 1:
-        return [folders]
-    return [[folder] for folder in folders]
+def stacks(folders: Sequence[TrainingFolder]) -> list[list[TrainingFolder]]:
+    """Group what trains stacked: the seeds of an FCN, whose kernels are too small for a GPU."""
+
+    def together(folder: TrainingFolder) -> tuple:
+        network = folder.experiment.network
+        stacked = network.kind == "fcn" and folder.processes == 1
+        return network, None if stacked else folder.experiment.seed
+
+    return [list(group) for _, group in groupby(folders, together)]
 
 
 def train_alone(folder: TrainingFolder) -> None:
@@ -137,9 +151,6 @@ def train_together(folders: Sequence[TrainingFolder], ranks: Ranks) -> None:
                 keep,
                 ranks,
             )
-    if ranks.rank == 0:
-        for folder in folders:
-            folder.publish(states[folder.experiment])
 
 
 if __name__ == "__main__":

@@ -5,16 +5,15 @@ seeds, empty for one seed, and its `std_draws` the same over draws, averaged ove
 diverged are left out of all of these, and counted as `did_not_train`.
 """
 
-import io
 from pathlib import Path
 
 import pandas as pd
 
 from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.names import Network
+from layer_robustness.experiments.results import Results
 from layer_robustness.figures.figure import Figure, Panel
 from layer_robustness.storage import jsonfile
-from layer_robustness.storage.rows import verified
 
 CELL_COLUMNS = (
     *("figure", "dataset", "architecture", "variant", "joint_group", "layer", "checkpoint"),
@@ -32,19 +31,6 @@ COLUMNS = {
 }
 
 
-def read(results: Path, network: Network, seeds: int, file: str) -> pd.DataFrame:
-    """Read one file of every seed of a network; its rows, each with its `seed`.
-
-    Raises
-    ------
-    InputError
-        If a file is missing or damaged.
-    """
-    texts = {seed: verified(results / str(network.seed(seed)) / file) for seed in range(seeds)}
-    frames = {s: pd.read_csv(io.StringIO(text), dtype={"source": str}) for s, text in texts.items()}
-    return pd.concat(frames, names=["seed"]).reset_index("seed")
-
-
 def cells(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     """Average a column over draws, then over seeds; one row for each unit and source, in order."""
     by = ["unit", "source"]
@@ -55,11 +41,11 @@ def cells(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     return over_seeds.join([std_draws, draws]).reset_index()
 
 
-def cells_panel(figure: Figure, panel: Panel, results: Path, seeds: dict[str, int]) -> pd.DataFrame:
+def cells_panel(figure: Figure, panel: Panel, results: Results) -> pd.DataFrame:
     """Return the cells of a panel: one row for each layer and checkpoint, in drawing order."""
     (network,) = panel.networks
     column = "error" if panel.quantity == "test_error" else panel.quantity
-    found = cells(read(results, network, seeds[str(network)], panel.file), column)
+    found = cells(results.of(network, panel.file), column)
     if panel.group:
         found = joint_cells(network, panel.group, found)
     if figure.kind == "lines":  # the whole network is no point on a line of layers
@@ -114,11 +100,11 @@ def bar_errors(frame: pd.DataFrame, network: Network) -> tuple[pd.Series, pd.Ser
     return tuple(frame[rows].groupby("seed")["error"].mean() for rows in (full, upper))
 
 
-def bars_panel(figure: Figure, panel: Panel, results: Path, seeds: dict[str, int]) -> pd.DataFrame:
+def bars_panel(figure: Figure, panel: Panel, results: Results) -> pd.DataFrame:
     """Return the bars of Figure 2, from `bar_errors`; deviations are over seeds."""
     rows = []
     for network in panel.networks:
-        frame = read(results, network, seeds[str(network)], panel.file)
+        frame = results.of(network, panel.file)
         full, reset = bar_errors(frame, network)
         hidden_layers, width = network.fcn_shape
         rows.append(
@@ -137,21 +123,13 @@ def bars_panel(figure: Figure, panel: Panel, results: Path, seeds: dict[str, int
     return pd.DataFrame(rows)
 
 
-def collect(figure: Figure, results: Path, seeds: dict[str, int]) -> pd.DataFrame:
-    """Return everything that a figure draws; panels of networks without seeds are left out.
-
-    Parameters
-    ----------
-    results
-        Folder of the preset.
-    seeds
-        Number of seeds of each network that was trained.
-    """
+def collect(figure: Figure, results: Results) -> pd.DataFrame:
+    """Return everything that a figure draws; panels of networks that were not run are left out."""
     of_panel = bars_panel if figure.kind == "bars" else cells_panel
     panels = [
-        of_panel(figure, panel, results, seeds)
+        of_panel(figure, panel, results)
         for panel in figure.panels
-        if all(str(network) in seeds for network in panel.networks)
+        if results.ran(panel.networks)
     ]
     if not panels:
         return pd.DataFrame(columns=COLUMNS[figure.kind])

@@ -2,14 +2,15 @@
 
 import difflib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
-from layer_robustness.experiments.names import Network, parse_experiment
+from layer_robustness.experiments.names import Network, parse_network
 from layer_robustness.experiments.recipe import FOLDER, IN_MEMORY, Recipe
+from layer_robustness.experiments.sweeps import SWEEPS, job_of
 from layer_robustness.runtime.errors import InputError
 
 # JSON Schema counts 5.0 as an integer; torch and range do not.
@@ -43,13 +44,16 @@ def check(config: dict, schema: dict, networks: Iterable[Network]) -> None:
     if errors:
         raise InputError(explain(min(errors, key=lambda error: (len(error.path), str(error.path)))))
     check_imagenet_path(config["imagenet_path"])
-    named = [check_experiment(config, name) for name in config["experiments"]]
-    networks = sorted({*networks, *named})
+    networks = sorted(networks)
     for pattern in config["training"]:
         check_pattern(pattern, networks)
+    for pattern in config["networks"]:
+        check_filter(pattern, networks)
     for network in networks:
         if not missing_source(config, network.dataset):
             recipe_of(config, network)
+    for name, members in SWEEPS.items():
+        check_sweep(config, name, members)
 
 
 def check_imagenet_path(path: str | None) -> None:
@@ -62,15 +66,17 @@ def check_imagenet_path(path: str | None) -> None:
         )
 
 
-def check_experiment(config: dict, name: str) -> Network:
-    """Refuse an experiment that is unknown, or whose data set has no source."""
-    try:
-        network = parse_experiment(name).network
-    except InputError as error:
-        raise InputError(f"config key experiments has {error}") from None
-    if reason := missing_source(config, network.dataset):
-        raise InputError(f"config key experiments has {name!r}, but there is {reason}")
-    return network
+def check_sweep(config: dict, name: str, members: Sequence[Network]) -> None:
+    """Refuse a sweep whose networks have different recipes, as one job trains them."""
+    if missing_source(config, members[0].dataset):
+        return
+    first = settings_of(config, members[0])
+    for network in members:
+        if settings_of(config, network) != first:
+            raise InputError(
+                f"config key training gives {network} another recipe than {members[0]}; allowed: "
+                f"one recipe for all networks of the sweep {name}"
+            )
 
 
 def missing_source(config: dict, dataset: str) -> str:
@@ -148,10 +154,29 @@ def allowed_by(schema: dict) -> str:
 
 def check_pattern(pattern: str, networks: Iterable[Network]) -> None:
     """Refuse a pattern of `training` that has no effect."""
-    if not any(fnmatchcase(str(network), pattern) for network in networks):
+    if not (any(fnmatchcase(str(network), pattern) for network in networks) or is_network(pattern)):
         raise InputError(
-            f"config key training.{pattern!r} matches no network that is trained; allowed: a "
+            f"config key training.{pattern!r} matches no network; allowed: a network's name, or a "
             f"pattern that matches one of {', '.join(map(str, networks))}"
+        )
+
+
+def is_network(name: str) -> bool:
+    """Whether this is the name of a network, of the paper's or another one."""
+    try:
+        parse_network(name)
+    except InputError:
+        return False
+    return True
+
+
+def check_filter(pattern: str, networks: Iterable[Network]) -> None:
+    """Refuse a pattern of `networks` that chooses nothing."""
+    jobs = dict.fromkeys(map(job_of, networks))
+    if not any(fnmatchcase(job, pattern) for job in jobs):
+        raise InputError(
+            f"config key networks has {pattern!r}, which matches nothing; allowed: patterns that "
+            f"match some of {', '.join(jobs)}"
         )
 
 

@@ -8,10 +8,13 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+import torch
 from torch import Tensor
 
+from layer_robustness.experiments import paths
+from layer_robustness.runtime.code import code_digest
 from layer_robustness.storage import tensorfile
-from layer_robustness.training.checkpoints import TrainedNetwork, code_digest
+from layer_robustness.training.trained import TrainedNetwork
 
 EVERY = 10  # seconds between two writes; no more than that is lost
 
@@ -31,22 +34,31 @@ class Measurement:
 
     @classmethod
     def of(
-        cls, trained: TrainedNetwork, name: str, total: int, *parameters: object
+        cls,
+        trained: TrainedNetwork,
+        step: str,
+        device: torch.device,
+        total: int,
+        name: str,
+        *parameters: object,
     ) -> "Measurement":
         """Return the measurement which ends as `name`.csv.
 
         Parameters
         ----------
+        step
+            Whose code computes it, a key of `runtime.code.STEPS`.
         total
             Steps it takes.
         parameters
             All that its numbers depend on besides network, data and code; of builtin types.
         """
-        depends = [str(trained.experiment), asdict(trained.recipe), dict(trained.checksums)]
-        depends += [trained.dataset.sha256, trained.dataset.device.type, code_digest()]
+        manifest = trained.manifest
+        depends = [str(trained.experiment), asdict(manifest.recipe), trained.entry.checkpoints]
+        depends += [manifest.data.sha256, device.type, torch.__version__, code_digest(step)]
         text = json.dumps([*depends, *parameters], sort_keys=True)
         digest = hashlib.sha256(text.encode()).hexdigest()
-        return cls(trained.folder / "resume" / f"{name}.safetensors", digest, total)
+        return cls(paths.resume(trained.path, trained.experiment, name), digest, total)
 
     def load(self) -> tuple[int, dict[str, Tensor]]:
         """Return the number of steps done and the tensors kept; tell why where there are none."""
@@ -67,4 +79,4 @@ class Measurement:
 
     def tell(self, what: str) -> None:
         """Say in the log how far it is."""
-        print(f"{self.path.parents[1]} {self.path.stem} {what}", file=sys.stderr, flush=True)
+        print(f"{self.path.parent} {self.path.stem} {what}", file=sys.stderr, flush=True)

@@ -7,22 +7,22 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
+from layer_robustness.data.dataset import Dataset
 from layer_robustness.models.build import memory_format
 from layer_robustness.probing.engine import Outcome, Reset, fitting_micro_batch, outcomes
 from layer_robustness.probing.measurement import Measurement
 from layer_robustness.runtime.precision import PRECISIONS, arithmetic, computed_in
-from layer_robustness.training.checkpoints import Source, TrainedNetwork
+from layer_robustness.training.trained import Source, TrainedNetwork
 
 FULL_MODEL = "fullmodel"
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a probe may use: draws of `rerand`, images at once, and bytes of memory."""
+    """What a probe may use: bytes of memory, and the most images at once."""
 
-    draws: int
-    micro_batch: int
     memory: int
+    micro_batch: int = 250  # more are no faster on a CPU
 
 
 @dataclass
@@ -53,12 +53,16 @@ class Tally:
 
 
 def reset_rows(
-    trained: TrainedNetwork, groups: dict[str, Sequence[str]], limits: Limits, name: str
+    trained: TrainedNetwork,
+    dataset: Dataset,
+    groups: dict[str, Sequence[str]],
+    limits: Limits,
+    name: str,
 ) -> Iterator[dict]:
     """Yield a row for each group of units and each source.
 
-    What was counted so far is kept (see `measurement`) after each micro-batch of images: a pass
-    shares the final network's activations among all units, so that images are what it is cut by.
+    What was counted so far is kept (see `measurement`) after each micro-batch of images, as all
+    resets share the final network's activations of a micro-batch.
 
     error, loss
         Test error (fraction wrong) and mean cross entropy of the final network with the group's
@@ -70,13 +74,14 @@ def reset_rows(
 
     Parameters
     ----------
+    dataset
+        On the device to compute on.
     name
         Of the file that the rows are for, without its `.csv`.
     """
-    sources = trained.sources(limits.draws)
-    cells = [(group, source) for group in groups for source in sources]
-    tally = None if trained.diverged else count(trained, groups, cells, limits, name)
-    images = len(trained.dataset.test_labels)
+    cells = [(group, source) for group in groups for source in trained.sources]
+    tally = None if trained.diverged else count(trained, dataset, groups, cells, limits, name)
+    images = len(dataset.test_labels)
     for row, (group, (source, draw)) in enumerate(cells, 1):
         yield {
             "unit": group,
@@ -84,7 +89,7 @@ def reset_rows(
             "draw": draw,
             **measures(tally, row, images),
             "images": images,
-            "precision": computed_in(trained.recipe.precision, trained.dataset.device),
+            "precision": computed_in(trained.manifest.recipe.precision, dataset.device),
         }
 
 
@@ -101,6 +106,7 @@ def measures(tally: Tally | None, row: int, images: int) -> dict[str, float]:
 
 def count(
     trained: TrainedNetwork,
+    dataset: Dataset,
     groups: dict[str, Sequence[str]],
     cells: Sequence[tuple[str, Source]],
     limits: Limits,
@@ -113,7 +119,7 @@ def count(
     cells
         A group and a source for each reset.
     """
-    dataset, network, precision = trained.dataset, trained.network, trained.recipe.precision
+    network, precision = trained.network, trained.manifest.recipe.precision
     device, labels = dataset.device, dataset.test_labels.cpu()
     layout = memory_format(trained.experiment.network, dataset.image_shape, device)
     network.to(device, memory_format=layout)
@@ -132,11 +138,12 @@ def count(
         micro_batch = fitting_micro_batch(
             network, prepare(dataset.test_images[:1]), limits.memory, limits.micro_batch, joined
         )
-        cells = [[sorted(reset.units) for reset in resets], limits.draws, micro_batch]
-        measurement = Measurement.of(trained, name, len(labels), *cells)
+        units = [sorted(reset.units) for reset in resets]
+        total = len(labels)
+        measurement = Measurement.of(trained, "probe", device, total, name, units, micro_batch)
         done, kept = measurement.load()
         tally = Tally(**kept) if kept else Tally.of_nothing(len(resets) + 1)
-        if done == len(labels):
+        if done == total:
             return tally
         images, labels = dataset.test_images[done:], labels[done:]
         parts = outcomes(network, resets, images, labels, micro_batch, joined, prepare)

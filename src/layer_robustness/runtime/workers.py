@@ -15,8 +15,10 @@ from layer_robustness.runtime.memory import refuse_killed
 LOOK = 0.5  # seconds between looks at whether a signal has come
 
 
-def run_all(task: Callable, items: Iterable, workers: int) -> None:
+def run_all(task: Callable, items: Iterable, workers: int) -> list:
     """Call `task` on each item, each with one thread, in up to `workers` processes.
+
+    Returns what it returned, in the order of the items.
 
     One thread each and several at once beats several threads in one for small networks, and makes
     a result independent of the number of cores. The processes are forked: they share the data in
@@ -32,13 +34,11 @@ def run_all(task: Callable, items: Iterable, workers: int) -> None:
     items = list(items)
     workers = min(workers, len(items))
     if workers <= 1:
-        for item in items:
-            leave_if_asked()
-            task(item)
-        return
+        return [run_one(item, task) for item in items]
     context = multiprocessing.get_context("fork")
     with ProcessPoolExecutor(workers, context, start_worker, (task, os.getpid())) as pool:
-        left = {pool.submit(run_one, item) for item in items}
+        futures = [pool.submit(run_one, item) for item in items]
+        left = set(futures)
         processes = multiprocessing.active_children()
         try:
             while left:
@@ -52,6 +52,7 @@ def run_all(task: Callable, items: Iterable, workers: int) -> None:
             pool.shutdown(cancel_futures=True)
             refuse_killed(process.exitcode for process in processes)
             raise
+        return [future.result() for future in futures]
 
 
 def start_worker(task: Callable, parent: int) -> None:
@@ -66,7 +67,7 @@ def start_worker(task: Callable, parent: int) -> None:
     threading.Thread(target=leave_with_parent, daemon=True).start()
 
 
-def run_one(item: object) -> None:
-    """Call this worker's task, unless it was asked to leave."""
+def run_one(item: object, task: Callable | None = None) -> object:
+    """Call a task, by default this worker's own, unless it was asked to leave."""
     leave_if_asked()
-    run_one.task(item)
+    return (task or run_one.task)(item)

@@ -1,17 +1,15 @@
 """Table 2: accuracies of stochastic classifiers under attack, in percent."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from layer_robustness.experiments.names import Network
-from layer_robustness.figures.collect import read
+from layer_robustness.experiments.results import Results
 from layer_robustness.tables.errors import written
 from layer_robustness.tables.registry import DRAWS, FILES, Column, Table
 
 
 def accuracy(
-    results: Path, network: Network, seeds: int, replaced: int, attack: str
+    results: Results, network: Network, replaced: int, attack: str
 ) -> tuple[float, float, int]:
     """Mean and sample standard deviation over repetitions, in percent, averaged over seeds.
 
@@ -20,7 +18,7 @@ def accuracy(
     A baseline (`replaced` is 0) has no random choice to take an expectation over: its `pgd_eot` is
     `pgd`.
     """
-    frame = read(results, network, seeds, FILES["accuracy"])
+    frame = results.of(network, FILES["accuracy"])
     if not replaced and attack == "pgd_eot":
         attack = "pgd"
     rows = (frame["s"].fillna(0) == replaced) & (frame["attack"] == attack)
@@ -29,16 +27,8 @@ def accuracy(
     return 100 * means.mean(), 100 * by_seed.std().mean(), means.isna().sum()
 
 
-def collect(table: Table, results: Path, seeds: dict[str, int]) -> pd.DataFrame:
-    """Return the table's numbers in percent; cells of networks without seeds are empty.
-
-    Parameters
-    ----------
-    results
-        Folder of the preset.
-    seeds
-        Number of seeds of each network that was trained.
-    """
+def collect(table: Table, results: Results) -> pd.DataFrame:
+    """Return the table's numbers in percent; cells of networks that were not run are empty."""
     rows = []
     for dataset, architecture, replaced in table.rows:
         values = {
@@ -50,8 +40,8 @@ def collect(table: Table, results: Path, seeds: dict[str, int]) -> pd.DataFrame:
         for column in table.columns:
             network = column.network((dataset, architecture, replaced))
             found = (float("nan"), float("nan"), None)
-            if trained := seeds.get(str(network)):
-                found = accuracy(results, network, trained, replaced, column.name)
+            if results.ran([network]):
+                found = accuracy(results, network, replaced, column.name)
             values |= dict(zip(headings(column), found, strict=True))
         rows.append(values)
     counts = dict.fromkeys(["r", "s", *(headings(column)[2] for column in table.columns)], "Int64")

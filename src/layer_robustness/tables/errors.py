@@ -1,12 +1,11 @@
 """Tables 1 and 3: errors in percent, a mean and a standard deviation in each cell."""
 
-from pathlib import Path
-
 import pandas as pd
 
 from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.names import Network
-from layer_robustness.figures.collect import final_errors, read
+from layer_robustness.experiments.results import Results
+from layer_robustness.figures.collect import final_errors
 from layer_robustness.figures.names import DATASETS, DID_NOT_TRAIN, printed
 from layer_robustness.tables.registry import FILES, Column, Table
 
@@ -39,12 +38,12 @@ def reinit_error(probe: pd.DataFrame, network: Network) -> tuple[float, float, i
     return means.mean(), by_seed.std(ddof=0).mean(), means.isna().sum()
 
 
-def cell(column: Column, network: Network, results: Path, seeds: int) -> tuple[float, float, int]:
+def cell(column: Column, network: Network, results: Results) -> tuple[float, float, int]:
     """Return a cell's mean and deviation in percent, and how many seeds diverged.
 
     These are left out. The deviation over one seed is NaN, and so are both where none is left.
     """
-    frame = read(results, network, seeds, FILES[column.quantity])
+    frame = results.of(network, FILES[column.quantity])
     if column.quantity == "reinit_error":
         mean, deviation, absent = reinit_error(frame, network)
     else:
@@ -52,24 +51,16 @@ def cell(column: Column, network: Network, results: Path, seeds: int) -> tuple[f
     return 100 * mean, 100 * deviation, absent
 
 
-def collect(table: Table, results: Path, seeds: dict[str, int]) -> pd.DataFrame:
-    """Return a table's numbers in percent; cells of networks without seeds are empty.
-
-    Parameters
-    ----------
-    results
-        Folder of the preset.
-    seeds
-        Number of seeds of each network that was trained.
-    """
+def collect(table: Table, results: Results) -> pd.DataFrame:
+    """Return a table's numbers in percent; cells of networks that were not run are empty."""
     rows = []
     for row in table.rows:
         values = dict(zip(("dataset", "architecture"), row, strict=True))
         for column in table.columns:
             network = column.network(row)
             found = (float("nan"), float("nan"), None)
-            if str(network) in seeds:
-                found = cell(column, network, results, seeds[str(network)])
+            if results.ran([network]):
+                found = cell(column, network, results)
             values |= dict(zip(headings(column), found, strict=True))
         rows.append(values)
     counts = {headings(column)[2]: "Int64" for column in table.columns}

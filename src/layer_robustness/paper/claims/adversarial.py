@@ -11,13 +11,13 @@ from layer_robustness.experiments.names import Network
 from layer_robustness.paper.claims.evidence import (
     OF_FRACTIONS,
     NotTestedError,
-    Results,
+    Evidence,
     Sample,
     share,
 )
 
 
-def gains(results: Results, network: Network, attack: str) -> pd.DataFrame:
+def gains(results: Evidence, network: Network, attack: str) -> pd.DataFrame:
     """Accuracy beyond the baseline's: classifiers (r, s) by seeds and repetitions.
 
     Seeds whose baseline did not learn are left out.
@@ -48,25 +48,25 @@ def chosen(changes: pd.DataFrame, classifier: tuple[float, float]) -> Sample:
     return Sample(changes.loc[classifier], name(classifier), OF_FRACTIONS)
 
 
-def clean_loss(results: Results, network: Network) -> Sample:
+def clean_loss(results: Evidence, network: Network) -> Sample:
     """Of the classifier that loses most."""
     losses = -gains(results, network, "clean")
     return chosen(losses, losses.mean(axis=1).idxmax())
 
 
-def fgsm_gain(results: Results, network: Network) -> Sample:
+def fgsm_gain(results: Evidence, network: Network) -> Sample:
     """Of the classifier that gains least."""
     changes = gains(results, network, "fgsm")
     return chosen(changes, changes.mean(axis=1).idxmin())
 
 
-def pgd_gain(results: Results, network: Network) -> Sample:
+def pgd_gain(results: Evidence, network: Network) -> Sample:
     """Of the classifier that gains least."""
     changes = gains(results, network, "pgd")
     return chosen(changes, changes.mean(axis=1).idxmin())
 
 
-def pgd_to_fgsm(results: Results, network: Network) -> Sample:
+def pgd_to_fgsm(results: Evidence, network: Network) -> Sample:
     """Gain against PGD as a share of that against FGSM, of the classifier where it is largest.
 
     A classifier that gains nothing against FGSM has no such share. Then there is no largest share

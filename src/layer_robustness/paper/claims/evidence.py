@@ -1,17 +1,16 @@
 """What the results say of single networks: costs of resets, final errors, and their intervals."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
-from pathlib import Path
 
 import pandas as pd
 from scipy.special import stdtrit  # Student's t; scipy.stats takes a second to import
 
 from layer_robustness.experiments.names import Network
+from layer_robustness.experiments.results import Results
 from layer_robustness.figures import collect
-from layer_robustness.paper.criticality import cost, is_trained
-from layer_robustness.paper.setups import Setup
+from layer_robustness.paper.criticality import chance, cost, is_trained
 
 CONFIDENCE = 0.95
 # Errors and accuracies are counts over at most some 50000 images: a mean difference below this is
@@ -98,41 +97,33 @@ def not_diverged(network: Network, errors: pd.Series) -> pd.Series:
 
 
 @dataclass(frozen=True)
-class Results:
-    """The result files of a preset.
+class Evidence:
+    """What results say of networks."""
 
-    folder
-        Of the preset.
-    setups
-        Of each network that was run.
-    """
-
-    folder: Path
-    setups: Mapping[str, Setup]
+    results: Results
 
     def require(self, needs: Iterable[tuple[Network, str]]) -> None:
         """Raise `NotTestedError` where one of these files of networks is not there."""
         for network, file in needs:
-            if str(network) not in self.setups:
+            if not self.results.ran([network]):
                 raise NotTestedError(f"{network} was not run")
-            for seed in range(self.setups[str(network)].seeds):
-                if not (self.folder / str(network.seed(seed)) / file).is_file():
-                    raise NotTestedError(f"{network} has no {file}")
+            if not self.results.has(network, file):
+                raise NotTestedError(f"{network} has no {file}")
 
     def require_papers_data(self, networks: Iterable[Network]) -> None:
         """Raise `NotTestedError` where a network was trained on other images than the paper's."""
         for network in networks:
-            data = self.setups[str(network)].data
+            data = self.results.setups[str(network)].data
             if data != network.dataset:
                 raise NotTestedError(f"compares data sets, and {network.dataset} is {data} here")
 
     def read(self, network: Network, file: str) -> pd.DataFrame:
-        """Read one file of every seed."""
-        return collect.read(self.folder, network, self.setups[str(network)].seeds, file)
+        """Return the rows of every seed."""
+        return self.results.of(network, file)
 
     def chance(self, network: Network) -> float:
         """Test error of guessing."""
-        return self.setups[str(network)].chance
+        return chance(self.results.setups[str(network)].classes)
 
     def trained(self, network: Network, full: pd.Series) -> pd.Series:
         """Keep the full model's errors of the seeds that learned; the others say nothing.

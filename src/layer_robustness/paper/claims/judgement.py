@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from layer_robustness.paper.claims.criteria import Case, Claim, Part
-from layer_robustness.paper.claims.evidence import NotTestedError, Results, estimate
+from layer_robustness.paper.claims.evidence import NotTestedError, Evidence, estimate
 
 SUPPORTED = "supported"
 NOT_SUPPORTED = "not supported"
@@ -17,7 +17,7 @@ COLUMNS = [
 ]
 
 
-def judge(claims: Iterable[Claim], results: Results) -> pd.DataFrame:
+def judge(claims: Iterable[Claim], results: Evidence) -> pd.DataFrame:
     """Return a row for each case of each part of each claim.
 
     claim, part, criterion, case, about
@@ -42,7 +42,7 @@ def judge(claims: Iterable[Claim], results: Results) -> pd.DataFrame:
     return pd.DataFrame(found, columns=COLUMNS)
 
 
-def tested(part: Part, number: int, results: Results) -> list[dict]:
+def tested(part: Part, number: int, results: Evidence) -> list[dict]:
     """Return a row for each case of a part."""
     rows = [measured(part, case, results) for case in part.cases]
     holds = [row["holds"] for row in rows if "holds" in row]
@@ -53,7 +53,7 @@ def tested(part: Part, number: int, results: Results) -> list[dict]:
     return [labels | row for row in rows]
 
 
-def measured(part: Part, case: Case, results: Results) -> dict:
+def measured(part: Part, case: Case, results: Evidence) -> dict:
     """Return the number of one case, or why there is none."""
     try:
         results.require(case.needs)

@@ -14,7 +14,7 @@ from layer_robustness.paper.claims.evidence import (
     CORRELATION,
     SHARE,
     NotTestedError,
-    Results,
+    Evidence,
     Sample,
     share,
 )
@@ -45,23 +45,23 @@ def share_robust(costs: pd.DataFrame, units: Sequence[str]) -> Sample:
 # Claims 1, 2 and 4
 
 
-def lowest_of_all_rerandomized(results: Results, network: Network) -> Sample:
+def lowest_of_all_rerandomized(results: Evidence, network: Network) -> Sample:
     """Of all layers."""
     return lowest(results.costs(network, RERAND), network.units)
 
 
-def mean_of_all_rerandomized(results: Results, network: Network) -> Sample:
+def mean_of_all_rerandomized(results: Evidence, network: Network) -> Sample:
     """Mean over all layers."""
     costs = results.costs(network, RERAND).loc[list(network.units)]
     return Sample(costs.mean(), f"{len(costs)} layers")
 
 
-def first_layer(results: Results, network: Network) -> Sample:
+def first_layer(results: Evidence, network: Network) -> Sample:
     """The first layer, re-initialized."""
     return lowest(results.costs(network, INITIAL), network.units[:1])
 
 
-def highest_of_upper_layers(results: Results, network: Network) -> Sample:
+def highest_of_upper_layers(results: Evidence, network: Network) -> Sample:
     """Of all layers but the first, re-initialized."""
     return highest(results.costs(network, INITIAL), network.units[1:])
 
@@ -71,12 +71,12 @@ def in_stages(network: Network, *stages: str) -> list[str]:
     return [unit for unit in network.units if unit.partition(".")[0] in stages]
 
 
-def lowest_of_lower_convolutions(results: Results, network: Network) -> Sample:
+def lowest_of_lower_convolutions(results: Evidence, network: Network) -> Sample:
     """Of the convolutions of stages 1 and 2 of a VGG, re-initialized."""
     return lowest(results.costs(network, INITIAL), in_stages(network, "stage1", "stage2"))
 
 
-def highest_of_upper_units(results: Results, network: Network) -> Sample:
+def highest_of_upper_units(results: Evidence, network: Network) -> Sample:
     """Of the convolutions of stage 5 of a VGG, fc1, fc2 and final_linear, re-initialized."""
     units = in_stages(network, "stage5", "fc1", "fc2", "final_linear")
     return highest(results.costs(network, INITIAL), units)
@@ -85,14 +85,14 @@ def highest_of_upper_units(results: Results, network: Network) -> Sample:
 # Claim 3
 
 
-def upper_layers(results: Results, network: Network) -> pd.Series:
+def upper_layers(results: Evidence, network: Network) -> pd.Series:
     """Mean cost of re-initializing one layer but the first (a bar of Figure 2), by seed."""
     full, reset = bar_errors(results.read(network, "probe.csv"), network)
     full = results.trained(network, full)
     return cost(reset[full.index], full, results.chance(network))
 
 
-def trend(results: Results, *networks: Network) -> Sample:
+def trend(results: Evidence, *networks: Network) -> Sample:
     """Rank correlation of width and mean cost of the upper layers, where networks learned."""
     by_width = {}
     for network in networks:
@@ -108,14 +108,14 @@ def trend(results: Results, *networks: Network) -> Sample:
     return Sample(by_draw(trends), f"{len(costs.columns)} widths", CORRELATION)
 
 
-def widest_to_narrowest(results: Results, *networks: Network) -> Sample:
+def widest_to_narrowest(results: Evidence, *networks: Network) -> Sample:
     """Mean cost of the upper layers of the widest network, as a share of the narrowest's."""
     narrowest, widest = (upper_layers(results, network) for network in (networks[0], networks[-1]))
     part_is, whole_is = (f"the cost at {network}" for network in (networks[-1], networks[0]))
     return Sample(by_draw(share(widest, narrowest.mean(), part_is, whole_is)))
 
 
-def extra_cost(results: Results, network: Network, easier: Network) -> Sample:
+def extra_cost(results: Evidence, network: Network, easier: Network) -> Sample:
     """Mean cost of the upper layers beyond that on easier data."""
     return Sample(by_draw(upper_layers(results, network) - upper_layers(results, easier).mean()))
 
@@ -128,37 +128,37 @@ def by_draw(by_seed: pd.Series) -> pd.Series:
 # Claims 5 and 6
 
 
-def stage0(results: Results, network: Network) -> Sample:
+def stage0(results: Evidence, network: Network) -> Sample:
     """The first convolution of a ResNet, re-initialized."""
     return lowest(results.costs(network, INITIAL), ["stage0"])
 
 
-def lowest_of_downsampling(results: Results, network: Network) -> Sample:
+def lowest_of_downsampling(results: Evidence, network: Network) -> Sample:
     """Of the blocks with a downsampling skip, re-initialized."""
     return lowest(results.costs(network, INITIAL), downsampling(network))
 
 
-def identity_robust_to_reinit(results: Results, network: Network) -> Sample:
+def identity_robust_to_reinit(results: Evidence, network: Network) -> Sample:
     """Share of the blocks with an identity skip."""
     return share_robust(results.costs(network, INITIAL), identity_skips(network))
 
 
-def identity_robust_to_rerand(results: Results, network: Network) -> Sample:
+def identity_robust_to_rerand(results: Evidence, network: Network) -> Sample:
     """Share of the blocks with an identity skip."""
     return share_robust(results.costs(network, RERAND), identity_skips(network))
 
 
-def final_linear_reinitialized(results: Results, network: Network) -> Sample:
+def final_linear_reinitialized(results: Evidence, network: Network) -> Sample:
     """The last layer."""
     return highest(results.costs(network, INITIAL), ["final_linear"])
 
 
-def final_linear_rerandomized(results: Results, network: Network) -> Sample:
+def final_linear_rerandomized(results: Evidence, network: Network) -> Sample:
     """The last layer."""
     return lowest(results.costs(network, RERAND), ["final_linear"])
 
 
-def more_critical(results: Results, network: Network, easier: Network) -> Sample:
+def more_critical(results: Evidence, network: Network, easier: Network) -> Sample:
     """Number of identity-skip blocks that are critical, beyond those on easier data."""
     here, there = (
         (results.costs(one, INITIAL).loc[list(identity_skips(one))] > CRITICAL).sum()
@@ -174,17 +174,17 @@ ALL_BUT_FIRST = "all_but_first"
 EVERY_SECOND = "every_second"
 
 
-def alone(results: Results, network: Network) -> Sample:
+def alone(results: Evidence, network: Network) -> Sample:
     """Share of the group's units that are robust one by one."""
     return share_robust(results.costs(network, INITIAL), members(network, ALL_BUT_FIRST))
 
 
-def jointly(results: Results, network: Network) -> Sample:
+def jointly(results: Evidence, network: Network) -> Sample:
     """The group, re-initialized jointly."""
     return lowest(results.costs(network, INITIAL, "joint.csv"), [ALL_BUT_FIRST])
 
 
-def every_second_to_all(results: Results, network: Network) -> Sample:
+def every_second_to_all(results: Evidence, network: Network) -> Sample:
     """Cost of every second unit jointly, as a share of that of all but the first."""
     costs = results.costs(network, INITIAL, "joint.csv")
     shares = share(
@@ -196,21 +196,21 @@ def every_second_to_all(results: Results, network: Network) -> Sample:
     return Sample(shares, EVERY_SECOND)
 
 
-def joint_beyond_frozen(results: Results, plain: Network, frozen: Network) -> Sample:
+def joint_beyond_frozen(results: Evidence, plain: Network, frozen: Network) -> Sample:
     """Cost of re-initializing the group jointly beyond that of freezing it in training."""
     together = results.costs(plain, INITIAL, "joint.csv").loc[ALL_BUT_FIRST]
     return Sample(together - trained_otherwise(results, plain, frozen).mean())
 
 
 def removed_beyond_frozen(
-    results: Results, plain: Network, frozen: Network, removed: Network
+    results: Evidence, plain: Network, frozen: Network, removed: Network
 ) -> Sample:
     """Cost of removing the group beyond that of freezing it in training."""
     costs = [trained_otherwise(results, plain, other) for other in (removed, frozen)]
     return Sample(by_draw(costs[0] - costs[1].mean()))
 
 
-def trained_otherwise(results: Results, plain: Network, other: Network) -> pd.Series:
+def trained_otherwise(results: Evidence, plain: Network, other: Network) -> pd.Series:
     """Cost of training another network in the place of the plain one, by the other's seed."""
     full = results.trained(plain, results.final_errors(plain)).mean()
     return cost(results.final_errors(other), full, results.chance(plain))
@@ -219,7 +219,7 @@ def trained_otherwise(results: Results, plain: Network, other: Network) -> pd.Se
 # Claims 9 and 10
 
 
-def distance_correlation(results: Results, network: Network, quantity: str) -> Sample:
+def distance_correlation(results: Evidence, network: Network, quantity: str) -> Sample:
     """Rank correlation over layers: distance after training and cost of re-initialization."""
     costs = results.costs(network, INITIAL).loc[list(network.units)]
     if (costs.mean(axis=1) > CRITICAL).nunique() < 2:
@@ -235,17 +235,17 @@ def distance_correlation(results: Results, network: Network, quantity: str) -> S
     return Sample(by_draw, f"{len(costs)} layers", CORRELATION)
 
 
-def l2_correlation(results: Results, network: Network) -> Sample:
+def l2_correlation(results: Evidence, network: Network) -> Sample:
     """By the 2-norm that the paper plots."""
     return distance_correlation(results, network, "dist_l2")
 
 
-def linf_correlation(results: Results, network: Network) -> Sample:
+def linf_correlation(results: Evidence, network: Network) -> Sample:
     """By the infinity norm that the paper plots."""
     return distance_correlation(results, network, "dist_linf")
 
 
-def worse_later(results: Results, network: Network) -> Sample:
+def worse_later(results: Evidence, network: Network) -> Sample:
     """Share of units for which checkpoint 1 costs more than checkpoint 0, by over `CRITICAL`."""
     units = list(network.units)
     later, initial = (results.costs(network, source).loc[units] for source in (LATER, INITIAL))

@@ -1,16 +1,16 @@
 """Every value of the paper that was measured here too, beside ours."""
 
 import itertools
-from collections.abc import Iterable, Mapping
-from pathlib import Path
+from collections.abc import Iterable
 
 import pandas as pd
 
 from layer_robustness.experiments.names import Network
+from layer_robustness.experiments.results import Results
 from layer_robustness.figures.collect import collect
 from layer_robustness.figures.figure import Figure
 from layer_robustness.paper.comparison.checkpoints import match
-from layer_robustness.paper.setups import Setup, seeds
+from layer_robustness.paper.setups import is_the_papers
 from layer_robustness.tables import adversarial, errors
 from layer_robustness.tables.registry import DRAWS, Table
 
@@ -25,10 +25,7 @@ MEASURED = ["ours", "std", "std_draws", "seeds", "draws"]
 
 
 def compare(
-    targets: Iterable[Figure | Table],
-    results: Path,
-    setups: Mapping[str, Setup],
-    paper: pd.DataFrame,
+    targets: Iterable[Figure | Table], results: Results, paper: pd.DataFrame
 ) -> pd.DataFrame:
     """Return a row for each value of the paper that has one of ours, in the paper's order.
 
@@ -45,14 +42,12 @@ def compare(
 
     Parameters
     ----------
-    results
-        Folder of the preset.
     paper
         What `paper.load` returns.
     """
     parts = []
     for target in targets:
-        ours = measured(target, results, setups)
+        ours = measured(target, results)
         theirs = paper[paper["target"].isin(ours["target"])]
         for panel, of_panel in theirs.groupby("target", sort=False):
             parts.append(beside(of_panel, ours[ours["target"] == panel]))
@@ -60,10 +55,10 @@ def compare(
         return pd.DataFrame(columns=COLUMNS)
     rows = pd.concat(parts, ignore_index=True)
     rows["difference"] = rows["ours"] - rows["paper"]
-    run = [setups[network] for network in rows["network"]]
+    run = [results.setups[network] for network in rows["network"]]
     rows = rows.assign(**{key: [getattr(s, key) for s in run] for key in COLUMNS[-4:-1]})
     datasets = zip(run, rows["dataset"], strict=True)
-    rows["papers_setup"] = [setup.is_the_papers(dataset) for setup, dataset in datasets]
+    rows["papers_setup"] = [is_the_papers(setup, dataset) for setup, dataset in datasets]
     return rows[COLUMNS]
 
 
@@ -82,13 +77,13 @@ def beside(theirs: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
     return theirs.join(found).merge(ours, on=[*OF, "our_checkpoint"], validate="many_to_one")
 
 
-def measured(target: Figure | Table, results: Path, setups: Mapping[str, Setup]) -> pd.DataFrame:
+def measured(target: Figure | Table, results: Results) -> pd.DataFrame:
     """Return what we measured for a figure or table, a row for each value, labelled as `OF`."""
     if target.kind == "adversarial":
-        return of_attacks(target, results, setups)
+        return of_attacks(target, results)
     if isinstance(target, Table):
-        return of_table(target, results, setups)
-    frame = collect(target, results, seeds(setups)).rename(columns={"figure": "target"})
+        return of_table(target, results)
+    frame = collect(target, results).rename(columns={"figure": "target"})
     return of_bars(frame) if target.kind == "bars" else of_cells(frame)
 
 
@@ -120,7 +115,7 @@ def of_bars(frame: pd.DataFrame) -> pd.DataFrame:
     return labelled(rows)
 
 
-def of_table(table: Table, results: Path, setups: Mapping[str, Setup]) -> pd.DataFrame:
+def of_table(table: Table, results: Results) -> pd.DataFrame:
     """Return the entries of a table, as fractions; `quantity` is the column.
 
     The deviation of a `reinit_error` is a column of the paper's, any other is over seeds.
@@ -128,9 +123,9 @@ def of_table(table: Table, results: Path, setups: Mapping[str, Setup]) -> pd.Dat
     rows = []
     for (dataset, architecture), column in itertools.product(table.rows, table.columns):
         network, headings = column.network((dataset, architecture)), errors.headings(column)
-        if str(network) in setups:
-            count = setups[str(network)].seeds
-            mean, deviation, absent = errors.cell(column, network, results, count)
+        if results.ran([network]):
+            count = results.setups[str(network)].seeds
+            mean, deviation, absent = errors.cell(column, network, results)
             labels = {"target": table.name, "dataset": dataset, "architecture": architecture}
             labels |= {"network": str(network)}
             row = labels | {"quantity": headings[0], "ours": mean / 100, "seeds": count - absent}
@@ -141,14 +136,14 @@ def of_table(table: Table, results: Path, setups: Mapping[str, Setup]) -> pd.Dat
     return labelled(rows)
 
 
-def of_attacks(table: Table, results: Path, setups: Mapping[str, Setup]) -> pd.DataFrame:
+def of_attacks(table: Table, results: Results) -> pd.DataFrame:
     """Return the accuracies of Table 2 and their deviations over repetitions, as fractions."""
     rows = []
     for (dataset, architecture, replaced), column in itertools.product(table.rows, table.columns):
         network = column.network((dataset, architecture, replaced))
-        if str(network) in setups:
-            count = setups[str(network)].seeds
-            *found, absent = adversarial.accuracy(results, network, count, replaced, column.name)
+        if results.ran([network]):
+            count = results.setups[str(network)].seeds
+            *found, absent = adversarial.accuracy(results, network, replaced, column.name)
             labels = {"target": table.name, "dataset": dataset, "architecture": architecture}
             labels |= {"variant": f"r{DRAWS}s{replaced}" if replaced else "baseline"}
             labels |= {"network": str(network), "seeds": count - absent}

@@ -1,0 +1,109 @@
+"""What figures, tables, comparison and claims are made from: result files, and how they ran."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from layer_robustness.experiments.manifest import Manifest
+from layer_robustness.experiments.names import Network
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.storage.files import remedy
+
+LABELS = ("network", "seed")  # what every result file tells its rows apart by
+
+
+@dataclass(frozen=True)
+class Setup:
+    """How a network was trained: on which source of images, how wide, how long, how often.
+
+    width
+        Factor of the paper's channels.
+    draws
+        Fresh draws for re-randomization.
+    """
+
+    data: str
+    classes: int
+    width: float
+    epochs: int
+    seeds: int
+    draws: int = 1
+
+
+@dataclass(frozen=True)
+class Results:
+    """The rows of all networks by the name of their file, and the setup of each network."""
+
+    setups: Mapping[str, Setup]
+    frames: Mapping[str, pd.DataFrame] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, manifests: Iterable[Path], files: Iterable[Path] = ()) -> "Results":
+        """Read manifests and result files, of any number of jobs.
+
+        Raises
+        ------
+        InputError
+            If a file is missing, or is not what its name says.
+        """
+        setups = {}
+        for path in manifests:
+            setups |= setups_of(Manifest.load(path))
+        parts: dict[str, list] = {}
+        for path in files:
+            parts.setdefault(path.name, []).append(read(path))
+        return cls(setups, {name: pd.concat(found) for name, found in parts.items()})
+
+    def ran(self, networks: Iterable[Network]) -> bool:
+        """Whether all of these networks were trained."""
+        return all(str(network) in self.setups for network in networks)
+
+    def has(self, network: Network, file: str) -> bool:
+        """Whether there are rows of a network."""
+        return file in self.frames and (self.frames[file]["network"] == str(network)).any()
+
+    def of(self, network: Network, file: str) -> pd.DataFrame:
+        """Return the rows of all seeds of one network, each with its `seed`."""
+        frame = self.frames[file]
+        return frame[frame["network"] == str(network)].reset_index(drop=True)
+
+    def sources(self) -> dict[str, str]:
+        """Return the source of images that stands for each of the paper's data sets."""
+        return {network.partition("/")[0]: setup.data for network, setup in self.setups.items()}
+
+
+def setups_of(manifest: Manifest) -> dict[str, Setup]:
+    """Return the setup of each network of a manifest, by its name."""
+    networks = [str(experiment.network) for experiment in manifest.experiments]
+    recipe, data = manifest.recipe, manifest.data
+    return {
+        network: Setup(
+            data.source,
+            data.classes,
+            recipe.width,
+            recipe.epochs,
+            networks.count(network),
+            manifest.draws,
+        )
+        for network in networks
+    }
+
+
+def read(path: Path) -> pd.DataFrame:
+    """Return the rows of one result file.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, or is no such table.
+    """
+    try:
+        frame = pd.read_csv(path, dtype={"source": str})
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path} cannot be read ({error}): {remedy(path)}") from error
+    missing = [name for name in LABELS if name not in frame]
+    if missing:
+        raise InputError(f"{path} has no column {missing[0]}: {remedy(path)}")
+    return frame

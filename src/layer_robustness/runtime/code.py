@@ -1,0 +1,36 @@
+"""Which code a result was computed with."""
+
+import hashlib
+from functools import cache
+from pathlib import Path
+
+PACKAGE = Path(__file__).parents[1]
+
+# What the numbers of a step depend on. All other code stores, schedules, tells or interrupts.
+NETWORKS = (
+    *("experiments/names.py", "experiments/architectures.py", "experiments/groups.py"),
+    *("experiments/recipe.py", "data/dataset.py", "models"),
+    *("runtime/precision.py", "runtime/seeding.py"),
+)
+STEPS = {
+    "train": (
+        *(*NETWORKS, "data/augmentation.py", "data/batches.py", "data/imagefolder.py"),
+        *("training/ensemble.py", "training/loop.py", "runtime/ranks.py"),
+    ),
+    "probe": (*NETWORKS, "probing/engine.py", "probing/rows.py"),
+    "attack": (*NETWORKS, "attacks"),
+}
+
+
+@cache
+def code_digest(step: str) -> str:
+    """SHA-256 of the source of whatever can change the numbers of a step, a key of `STEPS`.
+
+    To be called first when a command starts: files that are edited while it runs are not what runs.
+    """
+    sha = hashlib.sha256()
+    for name in STEPS[step]:
+        path = PACKAGE / name
+        for file in sorted(path.glob("*.py")) if path.is_dir() else [path]:
+            sha.update(file.read_bytes())
+    return sha.hexdigest()

@@ -1,0 +1,205 @@
+"""An experiment on disk: kept in resume/ while it trains, linked into checkpoints/ when done."""
+
+import hashlib
+import json
+import math
+import platform
+import sys
+import time
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+
+import torch
+
+from layer_robustness.data.dataset import Dataset
+from layer_robustness.experiments import paths
+from layer_robustness.experiments.manifest import RERAND, Manifest, Trained, TrainingData
+from layer_robustness.experiments.names import Experiment
+from layer_robustness.experiments.recipe import Recipe
+from layer_robustness.models.build import draw
+from layer_robustness.models.sequence import UnitSequence
+from layer_robustness.runtime.code import code_digest
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.storage import rows, tensorfile
+from layer_robustness.storage.files import link
+from layer_robustness.training.state import TrainState
+
+# Large states are not written after every epoch: at most a twentieth of the time goes into it.
+RARELY = 20
+LARGE = 0.1  # seconds that it takes to write
+
+
+@dataclass
+class TrainingFolder:
+    """The files of one experiment, for the one recipe and data set that it is trained with.
+
+    manifest
+        Where the job's manifest will be; the experiment's files lie beside it (see `paths`).
+    draws
+        Fresh draws that are stored with the checkpoints.
+    """
+
+    manifest: Path
+    experiment: Experiment
+    recipe: Recipe
+    dataset: Dataset
+    draws: int = 0
+    processes: int = 1
+    not_before: float = -math.inf  # when the next state may be written, by the monotonic clock
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Names recipe, data and code: a state of other ones is never gone on from.
+
+        Which epochs are kept changes no weights, so it is no part of it.
+        """
+        recipe = {**asdict(self.recipe), "checkpoints": None}
+        parts = [str(self.experiment), recipe, self.dataset.sha256, code_digest("train")]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def epochs(self) -> list[str]:
+        """Names of the checkpoints that are kept."""
+        return [f"epoch{epoch}" for epoch in self.recipe.checkpoints]
+
+    def state(self) -> TrainState:
+        """Return the state to go on from, or the initial one with its checkpoint written."""
+        here = machine(self.dataset.device, self.processes)
+        state = TrainState.load(self.state_file, self.fingerprint)
+        if state is not None and self.has_checkpoints(state):
+            if not self.ended(state):
+                self.tell(f"goes on after {state.epoch} epochs and {state.part.batches} batches")
+                if here not in state.machines:
+                    self.tell(f"was trained on {state.machines[-1]}, and goes on on {here}")
+                    state.machines.append(here)
+            return state
+        state = TrainState(dict(self.drawn("initial").state_dict()), machines=[here])
+        self.keep(state)
+        return state
+
+    def drawn(self, purpose: str) -> UnitSequence:
+        """Draw a network from the recipe's initial law."""
+        return draw(
+            self.experiment,
+            self.recipe.initial_law,
+            self.dataset.image_shape,
+            self.dataset.classes,
+            self.recipe.width,
+            purpose,
+        )
+
+    def keep(self, state: TrainState) -> None:
+        """Write what the state's epoch asks for, the checkpoint first: it can't be missed.
+
+        In the middle of an epoch that is the state alone. Of a network that diverged, the
+        checkpoints from that epoch on hold no weights.
+        """
+        if state.part.batches:
+            state.save(self.state_file, self.fingerprint)
+            self.tell(f"saved after {state.part.batches} batches of epoch {state.epoch + 1}")
+            return
+        started = time.monotonic()
+        due = [epoch for epoch in self.recipe.checkpoints if epoch == state.epoch]
+        if state.diverged:
+            due = [epoch for epoch in self.recipe.checkpoints if epoch >= state.epoch]
+            self.tell(
+                f"did not train: its loss is {state.history[-1]['train_loss']} in epoch "
+                f"{state.epoch}; lower learning_rate or choose another initial_law"
+            )
+        elif started < self.not_before and not due:
+            return
+        for epoch in due:
+            self.keep_weights(f"epoch{epoch}", {} if state.diverged else state.weights)
+        state.save(self.state_file, self.fingerprint)
+        ended = time.monotonic()
+        if (took := ended - started) > LARGE:
+            self.not_before = ended + RARELY * took
+
+    def keep_weights(self, name: str, weights: dict[str, torch.Tensor]) -> None:
+        """Write the weights `epoch3`, `rerand0`, ... of this experiment."""
+        metadata = {"experiment": str(self.experiment), "name": name}
+        tensorfile.save(self.kept(name), weights, metadata | {"fingerprint": self.fingerprint})
+
+    def tell(self, what: str) -> None:
+        """Say in the log what becomes of the experiment."""
+        print(f"{self.experiment} {what}", file=sys.stderr, flush=True)
+
+    @property
+    def state_file(self) -> Path:
+        """Where the state to go on from is kept."""
+        return self.kept("state")
+
+    def kept(self, name: str) -> Path:
+        """Where a file is kept while training goes on."""
+        return paths.resume(self.manifest, self.experiment, name)
+
+    def ended(self, state: TrainState) -> bool:
+        """Whether nothing is left to train."""
+        return state.diverged or state.epoch == self.recipe.epochs
+
+    def has_checkpoints(self, state: TrainState) -> bool:
+        """Whether all checkpoints up to a state are there, whole, and of this training."""
+        last = self.recipe.epochs if self.ended(state) else state.epoch
+        due = [f"epoch{epoch}" for epoch in self.recipe.checkpoints if epoch <= last]
+        return all(self.is_kept(name) for name in due)
+
+    def is_kept(self, name: str) -> bool:
+        """Whether weights are there, whole, and of this training; tell why not."""
+        path = self.kept(name)
+        try:
+            _, metadata = tensorfile.load(path)
+        except InputError as error:
+            self.tell(f"starts over: {error}")
+            return False
+        if (metadata.get("fingerprint"), metadata.get("name")) != (self.fingerprint, name):
+            self.tell(f"starts over: {path} is of another training or epoch")
+            return False
+        return True
+
+    def publish(self, state: TrainState) -> Trained:
+        """Link the weights of a finished training into checkpoints/, with its fresh draws."""
+        names = [*self.epochs, *(f"{RERAND}{number}" for number in range(self.draws))]
+        for number in range(self.draws):
+            name = f"{RERAND}{number}"
+            self.keep_weights(name, self.drawn(name).state_dict())
+        checksums = {}
+        for name in names:
+            link(self.kept(name), paths.weights(self.manifest, self.experiment, name))
+            checksums[name] = tensorfile.load(self.kept(name))[1]["sha256"]
+        # Nothing is left to train: the momentum is not needed, and is half of the file.
+        state.momentum = {}
+        state.save(self.state_file, self.fingerprint)
+        reason = None
+        if state.diverged:
+            loss = str(state.history[-1]["train_loss"])
+            reason = {"epoch": state.epoch, "loss": loss}
+        return Trained(state.machines, reason, checksums)
+
+
+def publish(folders: list[TrainingFolder]) -> None:
+    """Write the outputs of a job whose experiments have all been trained."""
+    first = folders[0]
+    states = {folder.experiment: folder.state() for folder in folders}
+    trained = {folder.experiment: folder.publish(states[folder.experiment]) for folder in folders}
+    history = [
+        {"network": str(experiment.network), "seed": experiment.seed, **row}
+        for experiment, state in states.items()
+        for row in state.history
+    ]
+    rows.write(first.manifest.parent / paths.TRAINING, history)
+    data = first.dataset
+    about = TrainingData(data.source, data.sha256, data.image_shape, data.classes)
+    Manifest(about, first.recipe, trained).save(first.manifest)
+
+
+def machine(device: torch.device, processes: int = 1) -> dict[str, object]:
+    """What the bits of a result depend on besides recipe, data and code."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+    return {
+        "device": device.type,
+        "name": name,
+        "processes": processes,
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+    }

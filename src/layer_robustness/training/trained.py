@@ -1,0 +1,132 @@
+"""A finished experiment, for the steps that measure it."""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from layer_robustness.data.dataset import Dataset
+from layer_robustness.experiments import paths
+from layer_robustness.experiments.manifest import RERAND, Manifest, Trained
+from layer_robustness.experiments.names import Experiment
+from layer_robustness.models.build import build
+from layer_robustness.models.sequence import UnitSequence
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.precision import PRECISIONS
+from layer_robustness.storage import tensorfile
+from layer_robustness.storage.files import remedy
+
+# What a unit is reset to: `rerand` or an epoch, and the number of the draw.
+Source = tuple[str, int]
+
+
+@dataclass
+class TrainedNetwork:
+    """A finished experiment: its final network, and what its units can be reset to.
+
+    One that diverged has no final network: whatever is measured of it is NaN.
+    """
+
+    path: Path
+    manifest: Manifest
+    experiment: Experiment
+    network: UnitSequence
+
+    @classmethod
+    def load(cls, path: Path, experiment: Experiment) -> "TrainedNetwork":
+        """Read an experiment of the manifest at `path`.
+
+        Raises
+        ------
+        InputError
+            If a file is missing, damaged or of another experiment.
+        """
+        manifest = Manifest.load(path)
+        data, recipe = manifest.data, manifest.recipe
+        network = build(experiment.network, data.image_shape, data.classes, recipe.width)
+        network.to(PRECISIONS[recipe.precision].weights)
+        trained = cls(path, manifest, experiment, network)
+        if not trained.diverged:
+            network.load_state_dict(trained.weights(f"epoch{recipe.epochs}"))
+        return trained
+
+    @property
+    def entry(self) -> Trained:
+        """What the manifest says of this experiment."""
+        return self.manifest.experiments[self.experiment]
+
+    @property
+    def diverged(self) -> bool:
+        """Whether its loss was no longer finite at some epoch."""
+        return self.entry.did_not_train is not None
+
+    @property
+    def sources(self) -> list[Source]:
+        """Name everything that a unit can be reset to."""
+        fresh = [(RERAND, number) for number in range(self.manifest.draws)]
+        return [*fresh, *((str(epoch), 0) for epoch in self.manifest.recipe.checkpoints)]
+
+    def state(self, source: str, draw: int = 0) -> Mapping[str, Tensor]:
+        """Return the weights of a source."""
+        return self.weights(f"{RERAND}{draw}" if source == RERAND else f"epoch{source}")
+
+    def weights(self, name: str) -> Mapping[str, Tensor]:
+        """Return the weights `epoch3`, `rerand0`, ...
+
+        Raises
+        ------
+        InputError
+            If the file is missing, damaged, of another network, or not the one that was trained.
+        """
+        path = paths.weights(self.path, self.experiment, name)
+        tensors, metadata = tensorfile.load(path)
+        shapes = {name: tuple(tensor.shape) for name, tensor in self.network.state_dict().items()}
+        found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+        for name in sorted({*shapes, *found}):
+            if shapes.get(name) != found.get(name):
+                raise InputError(
+                    f"{path} is a checkpoint of another network: {name} has shape "
+                    f"{found.get(name)}, expected {shapes.get(name)}; {remedy(path)}"
+                )
+        if metadata["sha256"] != self.entry.checkpoints.get(path.stem):
+            raise InputError(
+                f"{path} is not the checkpoint that was trained ({self.path.name} has another "
+                f"checksum): {remedy(path)}"
+            )
+        return tensors
+
+    def fresh(self, number: int) -> UnitSequence:
+        """Return a fresh network from the same initial law."""
+        data, recipe = self.manifest.data, self.manifest.recipe
+        network = build(self.experiment.network, data.image_shape, data.classes, recipe.width)
+        network.load_state_dict(self.weights(f"{RERAND}{number}"))
+        return network
+
+
+def check_data(manifest: Path, dataset: Dataset) -> None:
+    """Refuse data that a job was not trained on.
+
+    Raises
+    ------
+    InputError
+        If they differ.
+    """
+    if Manifest.load(manifest).data.sha256 != dataset.sha256:
+        raise InputError(
+            f"{manifest} was trained on other data than {dataset.source}: train again"
+        )
+
+
+def tell_other_versions(trained: TrainedNetwork, device: torch.device) -> None:
+    """Say in one line if a network was trained by another torch, or on another kind of device."""
+    there = trained.entry.machines[-1]
+    here = {"torch": torch.__version__, "device": device.type}
+    if any(there[key] != here[key] for key in here):
+        print(
+            f"{trained.experiment} was trained by torch {there['torch']} on {there['device']}, "
+            f"and is measured by torch {here['torch']} on {here['device']}",
+            file=sys.stderr,
+        )
