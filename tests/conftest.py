@@ -1,22 +1,17 @@
 """Shared fixtures: real digits, a small recipe, and networks that are not FCNs."""
 
-import io
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
-import pandas as pd
 import pytest
 import torch
 
-import browser as chromium
 from layer_robustness.data.dataset import Dataset, from_splits
 from layer_robustness.data.sources import DEBIAN_FASHION, digits5k
 from layer_robustness.experiments.recipe import Recipe
-from layer_robustness.storage import rows
+from support import browser as chromium
 
-ROOT = Path(__file__).parents[1]
 SURVIVED = pytest.StashKey[Counter]()
 
 
@@ -42,16 +37,6 @@ def pytest_terminal_summary(terminalreporter, config):
         terminalreporter.line("|---|---|---|---|")
         for (fault, where, ended), times in counts.items():
             terminalreporter.line(f"| {fault} | {where} | {times} | {ended} |")
-
-
-def write_csv(path: Path, frame: pd.DataFrame) -> None:
-    """Write made-up results as the steps write theirs."""
-    rows.write(path, frame.to_dict("records"))
-
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """Read results to make others of them."""
-    return pd.read_csv(io.StringIO(rows.verified(path)), dtype={"source": str})
 
 
 @pytest.fixture(scope="session", autouse=True)

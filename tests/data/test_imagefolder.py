@@ -1,0 +1,303 @@
+"""Folders of images: what is prepared of them, and what is told when they are not as expected."""
+
+import os
+import shutil
+import subprocess
+import sys
+from argparse import Namespace
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import torch
+from torch.utils import data as torch_data
+from torchvision import datasets, transforms
+
+from layer_robustness.commands.train import decoders as decoders_of_each
+from layer_robustness.data import dataset as data
+from layer_robustness.data import imagefolder
+from layer_robustness.runtime.errors import InputError
+from support.checkout import ENVIRONMENT
+from support.image_folders import CLASSES, write_images
+from support.steps import ended
+from support.training import train_arguments
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    return write_images(tmp_path_factory.mktemp("images"))
+
+
+@pytest.fixture
+def own_folder(tmp_path, folder) -> Path:
+    """One to spoil."""
+    return shutil.copytree(folder, tmp_path / "images")
+
+
+@pytest.fixture(scope="module")
+def prepared(folder) -> data.Dataset:
+    return imagefolder.imagenet(folder)
+
+
+def reference(split: Path) -> tuple[torch.Tensor, torch.Tensor]:
+    """The centre crops as torchvision's first transforms make them."""
+    view = transforms.Compose(
+        [transforms.Resize(256), transforms.CenterCrop(224), transforms.PILToTensor()]
+    )
+    images, labels = zip(*datasets.ImageFolder(split, transform=view), strict=True)
+    return torch.stack(images), torch.tensor(labels)
+
+
+def test_test_images_are_the_customary_centre_crops(prepared, folder):
+    images, labels = reference(folder / "val")
+    assert torch.equal(prepared.test_images, images)
+    assert torch.equal(prepared.test_labels, labels)
+    assert (prepared.image_shape, prepared.classes) == ((3, 224, 224), 3)
+
+
+def test_training_images_are_those_of_torchvision_in_its_order(prepared, folder):
+    found = datasets.ImageFolder(folder / "train")
+    files = [str(prepared.train_images.root / file) for file in prepared.train_images.files]
+    assert files == [path for path, _ in found.samples]
+    assert prepared.train_labels.tolist() == found.targets
+    assert len(prepared.train_images) == 15
+
+
+@pytest.mark.parametrize("most", [20_000, 4])
+def test_mean_and_deviation_are_those_of_the_training_crops(folder, monkeypatch, most):
+    monkeypatch.setattr(imagefolder, "MEAN_IMAGES", most)
+    prepared = imagefolder.imagenet(folder)
+    images, _ = reference(folder / "train")
+    pixels = images[imagefolder.spread(15, most)].double() / 255
+    assert prepared.mean == pytest.approx(float(pixels.mean()), abs=1e-12)
+    assert prepared.std == pytest.approx(float(pixels.std(correction=0)), abs=1e-12)
+
+
+def test_a_sample_is_spread_evenly_and_is_always_the_same():
+    sample = imagefolder.spread(1003, 20)
+    edges = [part * 1003 // 20 for part in range(21)]
+    parts = pairwise(edges)
+    assert all(a <= s < b for s, (a, b) in zip(sample.tolist(), parts, strict=True))
+    assert torch.equal(sample, imagefolder.spread(1003, 20))
+    assert len(set((sample - torch.tensor(edges[:-1])).tolist())) > 10  # at random in its part
+    assert imagefolder.spread(15, 20).tolist() == list(range(15))
+
+
+def test_a_data_set_of_files_comes_back_as_it_was_saved(tmp_path, prepared, folder):
+    path = tmp_path / "imagenet.safetensors"
+    data.save(prepared, path)
+    loaded = data.load_to_train(path, folder)
+    assert loaded.train_images == prepared.train_images
+    for name in ("train_labels", "test_images", "test_labels"):
+        assert torch.equal(getattr(loaded, name), getattr(prepared, name))
+    assert (loaded.mean, loaded.std, loaded.classes) == (prepared.mean, prepared.std, 3)
+
+
+def test_the_same_images_elsewhere_are_the_same_data_set(tmp_path, prepared, own_folder):
+    data.save(prepared, tmp_path / "here.safetensors")
+    data.save(imagefolder.imagenet(own_folder), tmp_path / "there.safetensors")
+    here, there = tmp_path / "here.safetensors", tmp_path / "there.safetensors"
+    assert here.read_bytes() == there.read_bytes()
+    assert data.load_to_train(here, own_folder).train_images.root == own_folder / "train"
+
+
+def other_name(folder):
+    file = folder / "train" / CLASSES[0] / f"{CLASSES[0]}_4.JPEG"
+    file.rename(file.with_stem("renamed"))
+
+
+def other_size(folder):
+    """With the same pixels, as mean and deviation are."""
+    path = folder / "train" / CLASSES[1] / f"{CLASSES[1]}_2.JPEG"
+    path.write_bytes(path.read_bytes() + b"\0")
+
+
+@pytest.mark.parametrize("change", [other_name, other_size])
+def test_other_training_files_are_another_data_set(tmp_path, prepared, own_folder, change):
+    data.save(prepared, tmp_path / "before.safetensors")
+    change(own_folder)
+    data.save(imagefolder.imagenet(own_folder), tmp_path / "after.safetensors")
+    before, after = (data.load(tmp_path / f"{name}.safetensors") for name in ("before", "after"))
+    assert before.sha256 != after.sha256
+
+
+@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no list of mapped files")
+def test_test_images_stay_in_the_file(tmp_path, prepared, folder):
+    path = tmp_path / "imagenet.safetensors"
+    data.save(prepared, path)
+    loaded = data.load(path).to(torch.device("cpu"))
+    mapped = [
+        line for line in Path("/proc/self/maps").read_text().splitlines() if str(path) in line
+    ]
+    ranges = [[int(end, 16) for end in line.split()[0].split("-")] for line in mapped]
+    assert any(start <= loaded.test_images.data_ptr() < end for start, end in ranges)
+
+
+def test_labels_move_to_a_device_and_test_images_do_not(prepared):
+    moved = prepared.to(torch.device("meta"))
+    assert moved.train_labels.is_meta and moved.test_labels.is_meta
+    assert moved.device.type == "meta"
+    assert moved.test_images is prepared.test_images
+
+
+@pytest.fixture
+def train(tmp_path, prepared, recipe):
+    """Trains on what was prepared, with options: the line that it ends with."""
+    data.save(prepared, tmp_path / "digits.safetensors")
+    recipe = replace(recipe, epochs=1, checkpoints=(0, 1), augmentation="resized_crop_flip")
+    recipe = replace(recipe, width=0.125, initial_law="lecun_normal")
+
+    def run(*options: object, seeds: int = 1) -> str:
+        arguments = train_arguments(
+            tmp_path, tmp_path / "results", recipe, ["imagenet/resnet18"], seeds
+        )
+        return ended("train", *arguments, *options)
+
+    return run
+
+
+def another_class(folder):
+    for split in ("train", "val"):
+        shutil.copytree(folder / split / CLASSES[2], folder / split / "n99999999")
+
+
+@pytest.mark.parametrize("change", [other_size, another_class])
+def test_training_on_other_images_than_were_prepared_is_one_line(
+    tmp_path, train, own_folder, change
+):
+    change(own_folder)
+    told = train("--images", own_folder)
+    assert f"{own_folder} has other images than {tmp_path / 'digits.safetensors'} was " in told
+    assert not (tmp_path / "results").exists()
+
+
+def test_training_on_a_folder_must_be_told_which(train):
+    assert "digits.safetensors holds the names of training images, not the images" in train()
+
+
+@pytest.fixture
+def decoders(monkeypatch) -> list[int]:
+    """How many processes each decoding was given, on a node of 128 CPUs; it does without them."""
+    monkeypatch.setattr(os, "cpu_count", lambda: 128)
+    given = []
+
+    class Loader(torch_data.DataLoader):
+        def __init__(self, *arguments, num_workers, **keywords):
+            given.append(num_workers)
+            super().__init__(*arguments, **keywords)
+
+    monkeypatch.setattr(torch_data, "DataLoader", Loader)
+    return given
+
+
+def test_a_folder_is_prepared_by_as_many_processes_as_were_given(
+    tmp_path, folder, decoders, monkeypatch
+):
+    command = ("data", "imagenet", tmp_path / "imagenet.safetensors", "--images", folder)
+    if hasattr(os, "process_cpu_count"):
+        monkeypatch.setattr(os, "process_cpu_count", lambda: 7)
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(7)), raising=False)
+    assert not ended(*command)
+    assert decoders == [7, 7]  # the test images, and those that mean and deviation are of
+    decoders.clear()
+    assert not ended(*command, "--workers", 3)
+    assert decoders == [3, 3]
+
+
+def test_training_decodes_in_as_many_processes_as_were_given(folder, train, decoders):
+    assert not train("--images", folder, "--workers", 3)
+    assert decoders == [3]
+
+
+@pytest.mark.parametrize(
+    ("device", "processes", "seeds", "each"),
+    [("cuda", 1, 5, 16), ("cuda", 3, 5, 5), ("cpu", 3, 1, 5), ("cpu", 1, 5, 3), ("cpu", 1, 40, 1)],
+)
+def test_those_that_train_at_once_share_the_processes_that_decode(device, processes, seeds, each):
+    """One on each GPU or, on CPUs, as many networks as there are workers."""
+    recipes = {"one network": {"seeds": [0]}, "another": {"seeds": [*range(seeds - 1)]}}
+    arguments = Namespace(workers=16, processes=processes, recipes=recipes)
+    assert decoders_of_each(arguments, torch.device(device)) == each
+
+
+def spoil_nothing_there(folder):
+    shutil.rmtree(folder)
+
+
+def spoil_no_val(folder):
+    shutil.rmtree(folder / "val")
+
+
+def spoil_flat_val(folder):
+    """As ImageNet's archive of validation images is."""
+    for path in (folder / "val").glob("*/*"):
+        path.rename(folder / "val" / path.name)
+    for name in CLASSES:
+        (folder / "val" / name).rmdir()
+
+
+def spoil_empty_class(folder):
+    for path in (folder / "train" / CLASSES[1]).iterdir():
+        path.unlink()
+
+
+def spoil_class_of_train_only(folder):
+    shutil.rmtree(folder / "val" / CLASSES[2])
+
+
+def spoil_class_of_val_only(folder):
+    shutil.copytree(folder / "val" / CLASSES[2], folder / "val" / "n99999999")
+
+
+def spoil_truncated(folder):
+    path = folder / "val" / CLASSES[1] / "ILSVRC2012_val_1.JPEG"
+    path.write_bytes(path.read_bytes()[:2000])
+
+
+def spoil_no_image(folder):
+    (folder / "train" / CLASSES[2] / f"{CLASSES[2]}_3.JPEG").write_text("<html>")
+
+
+def spoil_line_break(folder):
+    path = folder / "train" / CLASSES[2] / f"{CLASSES[2]}_3.JPEG"
+    path.rename(path.with_stem("two\nlines"))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "complaint"),
+    [
+        (spoil_nothing_there, r"images is not a folder: --images should be"),
+        (spoil_no_val, r"images/val is not a folder: --images should be"),
+        (spoil_flat_val, r"images/val: .*class folder.* Expected one folder of images"),
+        (spoil_empty_class, r"images/train: .*n01443537.* Expected one folder of images"),
+        (spoil_class_of_train_only, r"class n02085620 is in .*/train but not in .*/val"),
+        (spoil_class_of_val_only, r"class n99999999 is in .*/val but not in .*/train"),
+        (spoil_truncated, r"n01443537/ILSVRC2012_val_1\.JPEG cannot be read .*truncated"),
+        (spoil_no_image, r"n02085620/n02085620_3\.JPEG cannot be read .*identify"),
+        (spoil_line_break, r"two\\nlines\.JPEG' has a line break in it: rename it"),
+    ],
+)
+def test_a_folder_that_is_not_as_expected_is_one_clear_error(own_folder, spoil, complaint):
+    spoil(own_folder)
+    with pytest.raises(InputError, match=complaint) as raised:
+        imagefolder.imagenet(own_folder)
+    assert "\n" not in str(raised.value)
+
+
+def test_the_command_prepares_a_folder_or_fails_in_one_line(tmp_path, own_folder):
+    output = tmp_path / "out" / "imagenet.safetensors"
+
+    def prepare():
+        module = ["-m", "layer_robustness.commands.data", "imagenet", str(output)]
+        command = [sys.executable, *module, "--images", str(own_folder)]
+        return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
+
+    assert prepare().returncode == 0
+    assert data.load(output).test_images.shape == (6, 3, 224, 224)
+    shutil.rmtree(output.parent)
+    spoil_truncated(own_folder)
+    ended = prepare()
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: ") and ended.stderr.count("\n") == 1
+    assert not output.parent.exists() or not list(output.parent.iterdir())

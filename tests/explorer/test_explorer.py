@@ -1,0 +1,347 @@
+"""What the explorer shows is what the figures' CSVs and the comparison say, in a real browser."""
+
+import itertools
+import json
+import math
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+
+from layer_robustness.explorer.panels import CELL, HEATMAPS, panels
+from layer_robustness.figures.collect import collect
+from layer_robustness.paper import values as paper
+from layer_robustness.paper.comparison.values import compare
+from layer_robustness.paper.setups import Setup
+from support.browser import DESKTOP, PHONE, colours
+from support.checkout import ENVIRONMENT, ROOT
+from support.result_files import SEEDS, write_csv, write_results
+from support.steps import ended
+
+PAPER = ROOT / "resources/paper"
+LABELS = dict.fromkeys(("figure", "target", "layer", "checkpoint", "our_checkpoint"), str)
+MODES = ("ours", "paper", "difference")
+# Rows and columns, a joint group, a distance of a variant, and two that were not run.
+PANELS = ("1a", "4b", "6a", "15e", "13a", "3a")
+RUN = ("figure1", "figure4", "figure6", "figure11", "figure15")
+
+
+def write_training(results, network: str) -> None:
+    for seed in range(SEEDS):
+        rows = [
+            {"epoch": epoch, "train_loss": 2 / epoch + seed, "train_error": 0.8 / epoch}
+            | {"test_error": 0.9 / epoch + seed / 100}
+            for epoch in range(1, 5)
+        ]
+        write_csv(results / network / f"seed{seed}/training.csv", pd.DataFrame(rows))
+
+
+def command(folder, seeds: dict) -> subprocess.CompletedProcess:
+    small_prints = {name: f"made up <b>&</b> {name}" for name in HEATMAPS}
+    script = (
+        "import runpy, sys\n"
+        "runpy.run_module('layer_robustness.commands.explorer', run_name='__main__')\n"
+        "assert not {'torch', 'timm'} & set(sys.modules)\n"
+    )
+    arguments = ["--figures", str(folder / "figures"), "--results", str(folder / "results")]
+    arguments += ["--paper", str(PAPER), "--seeds", json.dumps(seeds)]
+    arguments += ["--small-prints", json.dumps(small_prints)]
+    arguments += ["--output", str(folder / "explorer.html")]
+    return subprocess.run(
+        [sys.executable, "-c", script, *arguments],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+    )
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> SimpleNamespace:
+    """The page of made-up results of some figures, and the frames that it was made from."""
+    folder = tmp_path_factory.mktemp("explorer")
+    (folder / "figures").mkdir()
+    results, ours, compared, seeds = folder / "results", [], [], {}
+    for name, figure in HEATMAPS.items():
+        needed = write_results(results, figure) if name in RUN else {}
+        frame = collect(figure, results, needed)
+        frame.to_csv(folder / f"figures/{name}.csv", index=False)
+        if needed:
+            setups = {network: Setup("made_up", 10, 1, 4, SEEDS) for network in needed}
+            ours.append(frame)
+            compared.append(compare([figure], results, setups, paper.load(PAPER)))
+        seeds |= needed
+    comparison = pd.concat(compared)
+    comparison.to_csv(folder / "figures/comparison.csv", index=False)
+    for network in seeds:
+        write_training(folder / "results", network)
+    ended = command(folder, seeds)
+    assert ended.returncode == 0, ended.stderr
+    page = folder / "explorer.html"
+    embedded = re.search(r'id="data">(.*?)</script>', page.read_text(), re.S)[1]
+    return SimpleNamespace(
+        folder=folder,
+        page=page,
+        data=json.loads(embedded),
+        ours=pd.concat(ours),
+        comparison=comparison,
+        paper=pd.read_csv(PAPER / "figure_heatmaps.csv", dtype=LABELS),
+    )
+
+
+@pytest.mark.parametrize("name", ["figure4", "comparison"])
+@pytest.mark.parametrize("damage", ["one line short", "digit changed"])
+def test_a_page_is_not_made_of_files_that_disagree(made, tmp_path, survived, name, damage):
+    """They carry no checksum, as they are made to be read; each tells of the other."""
+    shutil.copytree(made.folder / "figures", tmp_path / "figures")
+    path = tmp_path / f"figures/{name}.csv"
+    frame = pd.read_csv(path, dtype=LABELS)
+    if damage == "digit changed":
+        row = frame.index[frame["ours" if name == "comparison" else "value"].notna()][3]
+        frame.loc[row, "ours" if name == "comparison" else "value"] += 0.01
+    else:
+        frame = frame.iloc[:-1]
+    frame.to_csv(path, index=False)
+    arguments = ["--figures", tmp_path / "figures", "--results", made.folder / "results"]
+    arguments += ["--paper", PAPER, "--seeds", "{}", "--small-prints", "{}"]
+    told = ended("explorer", *arguments, "--output", tmp_path / "explorer.html")
+    assert "do not have the same cells of panel" in told and told.endswith("and run again")
+    assert not (tmp_path / "explorer.html").exists()
+    survived(damage, "what the explorer is made of", "refused in one line")
+
+
+def expected(made, panel: str) -> dict[str, dict[tuple[str, str], float]]:
+    """Values of a panel in each mode, by layer and source."""
+    ours = made.ours[made.ours["figure"] == panel]
+    theirs = made.paper[made.paper["figure"] == panel]
+    both = made.comparison[made.comparison["target"] == panel]
+    pairs = [
+        own if own == papers else f"{own} / {papers}"
+        for own, papers in zip(both["our_checkpoint"], both["checkpoint"], strict=True)
+    ]
+    return {
+        "ours": by_cell(ours["layer"], ours["checkpoint"], ours["value"]),
+        "paper": by_cell(theirs["layer"], theirs["checkpoint"], theirs["value"]),
+        "difference": by_cell(both["layer"], pairs, both["difference"]),
+    }
+
+
+def by_cell(layers, sources, values) -> dict[tuple[str, str], float]:
+    return dict(zip(zip(layers, sources, strict=True), values, strict=True))
+
+
+# What is in the page
+
+
+def test_every_cell_is_the_csvs_cell(made):
+    panels = {panel["name"]: panel for panel in made.data["panels"]}
+    assert set(panels) == set(made.paper["figure"])
+    for name, panel in panels.items():
+        cells = pd.DataFrame(panel["cells"], columns=made.data["columns"], dtype=object)
+        wanted = expected(made, name)
+        for key, checkpoint in (("ours", "our_checkpoint"), ("paper", "checkpoint")):
+            rows = cells[cells[key].notna()]
+            found = by_cell(rows["layer"], rows[checkpoint], rows[key])
+            assert found == pytest.approx(wanted[key], abs=1e-12)
+        rows = cells[cells["difference"].notna()]
+        assert len(rows) == len(wanted["difference"])
+        apart = (rows["ours"] - rows["paper"]).astype(float)
+        assert rows["difference"].to_numpy(float) == pytest.approx(apart.to_numpy())
+        own = made.ours[made.ours["figure"] == name]
+        assert sorted(cells["std"].dropna()) == pytest.approx(sorted(own["std"]))
+
+
+def test_a_network_that_did_not_train_has_the_papers_cells_alone(made, tmp_path):
+    figures = Path(shutil.copytree(made.folder / "figures", tmp_path / "figures"))
+    for name, columns in {"figure11": ["value"], "comparison": ["ours", "difference"]}.items():
+        frame = pd.read_csv(figures / f"{name}.csv", dtype=LABELS)
+        frame.loc[frame[frame.columns[0]] == "11a", columns] = math.nan
+        frame.to_csv(figures / f"{name}.csv", index=False)
+    (panel,) = (panel for panel in panels(figures, PAPER) if panel["name"] == "11a")
+    assert panel["absent"] == "did not train"
+    cells = pd.DataFrame(panel["cells"], columns=CELL)
+    assert cells["ours"].isna().all() and cells["paper"].notna().sum() == 17 * 5
+
+
+def test_curves_are_means_over_seeds(made):
+    curve = made.data["training"]["cifar10/vgg16"]
+    assert curve["epoch"] == [1, 2, 3, 4]
+    assert curve["test_error"] == pytest.approx([0.9 / n + 0.005 for n in (1, 2, 3, 4)])
+    assert curve["train_loss_std"] == pytest.approx([math.sqrt(0.5)] * 4)
+
+
+def test_the_page_is_small_enough_to_be_sent(made):
+    assert made.page.stat().st_size < 10e6
+
+
+def test_a_missing_file_ends_in_one_line(tmp_path):
+    ended = command(tmp_path, {})
+    assert ended.returncode == 1 and ended.stderr.count("\n") == 1
+    assert "comparison.csv" in ended.stderr
+
+
+# What is shown
+
+
+def select(browser, name: str, value: str) -> None:
+    from selenium.webdriver.common.by import By
+    from selenium.webdriver.support.ui import Select
+
+    Select(browser.driver.find_element(By.ID, name)).select_by_value(value)
+
+
+def options(browser, name: str) -> list[str]:
+    return browser.evaluate(f"[...element({name!r}).options].map((option) => option.value)")
+
+
+def choose(browser, panel: str, mode: str) -> None:
+    """By the page's own controls."""
+    from selenium.webdriver.common.by import By
+
+    for name in ("dataset", "architecture"):
+        select(browser, name, "")
+    select(browser, "figure", panel[:-1])
+    select(browser, "panel", panel)
+    browser.driver.find_element(By.CSS_SELECTOR, f"input[value={mode}]").click()
+
+
+def drawn(browser) -> list[SimpleNamespace]:
+    """The cells of the heatmap, each with its place, its colour's number and its words."""
+    trace = browser.evaluate(
+        "(({x, y, z, customdata}) => ({x, y, z, customdata}))(element('heatmap').data[0])"
+    )
+    return [
+        SimpleNamespace(across=across, down=down, value=value, words=words)
+        for down, values, told in zip(trace["y"], trace["z"], trace["customdata"], strict=True)
+        for across, value, words in zip(trace["x"], values, told, strict=True)
+    ]
+
+
+def number(text: str) -> float | None:
+    return None if text == "none" else float(text.replace("−", "-"))
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_what_is_drawn_is_what_the_csvs_say(made, browser, size):
+    browser.open(made.page, size)
+    for panel in PANELS:
+        wanted = expected(made, panel)
+        for mode in MODES:
+            choose(browser, panel, mode)
+            assert f"Figure {panel}," in browser.evaluate("element('heading').textContent")
+            if not wanted[mode]:
+                assert browser.evaluate("element('heatmap').hidden")
+                assert "not run: no " in browser.evaluate("element('missing').textContent")
+                continue
+            assert browser.evaluate("element('missing').hidden")
+            cells = drawn(browser)
+            across = size == DESKTOP and HEATMAPS[f"figure{panel[:-1]}"].transposed
+            found = {(c.across, c.down) if across else (c.down, c.across): c for c in cells}
+            assert {key: cell.value for key, cell in found.items()} == pytest.approx(wanted[mode])
+            for (layer, source), cell in found.items():
+                told, reset_to, ours, _, papers, difference = cell.words
+                assert told == layer and source in reset_to
+                words = dict(zip(MODES, map(number, (ours, papers, difference)), strict=True))
+                assert words[mode] == pytest.approx(cell.value, rel=1e-3)
+                if words["difference"] is not None:
+                    assert words["difference"] == pytest.approx(
+                        words["ours"] - words["paper"], abs=2e-3 * abs(words["ours"])
+                    )
+    assert browser.errors() == []
+    assert browser.requests() <= {"file", "data", "blob", "about"}
+
+
+@pytest.mark.browser
+def test_pointing_at_a_cell_tells_its_numbers(made, browser):
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.by import By
+
+    browser.open(made.page)
+    choose(browser, "1a", "ours")
+    plot = browser.driver.find_element(By.CSS_SELECTOR, "#heatmap .nsewdrag")
+    ActionChains(browser.driver).move_to_element(plot).pause(0.3).perform()
+    told = browser.evaluate("document.querySelector('.hoverlayer').textContent")
+    wanted = expected(made, "1a")
+    layer, source = re.search(r"(layer\d), put back to (rerand|\d+)", told).groups()
+    shown = {key: re.search(rf"{key}: ([−+\d.]+)", told) for key in MODES}
+    values = {key: float(found[1].replace("−", "-")) for key, found in shown.items() if found}
+    assert values["ours"] == pytest.approx(wanted["ours"][layer, source], rel=1e-3)
+    assert "seeds" in told and "spread" in told
+
+
+@pytest.mark.browser
+def test_lists_hold_what_the_choices_before_leave(made, browser):
+    browser.open(made.page)
+    select(browser, "dataset", "CIFAR10")
+    select(browser, "architecture", "VGG16")
+    assert options(browser, "figure") == ["3", "11", "14"]
+    assert options(browser, "panel") == ["3d"]
+    select(browser, "dataset", "MNIST")
+    assert browser.evaluate("element('architecture').value") == ""
+    assert options(browser, "figure") == ["1", "8"]
+
+
+@pytest.mark.browser
+def test_the_training_curve_is_that_of_the_network(made, browser):
+    browser.open(made.page)
+    choose(browser, "11b", "ours")
+    assert browser.evaluate("element('training-heading').textContent") == (
+        "Training of VGG16 +wd on CIFAR10"
+    )
+    shown = browser.evaluate("element('training').data.map(({name, y}) => [name, y])")
+    curve = made.data["training"]["cifar10/vgg16+wd"]
+    assert shown == [
+        ["training error", curve["train_error"]],
+        ["test error", curve["test_error"]],
+        ["training loss", curve["train_loss"]],
+    ]
+    assert not browser.evaluate("element('training').hidden")
+    choose(browser, "5a", "paper")
+    assert browser.evaluate("element('training').hidden")
+    assert not browser.evaluate("element('training-missing').hidden")
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
+def test_there_is_something_to_see_and_it_fits(made, browser, size):
+    browser.open(made.page, size)
+    for panel, mode in (("1a", "ours"), ("4d", "ours"), ("4d", "difference"), ("15b", "paper")):
+        choose(browser, panel, mode)
+        assert colours(browser.picture()) > 100
+        assert browser.evaluate("document.documentElement.scrollWidth") <= size[0]
+        # No name of a layer lies on its neighbour.
+        boxes = browser.evaluate(
+            "[...document.querySelectorAll('#heatmap .ytick text')].map((text) => {"
+            " const box = text.getBoundingClientRect(); return [box.top, box.bottom]; }).sort("
+            "(a, b) => a[0] - b[0])"
+        )
+        assert all(one[1] <= other[0] + 2 for one, other in itertools.pairwise(boxes))
+    assert browser.errors() == []
+
+
+@pytest.mark.browser
+def test_everything_can_be_reached_by_keys_and_has_a_name(made, browser):
+    from selenium.webdriver import ActionChains
+    from selenium.webdriver.common.keys import Keys
+
+    browser.open(made.page)
+    assert browser.evaluate(
+        "[...document.querySelectorAll('select, input')].every((control) => control.labels.length)"
+    )
+    reached = []
+    for _ in range(6):
+        ActionChains(browser.driver).send_keys(Keys.TAB).perform()
+        reached.append(browser.evaluate("document.activeElement.id || document.activeElement.name"))
+        if reached[-1] == "mode":
+            ActionChains(browser.driver).send_keys(Keys.ARROW_RIGHT).perform()
+    assert reached[:5] == ["dataset", "architecture", "figure", "panel", "mode"]
+    assert browser.evaluate("element('heading').textContent") == (
+        "Figure 1a, FCN 3x256 on MNIST: the paper’s"
+    )
+    rows = browser.evaluate("document.querySelectorAll('tbody tr').length")
+    assert rows == len(next(p for p in made.data["panels"] if p["name"] == "1a")["cells"])

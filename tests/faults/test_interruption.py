@@ -1,0 +1,437 @@
+"""Stopped at any moment, by signals that ask or that kill: nothing is lost or trained twice."""
+
+import itertools
+import json
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from layer_robustness.attacks import accuracy as adversarial
+from layer_robustness.attacks.accuracy import Settings, Trial, adversarial_rows
+from layer_robustness.commands import joint, probe, train
+from layer_robustness.commands.train import train_alone
+from layer_robustness.data import dataset as data
+from layer_robustness.data.imagefolder import imagenet
+from layer_robustness.experiments.names import parse_experiment, parse_network
+from layer_robustness.figures.registry import FIGURES
+from layer_robustness.probing import measurement
+from layer_robustness.probing.rows import Limits, reset_rows
+from layer_robustness.runtime.interruption import EXIT_STATUS, Interrupted
+from layer_robustness.storage import tensorfile
+from layer_robustness.training import loop as training
+from layer_robustness.training.checkpoints import TrainedNetwork, TrainingFolder
+from layer_robustness.training.state import TrainState
+from support.checkout import ENVIRONMENT
+from support.forked import Forked
+from support.image_folders import write_images
+from support.result_files import write_results
+from support.signals import Stops, assert_stopped, rank, signalled
+from support.steps import contents, harm
+from support.training import history, start, train_arguments, train_command, weights
+
+ASKING = [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT]
+KILLS = 50
+EPOCHS = 90
+NETWORKS = ["mnist/fcn3x32", "mnist/fcn2x64"]
+
+
+@pytest.fixture
+def long_recipe(recipe):
+    """Seconds of training, for moments to be drawn from."""
+    return replace(recipe, epochs=EPOCHS, checkpoints=(0, 1, 2, 20, EPOCHS))
+
+
+def assert_same(first: Path, second: Path) -> None:
+    """Checkpoints byte for byte, and the history."""
+    assert weights(first) == weights(second)
+    assert history(first) == history(second)
+
+
+def epochs_told(log: Path) -> dict[str, list[int]]:
+    """Epochs that a log tells of, by experiment."""
+    told = defaultdict(list)
+    for name, epoch in re.findall(r"^(\S+) epoch (\d+)/", log.read_text(), re.M):
+        told[name].append(int(epoch))
+    return told
+
+
+def stopped_at_random(start, log, number, stops, longest, everyone=True) -> int:
+    """Start a command until it ends by itself, and stop it up to so many times; how often it was.
+
+    What stops a command leaves status 75 or, of a signal that kills, its negative number.
+    """
+    moments = random.Random(f"{number} {stops}")
+    stopped = 0
+    while True:
+        command = start()
+        if stopped == stops:
+            assert command.wait() == 0, log.read_text()
+            return stopped
+        time.sleep(moments.uniform(0, longest))
+        status = command.stop(number, everyone)
+        if status == 0:
+            return stopped
+        assert status in (EXIT_STATUS, -number), log.read_text()
+        assert (status == -signal.SIGKILL) == (number == signal.SIGKILL), log.read_text()
+        stopped += 1
+
+
+def assert_family_is_the_same(first: Path, second: Path) -> None:
+    for network in NETWORKS:
+        for seed in range(2):
+            assert_same(*(run / network / f"seed{seed}" for run in (first, second)))
+
+
+@pytest.fixture
+def family(tmp_path, few_digits, long_recipe):
+    """Four networks in two processes: run to the end as `undisturbed`, and to be started."""
+    data.save(few_digits, tmp_path / "digits.safetensors")
+
+    def start(run: str) -> Forked:
+        arguments = train_arguments(tmp_path, tmp_path / run, long_recipe, NETWORKS)
+        return Forked(train.main, arguments, tmp_path / f"{run}.log")
+
+    assert start("undisturbed").wait() == 0
+    return start
+
+
+def disturbed_runs(tmp_path, start, number, times, everyone=True):
+    """Run to the end again and again, until stopped so many times; each folder, log and count."""
+    stops = 0
+    for run in map(str, itertools.count()):
+        log = tmp_path / f"{run}.log"
+        of_run = stopped_at_random(
+            lambda run=run: start(run), log, number, min(times - stops, 25), 0.4, everyone
+        )
+        yield tmp_path / run, log, of_run
+        stops += of_run
+        if stops >= times:
+            return
+
+
+@pytest.mark.parametrize("everyone", [True, False], ids=["all processes", "the first"])
+@pytest.mark.parametrize("number", ASKING, ids=lambda number: number.name)
+def test_a_family_that_is_asked_to_leave_does_and_goes_on(
+    tmp_path, family, number, everyone, survived
+):
+    """Clusters ask all processes, people the first alone."""
+    for folder, log, stops in disturbed_runs(tmp_path, family, number, 4, everyone):
+        told = log.read_text()
+        assert "Traceback" not in told and "starting over" not in told
+        assert told.count(f"stopped by {number.name}: run it again to go on\n") == stops
+        for epochs in epochs_told(log).values():
+            assert epochs == list(range(1, EPOCHS + 1)), "an epoch was trained twice, or never"
+        assert_family_is_the_same(tmp_path / "undisturbed", folder)
+        survived(number.name, "training", "status 75, then the same bytes", stops)
+
+
+def test_a_family_killed_at_random_moments_loses_no_epoch(tmp_path, family, survived):
+    for folder, log, kills in disturbed_runs(tmp_path, family, signal.SIGKILL, KILLS):
+        assert "starting over" not in log.read_text()
+        for epochs in epochs_told(log).values():
+            assert epochs == sorted(set(epochs)), "an epoch was trained twice"
+        assert_family_is_the_same(tmp_path / "undisturbed", folder)
+        survived("kill -9", "training", "the same bytes, no epoch twice", kills)
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+@pytest.mark.parametrize("name", ["mnist/fcn3x32", "mnist/resnet18+wd+bn", "mnist/resnet18+frozen"])
+def test_going_on_from_any_batch_is_bit_identical(
+    tmp_path, recipe, few_digits, monkeypatch, name, precision
+):
+    """Five batches and four of test images in each of two epochs; weights, momentum and history."""
+    width = 1 if "fcn" in name else 0.125
+    recipe = replace(recipe, epochs=2, checkpoints=(0, 1, 2), width=width, precision=precision)
+    recipe = replace(recipe, augmentation="pad_crop_flip", initial_law="lecun_normal")
+    experiment = parse_network(name).seed(0)
+
+    def folder(run: str) -> TrainingFolder:
+        return TrainingFolder(tmp_path / run, experiment, recipe, few_digits)
+
+    train_alone(folder("whole"))
+    for number in range(1, 19, 1 if "fcn" in name else 4):
+        run = f"stopped{number}"
+        monkeypatch.setattr(training, "asked", Stops(number))
+        with pytest.raises(Interrupted):
+            train_alone(folder(run))
+        monkeypatch.setattr(training, "asked", lambda: False)
+        part = folder(run).state().part
+        assert part.batches == min((number - 1) % 9 + 1, 5)
+        train_alone(folder(run))
+        assert_same(tmp_path / "whole", tmp_path / run)
+
+
+def test_a_stack_goes_on_from_any_batch(few_digits, recipe, monkeypatch):
+    """As on a GPU; the states lie in memory here."""
+    recipe = replace(recipe, epochs=2)
+    experiments = [parse_network("mnist/fcn3x32").seed(seed) for seed in range(3)]
+
+    def states() -> list[TrainState]:
+        return [start(experiment, recipe, few_digits) for experiment in experiments]
+
+    def finish(states: list[TrainState]) -> list[TrainState]:
+        training.train(experiments, states, recipe, few_digits, lambda *_: None)
+        return states
+
+    whole = finish(states())
+    for number in (1, 3, 9, 12):
+        stopped = states()
+        monkeypatch.setattr(training, "asked", Stops(number))
+        with pytest.raises(Interrupted):
+            finish(stopped)
+        monkeypatch.setattr(training, "asked", lambda: False)
+        for one, other in zip(finish(stopped), whole, strict=True):
+            assert all(torch.equal(one.weights[key], other.weights[key]) for key in other.weights)
+            assert one.history[-1]["train_loss"] == other.history[-1]["train_loss"]
+
+
+def test_a_long_epoch_is_kept_every_few_minutes(tmp_path, recipe, few_digits, monkeypatch):
+    """Here after each batch; what is kept in between changes nothing."""
+    folders = [
+        TrainingFolder(tmp_path / run, parse_experiment("mnist/fcn3x32/seed0"), recipe, few_digits)
+        for run in ("whole", "kept")
+    ]
+    train_alone(folders[0])
+    monkeypatch.setattr(training, "PAUSE", -1)
+    saved = []
+    monkeypatch.setattr(
+        TrainState, "save", lambda self, *_: saved.append((self.epoch, self.part.batches))
+    )
+    train_alone(folders[1])
+    # After each of five batches, and of four parts of the test images.
+    epoch = [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5), *[(0, 5)] * 4]
+    assert saved[: len(epoch) + 2] == [(0, 0), *epoch, (1, 0)]
+    assert_same(folders[0].path, folders[1].path)
+
+
+def test_two_processes_that_train_together_leave_together(tmp_path, few_digits, recipe, survived):
+    """All are asked, or one alone: they stop after the same batch, and torchrun ends as they do."""
+    recipe = replace(recipe, epochs=100, checkpoints=(0, 100), precision="float64")
+    data.save(few_digits, tmp_path / "digits.safetensors")
+    dataset = data.load(tmp_path / "digits.safetensors")
+    log = tmp_path / "log"
+
+    def started() -> subprocess.Popen:
+        command = train_command(tmp_path, tmp_path / "two", recipe, ["mnist/fcn3x32"], seeds=1)
+        environment = ENVIRONMENT | {"OMP_NUM_THREADS": "1"}
+        with log.open("w") as file:
+            command += ["--processes", "2"]
+            return subprocess.Popen(command, env=environment, stderr=file, start_new_session=True)
+
+    for everyone in (True, False):
+        with started() as process:
+            while " epoch " not in log.read_text():
+                assert process.poll() is None, log.read_text()
+                time.sleep(0.05)
+            os.killpg(process.pid, signal.SIGTERM) if everyone else os.kill(rank(1), signal.SIGTERM)
+        assert process.returncode == EXIT_STATUS, log.read_text()
+        assert "Traceback" not in log.read_text() and "saved after" in log.read_text()
+    with started() as process:
+        pass
+    assert process.returncode == 0, log.read_text()
+    experiment = parse_experiment("mnist/fcn3x32/seed0")
+    train_alone(TrainingFolder(tmp_path / "one", experiment, recipe, dataset))
+    name = "checkpoints/epoch100.safetensors"
+    one, _ = tensorfile.load(tmp_path / "one" / name)
+    two, _ = tensorfile.load(tmp_path / "two/mnist/fcn3x32/seed0" / name)
+    torch.testing.assert_close(two, one, rtol=1e-6, atol=1e-9)
+    survived("SIGTERM", "training in two processes", "status 75 of all, after the same batch", 2)
+
+
+def test_processes_that_decode_images_do_not_leave_before_training_has_saved(
+    tmp_path, recipe, survived
+):
+    """Cluster managers ask them as well."""
+    images = write_images(tmp_path / "images")
+    data.save(imagenet(images), tmp_path / "digits.safetensors")
+    recipe = replace(
+        recipe, epochs=8, batch_size=4, checkpoints=(0, 8), augmentation="resized_crop_flip"
+    )
+    recipe = replace(recipe, width=0.125, initial_law="lecun_normal")
+
+    def start(run: str) -> Forked:
+        arguments = train_arguments(tmp_path, tmp_path / run, recipe, ["imagenet/resnet18"], 1)
+        return Forked(train.main, [*arguments, "--images", images], tmp_path / f"{run}.log")
+
+    assert start("whole").wait() == 0
+    log = tmp_path / "stopped.log"
+    stopped = stopped_at_random(lambda: start("stopped"), log, signal.SIGTERM, 3, 1)
+    assert stopped > 0 and "Traceback" not in log.read_text()
+    assert_same(*(tmp_path / run / "imagenet/resnet18/seed0" for run in ("whole", "stopped")))
+    survived("SIGTERM", "training on image files", "status 75, then the same bytes", stopped)
+
+
+@pytest.fixture
+def trained(tmp_path, few_digits, recipe) -> TrainedNetwork:
+    """A network to be measured, with its data beside it."""
+    data.save(few_digits, tmp_path / "digits.safetensors")
+    dataset = data.load(tmp_path / "digits.safetensors")
+    experiment = parse_experiment("mnist/fcn5x256/seed0")
+    train_alone(TrainingFolder(tmp_path / "whole" / str(experiment), experiment, recipe, dataset))
+    shutil.copytree(tmp_path / "whole", tmp_path / "stopped")
+    return TrainedNetwork.load(tmp_path / "whole", experiment, dataset)
+
+
+MEASURES = {"probe": (probe.main, []), "joint": (joint.main, ["--groups", "every_second"])}
+
+
+@pytest.fixture(params=MEASURES)
+def measure(request, tmp_path, trained):
+    """A measurement, one image at a time, to be run in a folder: its name, and what starts it."""
+    main, groups = MEASURES[request.param]
+
+    def start(run: str) -> Forked:
+        arguments = [
+            *(str(trained.experiment), "--data", tmp_path / "digits.safetensors"),
+            *("--results", tmp_path / run, "--draws", 2, "--micro-batch", 1, "--memory", 1),
+            *("--device", "cpu", *groups),
+        ]
+        return Forked(main, arguments, tmp_path / f"{run}.log")
+
+    return request.param, start
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda n: n.name)
+def test_a_measurement_that_is_stopped_keeps_what_was_counted(
+    tmp_path, trained, measure, monkeypatch, number, survived
+):
+    monkeypatch.setattr(measurement, "EVERY", 0)
+    name, start = measure
+    assert start("whole").wait() == 0
+    csv_file = f"{name}.csv"
+    whole, stopped = (tmp_path / run / str(trained.experiment) for run in ("whole", "stopped"))
+    wanted = KILLS // 2 if number == signal.SIGKILL else 3
+    stops = 0
+    while stops < wanted:
+        (stopped / csv_file).unlink(missing_ok=True)
+        (stopped / f"resume/{name}.safetensors").unlink(missing_ok=True)
+        log = tmp_path / "stopped.log"
+        log.write_text("")
+        stops += stopped_at_random(lambda: start("stopped"), log, number, wanted, 0.3)
+        told = [int(done) for done in re.findall(rf" {name} (\d+)/200$", log.read_text(), re.M)]
+        assert told == sorted(set(told)), "an image was counted twice"
+        # The last kill may come between the last count and its line.
+        assert told[-1] == 200 or "goes on after 200/200" in log.read_text()
+        assert "starting over" not in log.read_text()
+        assert (stopped / csv_file).read_bytes() == (whole / csv_file).read_bytes()
+    how = "kill -9" if number == signal.SIGKILL else number.name
+    survived(how, "probing", "the same rows, no image twice", stops)
+
+
+@pytest.mark.parametrize("damage", ["flipped", "truncated", "of other draws"])
+def test_what_a_stopped_probe_kept_is_not_gone_on_from_if_it_does_not_fit(
+    tmp_path, trained, damage, capsys, monkeypatch, survived
+):
+    monkeypatch.setattr(measurement, "EVERY", 0)
+    units = trained.network.unit_names
+    groups = {unit: (unit,) for unit in units}
+
+    def rows(draws: int) -> list[dict]:
+        return list(reset_rows(trained, groups, Limits(draws, 50, 10**9), "probe"))
+
+    expected = rows(1)
+    kept = trained.folder / "resume/probe.safetensors"
+    if damage == "of other draws":
+        kept.unlink()
+        rows(2)
+    else:
+        harm(kept, damage)
+    capsys.readouterr()
+    assert rows(1) == expected
+    assert "starting over" in capsys.readouterr().err
+    survived(f"{damage} state", "probing", "started over, same rows")
+
+
+def test_attacks_that_are_stopped_keep_the_rows_they_have(
+    tmp_path, few_digits, recipe, monkeypatch
+):
+    monkeypatch.setattr(measurement, "EVERY", 0)
+    experiment = parse_experiment("mnist/resnet4^2/seed0")
+    recipe = replace(recipe, epochs=1, checkpoints=(0, 1), width=0.125, initial_law="lecun_normal")
+    train_alone(TrainingFolder(tmp_path / str(experiment), experiment, recipe, few_digits))
+    trained = TrainedNetwork.load(tmp_path, experiment, few_digits)
+    settings = Settings(5, 2, 5, "example", "fresh", 8, 2, 2, "random", 2)
+
+    def rows() -> list[dict]:
+        return list(adversarial_rows(trained, 1, [0, 2], settings))
+
+    expected = rows()
+    (trained.folder / "resume/adversarial.safetensors").unlink()
+    computed = []
+    accuracy = Trial.accuracy
+
+    def stopping(self, attack, *arguments):
+        computed.append(attack)
+        if len(computed) == 6:
+            raise Interrupted
+        return accuracy(self, attack, *arguments)
+
+    monkeypatch.setattr(adversarial.Trial, "accuracy", stopping)
+    with pytest.raises(Interrupted):
+        rows()
+    assert rows() == expected
+    assert len(computed) == len(expected) + 1  # the one that was stopped, twice
+
+
+@pytest.mark.parametrize("number", ASKING, ids=lambda number: number.name)
+def test_a_figure_that_is_stopped_while_it_is_written_stays_as_it_was(tmp_path, number, survived):
+    """Its .pdf is written beside its place, and what was there before is there."""
+    seeds = json.dumps(write_results(tmp_path / "results", FIGURES["figure1"]))
+    folder = tmp_path / "figures"
+    folder.mkdir()
+    (folder / "figure1.pdf").write_bytes(b"before")
+    options = ["--results", tmp_path / "results", "--output", folder, "--seeds", seeds]
+    command = ("figure", "figure1", *options, "--small-print", "made up")
+    assert_stopped(signalled(number, "pathlib:Path", "write_bytes", *command), number)
+    left = contents(folder)
+    assert left.pop("figure1.pdf") == b"before" and left.keys() == {"figure1.csv"}
+    survived(number.name, "figure", "status 75 in one line, nothing half-written")
+
+
+def test_distances_that_are_stopped_write_no_rows(tmp_path, trained):
+    """One network in this process: there is nothing between networks to look at."""
+    where = ["--summary", tmp_path / "digits.json", "--results", tmp_path / "whole"]
+    command = ("distances", trained.experiment, *where, "--draws", 1)
+    owner = "layer_robustness.probing.distances"
+    assert_stopped(signalled(signal.SIGTERM, owner, "distances", *command), signal.SIGTERM)
+    assert not list(trained.folder.glob("*distances*"))
+
+
+def ran(main: str, after: str = "") -> tuple[int, str, str]:
+    """Run a command of one line, and a line after it: status, and what it said."""
+    code = f"""
+import os
+from layer_robustness.runtime.errors import exit_with_one_line
+def main():
+    {main}
+exit_with_one_line(main)
+{after}
+"""
+    words = [sys.executable, "-c", code]
+    ended = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True)
+    return ended.returncode, ended.stdout, ended.stderr
+
+
+def test_a_signal_after_the_end_of_a_command_changes_nothing():
+    """As when Python itself is about to leave."""
+    ended = ran("print('done')", "os.kill(os.getpid(), 15); print('left')")
+    assert ended == (0, "done\nleft\n", "")
+
+
+def test_an_error_that_other_code_makes_of_a_signal_is_told_as_the_signal():
+    made = """try:
+        os.kill(os.getpid(), 15)
+    except BaseException:
+        raise ValueError"""
+    assert ran(made) == (EXIT_STATUS, "", "stopped by SIGTERM: run it again to go on\n")

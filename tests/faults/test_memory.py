@@ -1,0 +1,214 @@
+"""Memory that runs out, or a process that the system kills for it: one line, and what to lower."""
+
+import json
+import multiprocessing
+import os
+import signal
+import subprocess
+import time
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+from torch import nn
+
+from layer_robustness.commands import distances
+from layer_robustness.data import dataset as data
+from layer_robustness.data import imagefolder
+from layer_robustness.data.dataset import from_splits
+from layer_robustness.data.standins import halved
+from layer_robustness.training.ensemble import Single
+from support.checkout import ENVIRONMENT
+from support.image_folders import write_images
+from support.signals import rank
+from support.steps import Steps, ended
+from support.stochastic import SETTINGS
+from support.training import NETWORK, train_command
+from support.training import trained as trained_by
+
+FCN, RESNET = "mnist/fcn3x256", "mnist/resnet4^2"
+LESS = "run on fewer --cores, or ask for more mem_mb"
+CUDA = """CUDA out of memory. Tried to allocate 2.00 GiB. GPU 0 has a total capacity of 79.10 GiB
+of which 1.20 GiB is free. See documentation for Memory Management"""
+
+
+def on_a_gpu(*_):
+    raise torch.OutOfMemoryError(CUDA)
+
+
+def in_a_library(*_):
+    raise RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`")
+
+
+def on_a_cpu(*_):
+    torch.empty(2**47)
+
+
+def in_python(*_):
+    bytearray(2**60)
+
+
+OF_GPU = "error: the GPU's memory ran out"
+OF_CPU = "error: memory ran out"
+FAILURES = {
+    on_a_gpu: f"{OF_GPU} (tried to allocate 2.00 GiB): lower {{keys}}",
+    in_a_library: f"{OF_GPU}: lower {{keys}}",
+    on_a_cpu: f"{OF_CPU} (tried to allocate {2**49} bytes): lower {{keys}}, {LESS}",
+    in_python: f"{OF_CPU}: lower {{keys}}, {LESS}",
+}
+PROBING = "probe.memory_gb, probe.micro_batch or probe.draws"
+# Where each step computes, and the keys that bound what it needs.
+STEPS = {
+    "train": (nn.Linear, "forward", f"training.batch_size of {FCN}"),
+    "probe": (nn.Linear, "forward", PROBING),
+    "joint": (nn.Linear, "forward", PROBING),
+}
+
+
+@pytest.fixture
+def few(recipe):
+    return replace(recipe, epochs=1, checkpoints=(0, 1), milestones=())
+
+
+@pytest.fixture
+def steps(tmp_path, few) -> Steps:
+    """With its data, and its network trained."""
+    steps = Steps(tmp_path, few)
+    assert not steps.prepare() and not steps.train()
+    return steps
+
+
+@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.__name__)
+@pytest.mark.parametrize("step", STEPS)
+def test_memory_that_runs_out_is_one_line(steps, monkeypatch, step, failure):
+    """Raised where the step computes, by whatever asks for memory."""
+    owner, name, keys = STEPS[step]
+    steps = replace(steps, seed=1) if step == "train" else steps
+    monkeypatch.setattr(owner, name, failure)
+    assert getattr(steps, step)() == FAILURES[failure].format(keys=keys)
+
+
+def test_distances_that_run_out_of_memory_are_one_line(steps, monkeypatch):
+    """No key bounds what they need: one state at a time."""
+    monkeypatch.setattr(distances, "distances", in_python)
+    assert steps.distances() == f"{OF_CPU}: {LESS}"
+
+
+def test_attacks_that_run_out_of_memory_are_one_line(tmp_path, few_digits, few, monkeypatch):
+    images = [halved(part) for part in (few_digits.train_images, few_digits.test_images)]
+    labels = few_digits.train_labels, few_digits.test_labels
+    data.save(from_splits("few", *zip(images, labels, strict=True)), tmp_path / "few.safetensors")
+    recipe = replace(few, initial_law="lecun_normal", width=0.125)
+    recipes = {RESNET: {"seeds": [0], **asdict(recipe)}}
+    where = ("--data", tmp_path / "few.safetensors", "--results", tmp_path, "--device", "cpu")
+    assert not ended("train", "--recipes", json.dumps(recipes), *where)
+    monkeypatch.setattr(nn.Conv2d, "forward", on_a_gpu)
+    settings = ("--settings", json.dumps(asdict(SETTINGS)), "--replaced", 0)
+    told = ended("adversarial", f"{RESNET}/seed0", "--draws", 2, *settings, *where)
+    assert told == FAILURES[on_a_gpu].format(keys="adversarial.batch_size")
+
+
+def test_another_error_keeps_its_traceback(steps, monkeypatch):
+    """It is no want of memory, and nothing that a key can mend."""
+
+    def fail(*_):
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    monkeypatch.setattr(nn.Linear, "forward", fail)
+    with pytest.raises(RuntimeError, match="mat1 and mat2"):
+        steps.probe()
+
+
+def killed(*_):
+    assert multiprocessing.parent_process() is not None, "not in a worker"
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def crashed(*_):
+    assert multiprocessing.parent_process() is not None, "not in a worker"
+    os._exit(1)
+
+
+def in_two_workers(steps: Steps) -> str:
+    recipes = json.dumps({FCN: {"seeds": [1, 2], **asdict(steps.recipe)}})
+    return steps.of_data("train", "--recipes", recipes, "--workers", 2)
+
+
+def test_a_worker_that_the_system_kills_is_one_line(steps, monkeypatch):
+    monkeypatch.setattr(Single, "__call__", killed)
+    assert in_two_workers(steps) == (
+        "error: a process was killed, most likely because memory ran out: "
+        f"lower training.batch_size, {LESS}"
+    )
+
+
+def test_a_worker_that_crashes_is_not_told_of_as_killed(steps, monkeypatch):
+    monkeypatch.setattr(Single, "__call__", crashed)
+    with pytest.raises(RuntimeError, match="terminated abruptly"):
+        in_two_workers(steps)
+
+
+def test_memory_that_runs_out_in_a_worker_is_one_line(steps, monkeypatch):
+    monkeypatch.setattr(nn.Linear, "forward", on_a_cpu)
+    assert in_two_workers(steps) == FAILURES[on_a_cpu].format(keys=STEPS["train"][2])
+
+
+DECODING = {
+    killed: "error: a process was killed, most likely because memory ran out: ",
+    in_python: f"{OF_CPU}: ",
+}
+
+
+@pytest.mark.parametrize("failure", DECODING, ids=lambda failure: failure.__name__)
+def test_decoding_that_runs_out_of_memory_is_one_line(tmp_path, few, monkeypatch, failure):
+    """In preparing the images, and in training on them."""
+    images, network = write_images(tmp_path / "images"), "imagenet/resnet18"
+    prepared, images = tmp_path / "data/imagenet.safetensors", ("--images", images)
+    assert not ended("data", "imagenet", prepared, *images)
+    monkeypatch.setattr(imagefolder, "default_loader", failure)
+    told = ended("data", "imagenet", tmp_path / "again.safetensors", *images)
+    assert told == DECODING[failure] + LESS
+    assert not multiprocessing.active_children(), "the command would wait for them for ever"
+    recipe = replace(few, initial_law="lecun_normal", width=0.125, batch_size=4)
+    recipe = replace(recipe, augmentation="resized_crop_flip")
+    recipes = json.dumps({network: {"seeds": [0], **asdict(recipe)}})
+    where = ("--data", prepared, "--results", tmp_path, "--device", "cpu", *images)
+    told = ended("train", "--recipes", recipes, *where)
+    assert told == f"{DECODING[failure]}lower training.batch_size of {network}, {LESS}"
+
+
+def test_one_of_two_processes_that_train_together_killed_is_one_line(tmp_path, few_digits, recipe):
+    data.save(few_digits, tmp_path / "digits.safetensors")
+    recipe = replace(recipe, epochs=1000, checkpoints=(0, 1000))
+    command = train_command(tmp_path, tmp_path / "results", recipe, ["mnist/fcn3x32"], seeds=1)
+    log, environment = tmp_path / "log", ENVIRONMENT | {"OMP_NUM_THREADS": "1"}
+    with log.open("w") as file:
+        process = subprocess.Popen([*command, "--processes", "2"], env=environment, stderr=file)
+    while " epoch " not in log.read_text():
+        assert process.poll() is None, log.read_text()
+        time.sleep(0.05)
+    os.kill(rank(1), signal.SIGKILL)
+    assert process.wait() == 1
+    told = log.read_text()
+    assert "Traceback" not in told
+    assert told.splitlines()[-1] == (
+        "error: a process was killed, most likely because memory ran out: "
+        f"lower training.batch_size, {LESS}"
+    )
+
+
+@pytest.mark.parametrize("batch_size", [7, 64])
+def test_testing_takes_no_more_images_at_once_than_training(
+    few_digits, recipe, monkeypatch, batch_size
+):
+    """So that a smaller batch_size helps wherever an epoch's memory ran out."""
+    seen, forward = [], Single.__call__
+
+    def counted(self, images):
+        seen.append(images.shape[1])
+        return forward(self, images)
+
+    monkeypatch.setattr(Single, "__call__", counted)
+    few = replace(recipe, epochs=1, checkpoints=(0, 1), batch_size=batch_size)
+    trained_by([NETWORK.seed(0)], few, few_digits)
+    assert max(seen) == batch_size and sum(seen) == 320 + 200

@@ -1,0 +1,245 @@
+"""No file that is read ever runs code, whoever wrote it."""
+
+import ast
+import gzip
+import io
+import json
+import pickle
+import shutil
+import subprocess
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from layer_robustness.data import sources
+from layer_robustness.runtime.errors import InputError
+from support.checkout import ROOT
+from support.downloads import Payload
+from support.image_folders import CLASSES, write_images
+from support.steps import NETWORK, Steps, ended
+
+NEVER = "one line; the payload never ran"
+
+
+def pickled(mark: Path) -> bytes:
+    return pickle.dumps(Payload(mark))
+
+
+def saved_by_torch(mark: Path) -> bytes:
+    file = io.BytesIO()
+    torch.save({"weights": Payload(mark)}, file)
+    return file.getvalue()
+
+
+def saved_by_old_torch(mark: Path) -> bytes:
+    file = io.BytesIO()
+    torch.save({"weights": Payload(mark)}, file, _use_new_zipfile_serialization=False)
+    return file.getvalue()
+
+
+def saved_by_numpy(mark: Path) -> bytes:
+    file = io.BytesIO()
+    np.save(file, np.array([Payload(mark)], dtype=object), allow_pickle=True)
+    return file.getvalue()
+
+
+def zipped_program(mark: Path) -> bytes:
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        archive.writestr("__main__.py", f"import os; os.mkdir({str(mark)!r})")
+    return file.getvalue()
+
+
+def gzipped(mark: Path) -> bytes:
+    return gzip.compress(pickled(mark))
+
+
+def yaml_object(mark: Path) -> bytes:
+    return f"!!python/object/apply:os.mkdir ['{mark}']\n".encode()
+
+
+PAYLOADS = {
+    payload.__name__: payload
+    for payload in (
+        *(pickled, saved_by_torch, saved_by_old_torch, saved_by_numpy),
+        *(zipped_program, gzipped, yaml_object),
+    )
+}
+
+
+@pytest.fixture
+def mark(tmp_path) -> Path:
+    """What is there once a payload has run."""
+    return tmp_path / "the payload ran"
+
+
+@pytest.fixture(params=PAYLOADS)
+def payload(request, mark) -> bytes:
+    return PAYLOADS[request.param](mark)
+
+
+@pytest.mark.parametrize(
+    ("name", "run"),
+    [
+        ("pickled", pickle.loads),
+        ("saved_by_torch", lambda text: torch.load(io.BytesIO(text), weights_only=False)),
+        ("saved_by_old_torch", lambda text: torch.load(io.BytesIO(text), weights_only=False)),
+        ("saved_by_numpy", lambda text: np.load(io.BytesIO(text), allow_pickle=True)),
+        ("gzipped", lambda text: pickle.loads(gzip.decompress(text))),
+    ],
+)
+def test_a_payload_that_runs_is_seen(mark, name, run):
+    run(PAYLOADS[name](mark))
+    assert mark.exists()
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory, recipe) -> Steps:
+    few = replace(recipe, epochs=1, checkpoints=(0, 1), milestones=(), batch_size=500)
+    steps = Steps(tmp_path_factory.mktemp("done"), few)
+    steps.all()
+    return steps
+
+
+def test_no_step_runs_what_lies_in_place_of_its_files(done, tmp_path, mark, payload, survived):
+    shutil.copytree(done.folder, tmp_path / "steps")
+    steps = replace(done, folder=tmp_path / "steps")
+    readers = {
+        steps.data: (steps.train, steps.probe),
+        steps.data.with_suffix(".json"): (steps.distances,),
+        steps.experiment / "checkpoints/epoch1.safetensors": (steps.probe, steps.distances),
+        steps.experiment / "checkpoints.json": (steps.probe, steps.distances),
+        steps.experiment / "probe.csv": (steps.figure,),
+        steps.experiment / "distances.csv": (steps.figure,),
+    }
+    for path, commands in readers.items():
+        content = path.read_bytes()
+        path.unlink()  # it is also the file in resume/
+        path.write_bytes(payload)
+        for command in commands:
+            assert command().startswith(f"error: {path} "), path
+            survived("payload", "data, checkpoints, their list, rows", NEVER)
+        path.write_bytes(content)
+    for name in ("state", "epoch1"):
+        path = steps.experiment / f"resume/{name}.safetensors"
+        path.unlink()
+        path.write_bytes(payload)
+        assert not steps.train()
+        survived("payload", "resume state and checkpoint", "trained again; the payload never ran")
+    assert steps.weights() == done.weights()
+    assert not mark.exists()
+
+
+def test_nothing_that_is_compared_or_drawn_runs(done, tmp_path, mark, payload, survived):
+    shutil.copytree(ROOT / "resources/paper", tmp_path / "paper")
+    shutil.copytree(done.data.parent, tmp_path / "data")
+    setups = {NETWORK: {"data": "digits5k", "width": 1, "epochs": 1, "seeds": 1}}
+    comparison = [
+        *("comparison", "--results", done.folder / "results", "--data", tmp_path / "data"),
+        *("--paper", tmp_path / "paper", "--output", tmp_path / "figures"),
+        *("--setups", json.dumps(setups)),
+    ]
+    blocks = [
+        *("figure", "figure7", "--results", tmp_path, "--output", tmp_path / "figures"),
+        *("--seeds", "{}", "--small-print", "", "--structure", tmp_path / "blocks.json"),
+    ]
+    redraw = ["redraw", tmp_path, "--output", tmp_path / "figures"]
+    (tmp_path / "blocks.json").touch()
+    (tmp_path / "config.yaml").touch()
+    for name, command in {
+        "data/digits5k.json": comparison,
+        "paper/table3.csv": comparison,
+        "paper/SHA256SUMS": comparison,
+        "blocks.json": blocks,
+        "config.yaml": redraw,
+    }.items():
+        path = tmp_path / name
+        content = path.read_bytes()
+        path.write_bytes(payload)
+        assert str(path.name) in ended(*command)
+        path.write_bytes(content)
+        survived("payload", "summary, paper's values, blocks, kept config", NEVER)
+    assert not mark.exists() and not (tmp_path / "figures").exists()
+
+
+def test_no_file_of_mnist_runs(tmp_path, mark, payload, survived):
+    """Of a mirror's files and of Debian's."""
+    for name in sources.FASHION_MD5:
+        (tmp_path / f"{name}.gz").write_bytes(payload)
+    for read in (
+        lambda: sources.from_idx_folder("mnist", tmp_path),
+        lambda: sources.fashion_mnist(tmp_path),
+    ):
+        with pytest.raises(InputError) as raised:
+            read()
+        assert "\n" not in str(raised.value)
+        survived("payload", "files of MNIST and Fashion-MNIST", NEVER)
+    assert not mark.exists()
+
+
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_no_image_runs(tmp_path, mark, payload, survived, split):
+    folder = write_images(tmp_path / "images")
+    (folder / split / CLASSES[1] / "payload.JPEG").write_bytes(payload)
+    told = ended("data", "imagenet", tmp_path / "imagenet.safetensors", "--images", folder)
+    assert "payload.JPEG cannot be read as an image" in told
+    assert not mark.exists() and not (tmp_path / "imagenet.safetensors").exists()
+    survived("payload", "an image of ImageNet's folder", NEVER)
+
+
+def test_no_config_runs(tmp_path, mark, survived):
+    config = tmp_path / "config.yaml"
+    for text in (yaml_object(mark), b"device: " + yaml_object(mark)):
+        config.write_bytes(text)
+        ended = subprocess.run(
+            ["snakemake", "-n", "--configfile", config], cwd=ROOT, capture_output=True, text=True
+        )
+        told = ended.stdout + ended.stderr
+        assert ended.returncode == 1 and "Traceback" not in told
+        assert "Config file is not valid JSON or YAML" in told
+        survived("payload", "a config file", "Snakemake's error; the payload never ran")
+    assert not mark.exists()
+
+
+def called(tree: ast.AST) -> list[tuple[str, set[str]]]:
+    """Names of all calls as they are written, each with its keywords."""
+    return [
+        (ast.unparse(node.func), {keyword.arg for keyword in node.keywords})
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call)
+    ]
+
+
+def runs_code(name: str, keywords: set[str]) -> bool:
+    last = name.rpartition(".")[2]
+    if name in ("eval", "exec", "__import__", "yaml.load", "yaml.unsafe_load", "np.load"):
+        return True
+    if name in ("pickle.load", "pickle.loads", "pd.read_pickle", "os.system", "runpy.run_path"):
+        return True
+    return last == "load" and name.startswith("torch") and "weights_only" not in keywords
+
+
+@pytest.mark.parametrize(
+    "text", ["torch.load(path)", "pickle.loads(text)", "yaml.load(text)", "eval(text)"]
+)
+def test_code_that_runs_what_it_reads_is_recognized(text):
+    assert any(runs_code(*call) for call in called(ast.parse(text)))
+
+
+def test_the_source_has_no_call_that_runs_what_it_reads():
+    files = [*(ROOT / "src").rglob("*.py"), *(ROOT / "benchmarks").rglob("*.py")]
+    assert len(files) > 50
+    for path in files:
+        tree = ast.parse(path.read_text())
+        assert not [call for call in called(tree) if runs_code(*call)], path
+        imported = {
+            name.name
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Import | ast.ImportFrom)
+            for name in node.names
+        } | {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+        assert not imported & {"pickle", "shelve", "marshal", "dill", "joblib"}, path

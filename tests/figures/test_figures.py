@@ -1,0 +1,416 @@
+"""What is drawn is what the CSV says, and the CSV is what the results say."""
+
+import itertools
+import json
+import math
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.container import BarContainer
+from matplotlib.patches import FancyArrowPatch
+from matplotlib.text import Text
+
+from layer_robustness.experiments.groups import members
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.figures import bars, blocks, heatmap, lines, style
+from layer_robustness.figures.collect import COLUMNS, collect, collect_blocks
+from layer_robustness.figures.figure import Figure
+from layer_robustness.figures.registry import FIGURES
+from layer_robustness.planning.imports import source_files
+from layer_robustness.storage import jsonfile
+from support.checkout import ENVIRONMENT, ROOT
+from support.result_files import (
+    NAMES,
+    SEEDS,
+    SOURCES,
+    group_units,
+    made_up,
+    read_csv,
+    write_csv,
+    write_results,
+)
+
+KINDS = {"heatmap": heatmap, "bars": bars, "lines": lines, "blocks": blocks}
+STD = 0.01 / 2**0.5  # of made_up over two seeds
+LONG = "quick preset, cifar10 = digits5k_as_cifar10, width 1/8, 4 epochs; seeds: 1; " * 5
+# A block with a skip and one whose skip is a convolution of the activation, for Figure 7.
+BLOCKS = {
+    "stage1.resblk2": {
+        "x": ("input", ""),
+        "r": ("ReLU", "x"),
+        "c": ("1x1 convolution, 8", "r"),
+        "s": ("+", "c x"),
+        "out": ("output", "s"),
+    },
+    "stage2.resblk1": {
+        "x": ("input", ""),
+        "r": ("ReLU", "x"),
+        "d": ("1x1 convolution, 9", "r"),
+        "c": ("3x3 convolution, 8, stride 2", "r"),
+        "s": ("+", "c d"),
+        "out": ("output", "s"),
+    },
+}
+
+
+def write_structure(path):
+    nodes = {
+        unit: [
+            {"name": name, "label": label, "inputs": inputs.split()}
+            for name, (label, inputs) in block.items()
+        ]
+        for unit, block in BLOCKS.items()
+    }
+    jsonfile.save(path, nodes)
+    return path
+
+
+def collected(figure: Figure, folder) -> pd.DataFrame:
+    if figure.structure:
+        return collect_blocks(figure, write_structure(folder / "structure.json"))
+    return collect(figure, folder, write_results(folder, figure))
+
+
+@pytest.fixture(scope="module", params=FIGURES)
+def case(request, tmp_path_factory):
+    """A figure, its numbers and its drawing, small print and layout included."""
+    figure = FIGURES[request.param]
+    frame = collected(figure, tmp_path_factory.mktemp("results"))
+    drawing = KINDS[figure.kind].draw(figure, frame)
+    style.lay_out(drawing, LONG)
+    drawing.draw_without_rendering()
+    yield SimpleNamespace(figure=figure, frame=frame, drawing=drawing)
+    plt.close(drawing)
+
+
+# The registry
+
+
+def test_the_heatmaps_are_the_papers_panel_by_panel():
+    paper = pd.read_csv(ROOT / "resources/paper/figure_heatmaps.csv", keep_default_na=False)
+    by = ["figure", "dataset", "architecture", "variant", "joint_group", "quantity"]
+    expected = {key: tuple(rows["layer"].unique()) for key, rows in paper.groupby(by, sort=False)}
+    found = {}
+    for figure in FIGURES.values():
+        for panel in figure.panels if figure.kind == "heatmap" else ():
+            (network,) = panel.networks
+            name = f"{figure.number}{panel.letter}"
+            key = (name, network.dataset, network.architecture, network.variant, panel.group)
+            found[*key, panel.quantity] = panel.layers
+    assert found == expected
+
+
+def test_every_figure_is_there_and_its_rows_hold_its_panels():
+    assert [figure.number for figure in FIGURES.values()] == list(range(1, 19))
+    for name, figure in FIGURES.items():
+        assert name == figure.name
+        assert sum(figure.rows) == len(figure.panels)
+        assert [panel.letter for panel in figure.panels] == list("abcdef"[: len(figure.panels)])
+        assert (ROOT / f"workflow/report/{name}.rst").read_text().strip()
+
+
+def test_line_figures_show_the_data_of_heatmaps():
+    def data(number, letters="abc"):
+        panels = FIGURES[f"figure{number}"].panels
+        return [(p.networks, p.quantity, p.group) for p in panels if p.letter in letters]
+
+    assert data(17) == data(14)
+    assert data(18, "abcdef") == data(15) + data(16)
+
+
+def test_a_figure_says_which_results_it_needs():
+    cifar10, imagenet = parse_network("cifar10/resnet50"), parse_network("imagenet/resnet50")
+    assert FIGURES["figure18"].needs == (
+        *((cifar10, "probe.csv"), (cifar10, "distances.csv")),
+        *((imagenet, "probe.csv"), (imagenet, "distances.csv")),
+    )
+    assert FIGURES["figure18"].networks == (cifar10, imagenet)
+    assert FIGURES["figure6"].needs == ((parse_network("cifar10/resnet152"), "joint.csv"),)
+    assert FIGURES["figure7"].needs == () and FIGURES["figure7"].structure
+    assert len(FIGURES["figure2"].needs) == 24
+
+
+# The numbers
+
+
+def test_cells_are_means_over_draws_and_seeds_of_the_right_file(case):
+    figure, frame = case.figure, case.frame
+    assert tuple(frame.columns) == COLUMNS[figure.kind]
+    if figure.kind not in ("heatmap", "lines"):
+        return
+    for panel in figure.panels:
+        (network,) = panel.networks
+        rows = frame[frame["figure"] == f"{figure.number}{panel.letter}"]
+        layers = [n for n in panel.layers if figure.kind == "heatmap" or n != "fullmodel"]
+        sources = list(dict.fromkeys(source for source, _ in SOURCES[network.dataset]))
+        of_cells = list(zip(rows["layer"], rows["checkpoint"], strict=True))
+        assert of_cells == list(itertools.product(layers, sources))
+        name = "error" if panel.quantity == "test_error" else panel.quantity
+        for layer, checkpoint, value in rows[["layer", "checkpoint", "value"]].itertuples(
+            index=False
+        ):
+            position = panel.layers.index(layer)
+            if panel.group:
+                inside = layer in members(network, panel.group)
+                unit = panel.group if inside else f"not {panel.group}"
+                position = group_units(network, figure).index(unit)
+            # rerand has two draws, columns 0 and 1
+            column = sources.index(checkpoint) + 1 if checkpoint != "rerand" else 0.5
+            expected = made_up(str(network), panel.file, position, column, 0.5, name)
+            assert value == pytest.approx(expected, abs=1e-9)
+        assert rows["std"].to_numpy() == pytest.approx(STD)
+        assert set(rows["seeds"]) == {SEEDS}
+        assert set(rows["draws"][rows["checkpoint"] == "rerand"]) == {2}
+        assert set(rows["draws"][rows["checkpoint"] != "rerand"]) == {1}
+
+
+def test_bars_leave_out_the_first_layer(tmp_path):
+    figure = FIGURES["figure2"]
+    frame = collect(figure, tmp_path, write_results(tmp_path, figure))
+    bar = frame.set_index(["dataset", "hidden_layers", "width"]).loc[("cifar10", 3, 64)]
+    # layer2 to layer4 are at positions 1 to 3 and fullmodel at 4; epochs 0 and 4 in columns 2, 5
+    name = ("cifar10/fcn3x64", "probe.csv")
+    assert bar["reinit_error_mean"] == pytest.approx(made_up(*name, 2, 2, 0.5, "error"))
+    assert bar["full_error_mean"] == pytest.approx(made_up(*name, 4, 5, 0.5, "error"))
+    assert bar["reinit_error_std"] == pytest.approx(STD)
+    assert len(frame) == 24
+
+
+# The drawing
+
+
+def test_what_is_drawn_is_what_the_csv_says(case):
+    figure = case.figure
+    compare = globals()[f"compare_{figure.kind}"]
+    for panel, axes in zip(figure.panels, case.drawing.axes, strict=False):
+        assert axes.get_title().startswith(f"({panel.letter})")
+        rows = case.frame[case.frame["figure"] == f"{figure.number}{panel.letter}"]
+        compare(figure, panel, axes, rows)
+
+
+def names_of(labels) -> list[str]:
+    return [label.get_text() for label in labels]
+
+
+def compare_heatmap(figure, panel, axes, rows):
+    down, across = names_of(axes.get_yticklabels()), names_of(axes.get_xticklabels())
+    drawn = axes.collections[0].get_array().reshape(len(down), len(across))
+    labels, checkpoints = (across, down) if figure.transposed else (down, across)
+    drawn = drawn.T if figure.transposed else drawn
+    inside = members(panel.networks[0], panel.group) if panel.group else ()
+    layers = rows["layer"].unique()
+    assert labels == [f"*{name}" if name in inside else name for name in layers]
+    axis = axes.xaxis if figure.transposed else axes.yaxis
+    for name, label in zip(layers, axis.get_ticklabels(), strict=True):
+        assert label.get_color() == (heatmap.JOINT_BLUE if name in inside else "black")
+    assert checkpoints == list(rows["checkpoint"].unique())
+    value = rows.set_index(["layer", "checkpoint"])["value"]
+    for (row, layer), (column, checkpoint) in itertools.product(
+        enumerate(layers), enumerate(checkpoints)
+    ):
+        assert drawn[row, column] == value[layer, checkpoint]
+
+
+def compare_bars(figure, panel, axes, rows):
+    widths = [int(name) for name in names_of(axes.get_xticklabels())]
+    assert widths == sorted(rows["width"].unique())
+    depths = [int(text.split()[0]) for text in names_of(axes.get_legend().get_texts())]
+    expected = rows.set_index(["hidden_layers", "width"])
+    drawn = [container for container in axes.containers if isinstance(container, BarContainer)]
+    for depth, container in zip(depths, drawn, strict=True):
+        whiskers = container.errorbar.lines[2][0].get_segments()
+        for width, bar, whisker in zip(widths, container.patches, whiskers, strict=True):
+            row = expected.loc[(depth, width)]
+            assert abs(bar.get_x() + bar.get_width() / 2 - widths.index(width)) < 0.5
+            assert bar.get_y() == pytest.approx(row["full_error_mean"])
+            assert bar.get_y() + bar.get_height() == pytest.approx(row["reinit_error_mean"])
+            assert np.ptp(whisker[:, 1]) == pytest.approx(2 * row["reinit_error_std"])
+
+
+def compare_lines(figure, panel, axes, rows):
+    rerand, *epochs, final = rows["checkpoint"].unique()
+    names = [f"final ({final})", rerand, *(f"re-init to {epoch}" for epoch in epochs)]
+    (legend,) = axes.get_figure(root=False).legends
+    assert names_of(legend.get_texts()) == names
+    assert names_of(axes.get_xticklabels()) == list(panel.networks[0].units)
+    colours = [line.get_color() for line in legend.get_lines()]
+    drawn = {line.get_color(): line for line in axes.get_lines() if len(line.get_xdata())}
+    assert len(drawn) == len(names)
+    for colour, checkpoint in zip(colours, [final, rerand, *epochs], strict=True):
+        of_line = rows[rows["checkpoint"] == checkpoint]
+        np.testing.assert_array_equal(drawn[colour].get_xdata(), range(len(of_line)))
+        np.testing.assert_array_equal(drawn[colour].get_ydata(), of_line["value"])
+
+
+def compare_blocks(figure, panel, axes, rows):
+    assert panel.unit in axes.get_title() and set(rows["unit"]) == {panel.unit}
+    at = {text.get_text(): np.array(text.get_position()) for text in axes.texts}
+    label = dict(zip(rows["node"], rows["label"], strict=True))
+    assert sorted(at) == sorted(label.values())
+    edges = [
+        (label[source], label[node])
+        for node, inputs in zip(rows["node"], rows["inputs"], strict=True)
+        for source in inputs.split()
+    ]
+    arrows = [patch for patch in axes.patches if isinstance(patch, FancyArrowPatch)]
+    ends = [(arrow._path_original.vertices[[0, -1]]) for arrow in arrows]
+    for source, target in edges:
+        reach = blocks.BOX[1] / 2 + 1e-9
+        (_,) = [
+            end
+            for end in ends
+            if np.linalg.norm(end[0] - at[source]) <= reach
+            and np.linalg.norm(end[1] - at[target]) <= reach
+        ]
+    assert len(arrows) == len(edges)
+
+
+def test_names_can_be_read_and_nothing_leaves_the_page(case):
+    page = case.drawing.bbox
+    small_print = case.drawing.texts[-1]
+    assert " ".join(small_print.get_text().split()) == LONG.strip()
+    below = small_print.get_window_extent()
+    assert page.x0 <= below.x0 and below.x1 <= page.x1 and page.y0 <= below.y0
+    for axes in filter(lambda axes: axes.axison, case.drawing.axes):
+        columns, rows = ticks(axes.xaxis), ticks(axes.yaxis)
+        for label in [*columns, *rows, *filter(Text.get_text, [axes.title, axes.xaxis.label])]:
+            assert label.get_fontsize() >= 5
+            extent = label.get_window_extent()
+            assert page.x0 <= extent.x0 and extent.x1 <= page.x1
+            assert below.y1 <= extent.y0 and extent.y1 <= page.y1
+        assert_apart([(t.y0, t.y1) for t in map(Text.get_window_extent, rows)])
+        if not any(label.get_rotation() == 45 for label in columns):
+            assert_apart([(t.x0, t.x1) for t in map(Text.get_window_extent, columns)])
+
+
+def ticks(axis) -> list[Text]:
+    """Labels of the ticks that are in view."""
+    low, high = sorted(axis.get_view_interval())
+    at = zip(axis.get_ticklocs(), axis.get_ticklabels(), strict=True)
+    return [label for place, label in at if low <= place <= high]
+
+
+def assert_apart(extents):
+    for (_, end), (start, _) in itertools.pairwise(sorted(extents)):
+        assert end <= start
+
+
+def test_titles_do_not_touch_their_neighbours(case):
+    titles = [axes.title.get_window_extent() for axes in case.drawing.axes if axes.get_title()]
+    for one, other in itertools.combinations(titles, 2):
+        assert not one.overlaps(other)
+
+
+@pytest.mark.parametrize("name", ["figure2", "figure5", "figure16", "figure18"])
+def test_a_figure_of_nothing_says_why(name, tmp_path):
+    figure = FIGURES[name]
+    frame = collect(figure, tmp_path, {})
+    assert frame.empty and tuple(frame.columns) == COLUMNS[figure.kind]
+    drawing = KINDS[figure.kind].draw(figure, frame)
+    for panel, axes in zip(figure.panels, drawing.axes, strict=True):
+        dataset = panel.networks[0].dataset
+        missing = "ImageNet path" if dataset == "imagenet" else f"source for {dataset}"
+        assert names_of(axes.texts) == [f"not run:\nno {missing} configured"]
+    plt.close(drawing)
+
+
+def test_a_figure_may_have_panels_that_were_not_run(tmp_path):
+    figure = FIGURES["figure18"]
+    seeds = write_results(tmp_path, figure)
+    frame = collect(figure, tmp_path, {"cifar10/resnet50": seeds["cifar10/resnet50"]})
+    assert set(frame["figure"]) == {"18a", "18b", "18c"}
+    drawing = lines.draw(figure, frame)
+    assert [len(axes.texts) for axes in drawing.axes] == [0, 0, 0, 1, 1, 1]
+    assert [len(row.legends) for row in drawing.subfigs] == [1, 0]
+    plt.close(drawing)
+
+
+@pytest.mark.parametrize("name", ["figure2", "figure3", "figure18"])
+def test_seeds_that_did_not_train_are_left_out_and_said_to_be(name, tmp_path):
+    """One of the two seeds of the first network, and both of the second."""
+    figure = FIGURES[name]
+    seeds = write_results(tmp_path, figure)
+    first, second, *_ = figure.networks
+    for experiment in (first.seed(0), second.seed(0), second.seed(1)):
+        for path in (tmp_path / str(experiment)).iterdir():
+            write_csv(path, read_csv(path).assign(**dict.fromkeys(NAMES, math.nan)))
+    frame = collect(figure, tmp_path, seeds)
+    value = "reinit_error_mean" if figure.kind == "bars" else "value"
+    assert {1, 2} <= set(frame["did_not_train"])
+    assert (frame["did_not_train"] + frame["seeds"] == 2).all()
+    assert (frame[value].isna() == (frame["seeds"] == 0)).all()
+    drawing = KINDS[figure.kind].draw(figure, frame)
+    said = [text for axes in drawing.axes for text in [axes.get_title(), *names_of(axes.texts)]]
+    partly = [text for text in said if "1 of 2 seeds did not train" in text]
+    wholly = {"figure2": " 2 of 2 seeds did not train"}.get(name, "did not train")
+    of_network = 3 if name == "figure18" else 1
+    assert len(partly) == said.count(wholly) == of_network
+    plt.close(drawing)
+
+
+def test_panels_of_a_row_are_as_wide_as_their_networks_are_deep(tmp_path):
+    figure = FIGURES["figure4"]
+    drawing = heatmap.draw(figure, collect(figure, tmp_path, write_results(tmp_path, figure)))
+    style.lay_out(drawing, LONG)
+    drawing.draw_without_rendering()
+    a, b, c, _ = (axes.get_window_extent() for axes in drawing.axes[:4])
+    assert a.y0 == pytest.approx(b.y0) and c.y1 < a.y0
+    assert b.width / a.width == pytest.approx(19 / 11, rel=0.05)
+    plt.close(drawing)
+
+
+# Files
+
+
+def run(figure, folder, output, *options):
+    command = [
+        *(figure, "--results", str(folder), "--output", str(output), *options),
+        *("--small-print", "made up"),
+    ]
+    script = (
+        "import runpy, sys\n"
+        "runpy.run_module('layer_robustness.commands.figure', run_name='__main__')\n"
+        "assert not {'torch', 'timm'} & set(sys.modules)\n"
+    )
+    return subprocess.run(
+        [sys.executable, "-c", script, *command], env=ENVIRONMENT, capture_output=True, text=True
+    )
+
+
+def test_the_command_writes_its_files_without_torch(tmp_path):
+    seeds = write_results(tmp_path, FIGURES["figure17"])
+    ended = run("figure17", tmp_path, tmp_path / "out", "--seeds", json.dumps(seeds))
+    assert ended.returncode == 0, ended.stderr
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"figure17.pdf", "figure17.png", "figure17.csv"}
+    written = pd.read_csv(tmp_path / "out/figure17.csv", keep_default_na=False)
+    assert len(written) == 3 * 16 * 5
+
+
+def test_figure7_needs_the_structure(tmp_path):
+    ended = run("figure7", tmp_path, tmp_path / "out", "--seeds", "{}")
+    assert ended.returncode == 1 and not (tmp_path / "out").exists()
+    assert ended.stderr.count("\n") == 1 and "--structure" in ended.stderr
+
+
+@pytest.mark.parametrize("name", ["figure2", "figure7", "figure8", "figure17"])
+def test_drawn_twice_the_bytes_are_equal(name, tmp_path):
+    figure = FIGURES[name]
+    frame = collected(figure, tmp_path)
+    for time in ("first", "second"):
+        style.save(KINDS[figure.kind].draw(figure, frame), tmp_path / time, "made up")
+    for suffix in (".pdf", ".png"):
+        first, second = (tmp_path / f"{time}{suffix}" for time in ("first", "second"))
+        assert first.read_bytes() == second.read_bytes()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_kind_of_drawing_imports_torch(kind):
+    for path in source_files("commands.figure", f"figures.{kind}"):
+        text = (ROOT / path).read_text()
+        assert "import torch" not in text and "import timm" not in text

@@ -1,0 +1,555 @@
+"""Each claim is judged as its criterion says: on the paper's own values, on others, on none."""
+
+import json
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from layer_robustness.experiments.groups import downsampling, identity_skips
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.paper.claims import summary
+from layer_robustness.paper.claims.criteria import CLAIMS
+from layer_robustness.paper.claims.evidence import Results, estimate
+from layer_robustness.paper.claims.judgement import (
+    NOT_SUPPORTED,
+    NOT_TESTED,
+    SUPPORTED,
+    combined,
+    judge,
+)
+from layer_robustness.paper.setups import Setup
+from layer_robustness.paper.setups import read as read_setups
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.storage import jsonfile
+from support import papers_results
+from support.checkout import ENVIRONMENT, ROOT
+from support.plans import plan
+from support.result_files import read_csv, write_csv
+
+IDS = [f"{claim.number}.{n}" for claim in CLAIMS for n in range(1, len(claim.parts) + 1)]
+
+
+@pytest.fixture(scope="module")
+def papers(tmp_path_factory) -> SimpleNamespace:
+    """The paper's own values as results, and what is judged of them."""
+    folder = tmp_path_factory.mktemp("papers")
+    papers_results.write_all(folder)
+    results = Results(folder, papers_results.setups(folder))
+    return SimpleNamespace(results=results, rows=judge(CLAIMS, results))
+
+
+def verdicts(rows: pd.DataFrame) -> dict[str, str]:
+    """Verdict of each part, such as `3.2`."""
+    parts = rows.groupby(["claim", "part"])["part_verdict"].first()
+    return {f"{claim}.{part}": verdict for (claim, part), verdict in parts.items()}
+
+
+def test_the_claims_are_the_papers_eleven():
+    readme = (ROOT / "resources/paper/README.md").read_text()
+    listed = readme.partition("## What the paper claims")[2].splitlines()
+    numbers = [int(line.partition(".")[0]) for line in listed if line[:1].isdigit()]
+    assert [claim.number for claim in CLAIMS] == numbers == list(range(1, 12))
+
+
+def test_the_papers_own_values_support_all_its_claims(papers):
+    assert set(papers.rows["claim_verdict"]) == {SUPPORTED}
+    assert verdicts(papers.rows) == dict.fromkeys(IDS, SUPPORTED)
+    assert papers.rows["why_not_tested"].isna().all()
+
+
+def test_without_results_nothing_is_tested(tmp_path):
+    rows = judge(CLAIMS, Results(tmp_path, {}))
+    assert verdicts(rows) == dict.fromkeys(IDS, NOT_TESTED)
+    assert set(rows["claim_verdict"]) == {NOT_TESTED}
+    assert rows["why_not_tested"].str.contains("was not run").all()
+    assert rows["value"].isna().all()
+
+
+def where(unit: str = "", source: str = "", **values: float):
+    """An edit of result rows: of units that contain `unit`, reset to `source`."""
+
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        chosen = frame["unit"].str.contains(unit) & frame["source"].str.fullmatch(source or ".*")
+        frame.loc[chosen, list(values)] = list(values.values())
+        return frame
+
+    return edit
+
+
+def swapped(frame: pd.DataFrame) -> pd.DataFrame:
+    """Exchange checkpoints 0 and 1."""
+    return frame.assign(source=frame["source"].replace({"0": "1", "1": "0"}))
+
+
+def as_errors(folder, column: str) -> None:
+    """Make distances that order the layers as their errors do."""
+    for path in folder.glob("*/*/*/distances.csv"):
+        frame = read_csv(path)
+        probe = read_csv(path.with_name("probe.csv"))
+        error = probe[probe["source"] == "0"].set_index("unit")["error"]
+        frame[column] = frame["unit"].map(error)
+        write_csv(path, frame)
+
+
+def attacked(attack: str, accuracy: float):
+    """Give the classifier that swaps one block this accuracy under an attack."""
+
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        chosen = (frame["attack"] == attack) & (frame["s"] == 1)
+        frame.loc[chosen, "accuracy"] = accuracy
+        return frame
+
+    return edit
+
+
+# What has to change in which files for a part not to hold; {} is the model.
+BREAKS = {
+    "1.1": ("mnist/fcn5x256/*/probe.csv", where("layer3", "rerand", error=0.45)),
+    "1.2": ("mnist/fcn3x256/*/probe.csv", where("layer", "rerand", error=0.6)),
+    "1.3": ("cifar10/vgg13/*/probe.csv", where("fc2", "rerand", error=0.2)),
+    "1.4": ("cifar10/vgg19/*/probe.csv", where("stage", "rerand", error=0.6)),
+    "2.1": ("mnist/fcn3x256/*/probe.csv", where("layer1", "0", error=0.15)),
+    "2.2": ("mnist/fcn3x256/*/probe.csv", where("layer4", "0", error=0.25)),
+    "3.1": ("mnist/fcn3x256/*/probe.csv", where("layer[2-9]", "0", error=0.85)),
+    "3.2": ("cifar10/fcn3x16/*/probe.csv", where("layer[2-9]", "0", error=0.765)),
+    "3.3": ("cifar10/fcn3x512/*/probe.csv", where("layer[2-9]", "0", error=0.43)),
+    "4.1": ("cifar10/vgg16/*/probe.csv", where("stage2.block1", "0", error=0.2)),
+    "4.2": ("cifar10/vgg11/*/probe.csv", where("final_linear", "0", error=0.4)),
+    "5.1": ("imagenet/resnet152/*/probe.csv", where("stage0", "0", error=0.33)),
+    "5.2": ("cifar10/resnet18/*/probe.csv", where("stage3.resblk1", "0", error=0.12)),
+    "5.3": ("cifar10/resnet50/*/probe.csv", where("stage3.resblk[2-5]", "0", error=0.9)),
+    "5.4": ("cifar10/resnet50/*/probe.csv", where("stage3.resblk[2-5]", "rerand", error=0.9)),
+    "5.5": ("cifar10/resnet101/*/probe.csv", where("final_linear", "0", error=0.5)),
+    "5.6": ("cifar10/resnet101/*/probe.csv", where("final_linear", "rerand", error=0.1)),
+    "6.1": ("cifar10/resnet18/*/probe.csv", where("stage4.resblk2", "0", error=0.7)),
+    "7.1": ("cifar10/resnet18/*/probe.csv", where("stage[12].resblk2", "0", error=0.5)),
+    "7.2": ("cifar10/resnet18/*/joint.csv", where("^all_but_first$", "0", error=0.2)),
+    "7.3": ("mnist/fcn5x256/*/joint.csv", where("^every_second$", "0", error=0.6)),
+    "8.1": ("cifar10/resnet50/*/joint.csv", where("^all_but_first$", "0", error=0.2)),
+    "8.2": ("cifar10/resnet50+removed/*/training.csv", lambda f: f.assign(test_error=0.2)),
+    "8.3": ("imagenet/resnet50+removed/*/training.csv", lambda f: f.assign(test_error=0.36)),
+    "9.1": ("*/*/*/distances.csv", "dist_l2"),
+    "9.2": ("*/*/*/distances.csv", "dist_linf"),
+    "10.1": ("*/resnet50+wd+bn/*/probe.csv", swapped),
+    "11.1": ("*/resnet4^2/*/adversarial.csv", attacked("clean", 0.8)),
+    "11.2": ("*/resnet4^2/*/adversarial.csv", attacked("fgsm", 0.315)),
+    "11.3": ("*/resnet4^4/*/adversarial.csv", attacked("pgd", 0.005)),
+    "11.4": ("*/resnet4^4/*/adversarial.csv", attacked("pgd", 0.5)),
+}
+
+
+def test_every_part_has_results_that_break_it():
+    assert sorted(BREAKS) == sorted(IDS)
+
+
+@pytest.fixture
+def judged(papers, tmp_path):
+    """Judge the claim of a part by the paper's values with changes: files, and edits of them."""
+
+    def judged(part: str, *changes) -> pd.DataFrame:
+        claim = CLAIMS[int(part.partition(".")[0]) - 1]
+        for network, file in claim.needs:
+            for seed in range(papers_results.SEEDS):
+                path = f"{network.seed(seed)}/{file}"
+                (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+                shutil.copy(papers.results.folder / path, tmp_path / path)
+        for pattern, edit in changes:
+            if isinstance(edit, str):
+                as_errors(tmp_path, edit)
+                continue
+            paths = list(tmp_path.glob(pattern))
+            assert paths
+            for path in paths:
+                write_csv(path, edit(read_csv(path)))
+        return judge([claim], replace(papers.results, folder=tmp_path))
+
+    return judged
+
+
+def of_part(rows: pd.DataFrame, part: str) -> pd.DataFrame:
+    """Rows of a part, such as `3.2`, by case."""
+    return rows[rows["part"] == int(part.partition(".")[2])].set_index("case")
+
+
+@pytest.mark.parametrize("part", IDS)
+def test_other_results_do_not_support_a_part(part, judged):
+    """One change to the paper's values, in the files of one claim."""
+    rows = judged(part, BREAKS[part])
+    assert verdicts(rows)[part] == NOT_SUPPORTED
+    assert set(rows["claim_verdict"]) == {NOT_SUPPORTED}
+    broken = {name for name, verdict in verdicts(rows).items() if verdict == NOT_SUPPORTED}
+    assert broken == {part}
+
+
+def without_a_cost(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give the joint reset to 0 the full model's error."""
+    group = frame["unit"] == "all_but_first"
+    full = frame["error"][group & (frame["source"] == "100")].item()
+    return where("^all_but_first$", "0", error=full)(frame)
+
+
+def without_a_gain(frame: pd.DataFrame) -> pd.DataFrame:
+    """Give all classifiers the baseline's mean against FGSM, but for rounding."""
+    fgsm = frame["attack"] == "fgsm"
+    baseline = fgsm & (frame["configuration"] == "baseline")
+    frame.loc[baseline, "accuracy"] = 0.3
+    frame.loc[fgsm & ~baseline, "accuracy"] = 0.3 * (1 + 1e-14)
+    return frame
+
+
+# What has nothing to take a share of: in which files, the case, what is said of it.
+SHARES_OF_NOTHING = [
+    (
+        "3.2",
+        ("cifar10/fcn3x16/*/probe.csv", where("layer[2-9]", "0", error=0.5)),
+        "cifar10/fcn3x16, cifar10/fcn3x512",
+        "the cost at cifar10/fcn3x16 is -0.2[0-9]+, not above 0, so the cost at cifar10/fcn3x512 "
+        "cannot be a share of it",
+    ),
+    (
+        "7.3",
+        ("cifar10/resnet50/*/joint.csv", without_a_cost),
+        "cifar10/resnet50",
+        "the cost of all_but_first in cifar10/resnet50 is 0.000, not above 0, so the cost of "
+        "every_second cannot be a share of it",
+    ),
+    (  # of one classifier of two
+        "11.4",
+        ("cifar10/resnet4^2/*/adversarial.csv", attacked("fgsm", 0.05)),
+        "cifar10/resnet4^2",
+        r"the gain of cifar10/resnet4\^2 against FGSM \(r = 4, s = 1\) is -0.07[0-9], not above "
+        "0, so its gain against PGD cannot be a share of it",
+    ),
+    (
+        "11.4",
+        ("cifar10/resnet4^2/*/adversarial.csv", without_a_gain),
+        "cifar10/resnet4^2",
+        ".* is 0.000, not above 0, .*",
+    ),
+]
+
+
+@pytest.mark.parametrize(("part", "change", "case", "why"), SHARES_OF_NOTHING)
+def test_of_what_is_not_positive_there_is_no_share(part, change, case, why, judged):
+    row = of_part(judged(part, change), part).loc[case]
+    assert pd.isna(row["value"]) and pd.isna(row["holds"])
+    assert re.fullmatch(why, row["why_not_tested"])
+
+
+def test_without_any_share_a_part_is_not_tested(judged):
+    rows = judged("11.4", ("*/*/*/adversarial.csv", attacked("fgsm", 0.05)))
+    assert verdicts(rows)["11.4"] == NOT_TESTED and verdicts(rows)["11.2"] == NOT_SUPPORTED
+    assert set(rows["claim_verdict"]) == {NOT_SUPPORTED}
+
+
+def reversed_distances(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.assign(dist_l2=-frame["dist_l2"])
+
+
+def immune(frame: pd.DataFrame) -> pd.DataFrame:
+    """Let PGD do little to any classifier."""
+    hit = (frame["attack"] == "pgd") & (frame["configuration"] == "stochastic")
+    return frame.assign(accuracy=frame["accuracy"].mask(hit, 0.9))
+
+
+# A change to one seed of two, so that the t-interval leaves what the number can be.
+WIDE = [
+    ("3.1", "mnist/fcn5x16/seed0/probe.csv", where("layer[2-9]", "0", error=0.1), -1, 1),
+    ("5.3", "cifar10/resnet50/seed0/probe.csv", where("stage[1-4].resblk2", "0", error=0.9), 0, 1),
+    ("6.1", "imagenet/resnet18/seed0/probe.csv", where("stage1", "0", error=0.9), -5, 5),
+    ("9.1", "cifar10/vgg16/seed0/distances.csv", reversed_distances, -1, 1),
+    ("10.1", "cifar10/resnet50+wd+bn/seed0/probe.csv", swapped, 0, 1),
+    ("11.1", "cifar10/resnet4^2/seed0/adversarial.csv", attacked("clean", 0.4), -1, 1),
+    ("11.2", "cifar10/resnet4^2/seed0/adversarial.csv", attacked("fgsm", 0.2), -1, 1),
+    ("11.3", "cifar10/resnet4^2/seed0/adversarial.csv", immune, -1, 1),
+]
+
+
+@pytest.mark.parametrize(("part", "file", "edit", "lowest", "highest"), WIDE)
+def test_an_interval_ends_where_its_number_does(part, file, edit, lowest, highest, judged):
+    rows = of_part(judged(part, (file, edit)), part)
+    row = rows[rows.index.str.startswith(file.partition("/seed")[0])].squeeze()
+    assert lowest <= row["low"] < row["value"] < row["high"] <= highest
+    assert row["low"] == lowest or row["high"] == highest
+
+
+FROZEN, REMOVED = (f"cifar10/resnet50{treatment}" for treatment in ("+frozen", "+removed"))
+
+
+def ends_at(error: float):
+    """An edit of a training's history: the test error after its last epoch."""
+    return lambda frame: frame.assign(test_error=[*frame["test_error"][:-1], error])
+
+
+@pytest.mark.parametrize(
+    ("removed", "holds", "clear"),
+    [
+        ((0.14, 0.26), True, "no"),  # each is over the bound, on either side
+        ((0.2001, 0.1999), True, "yes"),
+        ((0.1001, 0.0999), False, "yes"),
+        ((0.1, 0.4), False, "no"),
+    ],
+)
+def test_a_difference_is_judged_either_way_by_its_mean_over_seeds(removed, holds, clear, judged):
+    changes = [(f"{REMOVED}/seed{seed}/training.csv", ends_at(e)) for seed, e in enumerate(removed)]
+    rows = judged("8.2", (f"{FROZEN}/*/training.csv", ends_at(0.2)), *changes)
+    row = of_part(rows, "8.2").loc[f"cifar10/resnet50, {FROZEN}, {REMOVED}"]
+    assert (row["holds"], row["clear"]) == (holds, clear)
+    assert row["criterion"].endswith("is at most 0.05 either way")
+    assert np.sign(row["value"].round(6)) == np.sign(round(sum(removed) / 2 - 0.2, 6))
+
+
+def test_one_counterexample_is_enough_where_the_criterion_says_so(papers):
+    holds = papers.rows.query("claim == 9 and part == 1").set_index("case")["holds"]
+    assert not holds["cifar10/vgg16"] and holds["cifar10/resnet50+wd+bn"]
+
+
+def test_parts_that_compare_data_sets_need_the_papers_data(papers):
+    setups = papers_results.setups(papers.results.folder, data="digits5k")
+    rows = judge(CLAIMS, replace(papers.results, setups=setups))
+    not_tested = {name for name, verdict in verdicts(rows).items() if verdict == NOT_TESTED}
+    assert not_tested == {"3.3", "6.1", "8.3"}
+    assert rows["why_not_tested"].dropna().str.contains("is digits5k here").all()
+    of_claims = rows.groupby("claim")["claim_verdict"].first()
+    assert of_claims[6] == NOT_TESTED and of_claims[3] == of_claims[8] == SUPPORTED
+
+
+def test_what_was_not_run_is_named_and_the_rest_is_judged(papers):
+    setups = dict(papers.results.setups)
+    del setups["cifar10/vgg13"]
+    rows = judge(CLAIMS[3:4], replace(papers.results, setups=setups))
+    assert set(rows["part_verdict"]) == {SUPPORTED}
+    reasons = rows.set_index("case")["why_not_tested"]
+    assert set(reasons["cifar10/vgg13"]) == {"cifar10/vgg13 was not run"}
+    assert reasons.drop("cifar10/vgg13").isna().all()
+
+
+@pytest.fixture
+def fcn(tmp_path):
+    """Write probes of FCN 3x256: the full model's error and that of layer1 reset to 0, by seed."""
+
+    def write(*seeds: tuple[float, list[float]]) -> Results:
+        for seed, (full, errors) in enumerate(seeds):
+            rows = [("fullmodel", "30", 0, full), ("layer1", "30", 0, full)]
+            rows += [("layer1", "rerand", draw, error) for draw, error in enumerate(errors)]
+            rows += [("layer1", "0", 0, errors[0]), ("layer1", "9", 0, 0.9)]
+            rows += [(f"layer{number}", "0", 0, full) for number in (2, 3, 4)]
+            path = tmp_path / f"mnist/fcn3x256/seed{seed}/probe.csv"
+            write_csv(path, pd.DataFrame(rows, columns=["unit", "source", "draw", "error"]))
+        setup = Setup("mnist", classes=10, width=1, epochs=30, seeds=len(seeds))
+        return Results(tmp_path, {"mnist/fcn3x256": setup})
+
+    return write
+
+
+FCN = parse_network("mnist/fcn3x256")
+
+
+def test_costs_are_shares_of_the_way_to_chance(fcn):
+    costs = fcn((0.1, [0.5, 0.9]), (0.3, [0.6, 0.3])).costs(FCN, "rerand").loc["layer1"]
+    assert costs[0].tolist() == pytest.approx([0.5, 1.0])
+    assert costs[1].tolist() == pytest.approx([0.5, 0.0])
+
+
+def test_seeds_that_did_not_learn_are_left_out(fcn):
+    """Chance is 0.9; a seed at 0.61 learned less than a third of what there is."""
+    results = fcn((0.1, [0.5]), (0.61, [0.9]), (0.59, [0.9]))
+    assert list(results.costs(FCN, "0").columns) == [(0, 0), (2, 0)]
+
+
+def test_a_network_that_did_not_learn_is_not_tested(fcn):
+    rows = judge(CLAIMS[1:2], fcn((0.8, [0.9]), (0.9, [0.9])))
+    assert set(rows["claim_verdict"]) == {NOT_TESTED}
+    assert set(rows["why_not_tested"]) == {"mnist/fcn3x256 did not learn (test error 0.85)"}
+
+
+NAN = float("nan")
+
+
+def test_a_network_that_diverged_did_not_train(fcn):
+    rows = judge(CLAIMS[1:2], fcn((NAN, [NAN]), (NAN, [NAN])))
+    assert set(rows["why_not_tested"]) == {"mnist/fcn3x256 did not train"}
+
+
+@pytest.mark.parametrize("other", ["cifar10/resnet50", FROZEN, REMOVED])
+def test_a_training_that_diverged_is_left_out(other, judged):
+    """The last epoch is empty: first of one seed, then of all."""
+    case = f"cifar10/resnet50, {FROZEN}, {REMOVED}"
+    row = of_part(judged("8.2", (f"{other}/seed0/training.csv", ends_at(NAN))), "8.2").loc[case]
+    assert row["value"] == pytest.approx(-0.031, abs=1e-3) and row["holds"]
+    assert row["interval"] == ("none: one seed, one draw" if other == REMOVED else "2 seeds")
+    row = of_part(judged("8.2", (f"{other}/*/training.csv", ends_at(NAN))), "8.2").loc[case]
+    assert row["why_not_tested"] == f"{other} did not train"
+
+
+def clean(accuracy: float):
+    """Give the network itself this accuracy, and where it is empty all classifiers too."""
+
+    def edit(frame: pd.DataFrame) -> pd.DataFrame:
+        own = (frame["attack"] == "clean") & (frame["configuration"] == "baseline")
+        frame.loc[own | pd.isna(accuracy), "accuracy"] = accuracy
+        return frame
+
+    return edit
+
+
+@pytest.mark.parametrize(
+    ("accuracy", "why"), [(NAN, "did not train"), (0.1, "did not learn (test error 0.90)")]
+)
+def test_attacks_on_a_network_that_did_not_learn_are_left_out(accuracy, why, judged):
+    file = "resnet4^2/{}/adversarial.csv"
+    rows = judged("11.1", (f"*/{file.format('seed0')}", clean(accuracy)))
+    left = rows[rows["case"] == "cifar10/resnet4^2"]
+    assert set(left["interval"]) == {"5 draws of one seed"} and left["holds"].all()
+    rows = judged("11.1", (f"*/{file.format('*')}", clean(accuracy)))
+    reasons = rows["why_not_tested"][rows["case"] == "cifar10/resnet4^2"]
+    assert set(reasons) == {f"cifar10/resnet4^2 {why}"}
+
+
+def test_what_is_the_same_everywhere_has_no_rank_correlation(judged):
+    rows = judged("9.1", ("cifar10/vgg16/*/distances.csv", lambda f: f.assign(dist_l2=1.0)))
+    row = of_part(rows, "9.1").loc["cifar10/vgg16"]
+    assert (
+        pd.isna(row["holds"])
+        and row["why_not_tested"] == "the number is undefined for cifar10/vgg16"
+    )
+
+
+def sample(*seeds: list[float]) -> pd.Series:
+    values = {(s, d): value for s, draws in enumerate(seeds) for d, value in enumerate(draws)}
+    return pd.Series(values).rename_axis(["seed", "draw"])
+
+
+def test_intervals_are_over_seeds_or_else_over_draws():
+    """Of the means 1, 2, 6 the deviation is sqrt(7), and t with 2 degrees of freedom 4.303."""
+    over_seeds = estimate(sample([0, 2], [2, 2], [5, 7]))
+    over_draws = estimate(sample([1, 2, 6]))
+    for found, basis in ((over_seeds, "3 seeds"), (over_draws, "3 draws of one seed")):
+        assert found.mean == 3 and found.basis == basis
+        assert found.high - 3 == pytest.approx(4.30265 * (7 / 3) ** 0.5, rel=1e-5)
+        assert found.low + found.high == pytest.approx(6)
+
+
+def test_numbers_that_are_not_there_are_left_out():
+    assert estimate(sample([NAN, NAN], [1, NAN, 3])) == estimate(sample([1, 3]))
+
+
+def test_one_number_has_no_interval():
+    found = estimate(sample([0.5]))
+    assert found.mean == 0.5 and pd.isna(found.low) and pd.isna(found.high)
+    assert found.basis == "none: one seed, one draw"
+
+
+def test_an_interval_across_the_bound_is_not_clear(fcn):
+    """The bound of 2.1 is a cost of 0.2, an error of 0.26 beside a full model at 0.1."""
+    rows = judge(CLAIMS[1:2], fcn((0.1, [0.3]), (0.1, [0.4]))).query("part == 1")
+    row = rows.iloc[0]
+    assert row["holds"] and row["low"] < 0.2 and row["clear"] == "no"
+    assert row["value"] == pytest.approx((0.25 + 0.375) / 2)
+
+
+def test_a_claim_is_as_good_as_its_parts():
+    assert combined([SUPPORTED, SUPPORTED]) == SUPPORTED
+    assert combined([SUPPORTED, NOT_TESTED]) == SUPPORTED
+    assert combined([SUPPORTED, NOT_TESTED, NOT_SUPPORTED]) == NOT_SUPPORTED
+    assert combined([NOT_TESTED]) == NOT_TESTED
+
+
+def test_the_first_blocks_of_stages_downsample_but_for_stage1_of_basic_blocks():
+    small, large = parse_network("cifar10/resnet18"), parse_network("imagenet/resnet50")
+    assert downsampling(small) == ("stage2.resblk1", "stage3.resblk1", "stage4.resblk1")
+    assert downsampling(large) == ("stage1.resblk1", *downsampling(small))
+    assert identity_skips(small) == (
+        *("stage1.resblk1", "stage1.resblk2", "stage2.resblk2", "stage3.resblk2"),
+        "stage4.resblk2",
+    )
+    assert len(identity_skips(large)) == 16 - 4
+
+
+@pytest.mark.parametrize("preset", ["config", "paper", "fashion"])
+def test_presets_have_the_results_that_claims_need(preset):
+    """All but ImageNet where there is none, and Table 2."""
+    of_preset = plan(preset)
+    jointly = {e.network for family in of_preset.joint_families for e in family.experiments}
+    for network, file in {need for claim in CLAIMS for need in claim.needs}:
+        if file == "adversarial.csv" or (network.dataset == "imagenet" and preset != "config"):
+            continue
+        assert network in of_preset.networks
+        assert file != "joint.csv" or network in jointly
+    files = [file for claim in CLAIMS for file in of_preset.target_files(claim)]
+    assert all(re.fullmatch(r"results/\w+/\w+/[\w+^]+/seed\d/\w+\.csv", file) for file in files)
+
+
+def run(papers, output):
+    """Run the command, with classes from the summaries of data as the workflow makes them."""
+    folder = papers.results.folder
+    setups = {name: asdict(setup) for name, setup in papers.results.setups.items()}
+    for setup in setups.values():
+        summary = output.parent / "data" / f"{setup['data']}.json"
+        jsonfile.save(summary, {"classes": setup.pop("classes")})
+    script = (
+        "import runpy, sys\n"
+        "runpy.run_module('layer_robustness.commands.claims', run_name='__main__')\n"
+        "assert not {'torch', 'timm'} & set(sys.modules)\n"
+    )
+    arguments = ["--results", str(folder), "--data", str(output.parent / "data")]
+    arguments += ["--output", str(output), "--setups", json.dumps(setups)]
+    command = [sys.executable, "-c", script, *arguments]
+    subprocess.run(command, env=ENVIRONMENT, check=True, capture_output=True)
+    return {path.name: path.read_bytes() for path in output.iterdir()}
+
+
+def test_the_command_writes_what_is_judged_without_torch(papers, tmp_path):
+    written = run(papers, tmp_path / "out")
+    assert set(written) == {"claims.csv", "claims.md"}
+    assert written["claims.csv"].decode() == papers.rows.to_csv(index=False)
+    head, _, rest = written["claims.md"].decode().partition("\n\n|")
+    assert "papers0 preset: cifar10 = cifar10 (width 1, 100 epochs, seeds: 2)" in head
+    assert rest in summary.markdown(CLAIMS, papers.rows, "# head")
+
+
+@pytest.mark.parametrize("kind", [bool, np.bool_])
+def test_the_summary_says_what_the_rows_say(papers, kind):
+    rows = papers.rows.assign(holds=pd.Series(map(kind, papers.rows["holds"]), dtype=object))
+    text = summary.markdown(CLAIMS, rows, "# head")
+    for claim in CLAIMS:
+        assert f"## {claim.number}. {claim.text}" in text
+        for part in claim.parts:
+            assert part.criterion in text
+    cells = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines()]
+    overview = {row[0]: row[1:] for row in cells if len(row) == 5}
+    for claim in CLAIMS:
+        tested = f"{len(claim.parts)} of {len(claim.parts)}"
+        cases = sum(len(part.cases) for part in claim.parts)
+        kept = f"{cases - {9: 4}.get(claim.number, 0)} of {cases}"
+        assert overview[str(claim.number)] == [claim.text, SUPPORTED, tested, kept]
+    shown = [row[:3] for row in cells if len(row) == 6 and row[2][-1].isdigit()]
+    assert shown == [
+        [row.case, row.about, f"{row.value:.3f}"] for row in papers.rows.itertuples(index=False)
+    ]
+
+
+def test_the_summary_says_why_something_was_not_tested(tmp_path):
+    rows = judge(CLAIMS, Results(tmp_path, {}))
+    text = summary.markdown(CLAIMS, rows, "# head")
+    assert "0 of 4" in text and "Not tested: cifar10/resnet4^2 was not run;" in text
+
+
+def test_a_file_that_is_missing_is_named(papers, tmp_path):
+    network = "cifar10/resnet4^2"
+    setups = {network: papers.results.setups[network]}
+    rows = judge(CLAIMS[10:], Results(tmp_path, setups))
+    assert f"{network} has no adversarial.csv" in set(rows["why_not_tested"])
+
+
+def test_setups_name_the_summary_that_is_missing(tmp_path):
+    text = json.dumps({"mnist/fcn3x256": {"data": "mnist", "width": 1, "epochs": 1, "seeds": 1}})
+    with pytest.raises(InputError, match=r"mnist\.json cannot be read \(.*No such file"):
+        read_setups(text, tmp_path)

@@ -1,0 +1,86 @@
+"""What holds for the repository as a whole."""
+
+import re
+import runpy
+import subprocess
+
+import pytest
+import yaml
+
+from layer_robustness.planning.imports import source_files
+from support.checkout import ROOT, files
+
+LIGHT = ["commands.figure", "commands.table", "planning.plan", "planning.config"]
+LIGHT += ["commands.comparison", "commands.comparison_figure", "commands.claims"]
+LIGHT += ["commands.explorer", "commands.page", "commands.status"]
+LIGHT += ["planning.imports", "planning.demand", "runtime.machine", "data.image_listing"]
+LIGHT += [f"figures.{kind}" for kind in ("heatmap", "bars", "lines", "blocks")]
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["ruff", "check", "."],
+        ["ruff", "format", "--check", "."],
+        ["snakefmt", "--check", "Snakefile", "workflow"],
+        ["snakemake", "--lint"],
+    ],
+    ids=" ".join,
+)
+def test_a_checker_is_content(command):
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_a_light_step_imports_nothing_heavy(module):
+    for path in source_files(module):
+        assert not re.search(
+            r"^\s*(import|from) (torch|timm|mlxtend)", (ROOT / path).read_text(), re.M
+        )
+
+
+def test_source_files_are_what_python_imports():
+    script = (
+        "import sys, layer_robustness.commands.train\n"
+        "print(*sorted(m.__file__ for n, m in sys.modules.items() if n.startswith('layer_rob')))"
+    )
+    ended = subprocess.run(
+        ["python", "-c", script],
+        cwd=ROOT / "src",
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    imported = {path.rpartition("src/")[2] for path in ended.stdout.split()}
+    assert {path.rpartition("src/")[2] for path in source_files("commands.train")} == imported
+
+
+def test_the_environments_have_the_locked_versions():
+    locked = set(
+        re.findall(r"^([\w-]+==[^ ;\\]+)", (ROOT / "envs/requirements.txt").read_text(), re.M)
+    )
+    for name in ("heavy", "light"):
+        environment = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())
+        assert set(environment["dependencies"][-1]["pip"]) <= locked
+
+
+def test_tests_run_on_the_versions_that_figures_are_made_with():
+    pins = [
+        set(re.findall(r"^[\w-]+==[^ \\]+", (ROOT / f"envs/{name}.txt").read_text(), re.M))
+        for name in ("requirements", "requirements-test")
+    ]
+    assert pins[0] < pins[1]
+
+
+def test_no_locked_file_names_an_index():
+    for name in files():
+        if name.startswith("envs/"):
+            assert not re.search(r"https?://|--(extra-)?index-url", (ROOT / name).read_text())
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "benchmarks").glob("*.py")), ids=lambda p: p.stem)
+def test_a_benchmark_fits_the_code(path, monkeypatch):
+    """Its imports and its recipes; they are run by hand."""
+    monkeypatch.syspath_prepend(path.parent)
+    runpy.run_path(str(path))

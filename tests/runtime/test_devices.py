@@ -1,0 +1,245 @@
+"""Which device a step computes on, and what the plan says of it; no test needs a GPU."""
+
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from layer_robustness.commands import train
+from layer_robustness.runtime.devices import choose
+from layer_robustness.runtime.errors import InputError
+from support.forked import FORK
+from support.snakemake_runs import copy_checkout, resources, snakemake
+
+ENOUGH = 20  # seconds for a forked process to take a GPU
+
+
+@pytest.fixture
+def gpus(monkeypatch, tmp_path):
+    """Let torch find so many GPUs, which nobody but this test's processes knows of."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    monkeypatch.setattr(torch.cuda, "set_device", lambda index: None)
+
+    def found(count: int) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: count > 0)
+        monkeypatch.setattr(torch.cuda, "device_count", lambda: count)
+
+    return found
+
+
+class Job:
+    """A process that has taken a device and works on it until it is killed."""
+
+    def __init__(self, task=lambda: str(choose("auto")), **environment):
+        self.heard, self.said = FORK.Pipe(duplex=False)
+        self.process = FORK.Process(target=self.run, args=(task, environment), daemon=True)
+        self.process.start()
+
+    def run(self, task, environment) -> None:
+        os.environ.update(environment)
+        self.said.send(task())
+        time.sleep(600)
+
+    @property
+    def device(self) -> str:
+        assert self.heard.poll(ENOUGH)
+        return self.heard.recv()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.join()
+
+
+@pytest.fixture
+def job():
+    """Start jobs, which end with the test."""
+    jobs = []
+
+    def start(*arguments, **environment) -> Job:
+        jobs.append(Job(*arguments, **environment))
+        return jobs[-1]
+
+    yield start
+    for each in jobs:
+        each.kill()
+
+
+def test_jobs_that_start_at_the_same_time_take_a_gpu_each_and_then_share_evenly(gpus, job):
+    gpus(3)
+    ready = FORK.Barrier(6)
+
+    def task() -> str:
+        ready.wait(ENOUGH)
+        return str(choose("auto"))
+
+    jobs = [job(task) for _ in range(6)]
+    assert Counter(each.device for each in jobs) == {"cuda:0": 2, "cuda:1": 2, "cuda:2": 2}
+
+
+def test_a_killed_job_leaves_its_gpu_to_the_next_one(gpus, job):
+    """Also where another job, which came third to two GPUs, is still on the first of them."""
+    gpus(2)
+    first = job()
+    assert first.device == "cuda:0"
+    second = job()
+    assert second.device == "cuda:1"
+    assert job().device == "cuda:0"
+    first.kill()
+    second.kill()
+    assert job().device == "cuda:1"
+
+
+def test_a_gpu_is_known_by_its_name_among_those_that_a_job_may_use(gpus, job):
+    gpus(2)
+    assert job(CUDA_VISIBLE_DEVICES="2,3").device == "cuda:0"
+    assert job(CUDA_VISIBLE_DEVICES="2,GPU-4a/1").device == "cuda:1"
+    assert job(CUDA_VISIBLE_DEVICES="GPU-4a/1,3").device == "cuda:1"
+
+
+def launched(count: int, monkeypatch) -> str | None:
+    """What the processes see that train together; they are not started."""
+    monkeypatch.setattr(sys, "argv", ["train", "--processes", str(count), "--data", "d"])
+    sys.argv += ["--results", "r", "--recipes", "{}"]
+    seen = []
+    monkeypatch.setattr(
+        train, "run_as_ranks", lambda *_: seen.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
+    )
+    train.main()
+    return seen[0]
+
+
+def test_processes_that_train_together_see_free_gpus_and_take_the_one_of_their_rank(
+    gpus, job, monkeypatch
+):
+    gpus(3)
+    assert job(CUDA_VISIBLE_DEVICES="5,6,7").device == "cuda:0"
+    together = job(lambda: launched(2, monkeypatch), CUDA_VISIBLE_DEVICES="5,6,7")
+    assert together.device == "6,7"
+    for rank in "01":
+        child = job(CUDA_VISIBLE_DEVICES="6,7", LOCAL_RANK=rank)
+        assert child.device == f"cuda:{rank}"
+    assert job(CUDA_VISIBLE_DEVICES="7,5").device == "cuda:0"  # the ranks took none themselves
+
+
+def test_more_processes_than_gpus_are_refused_before_any_starts(gpus, monkeypatch):
+    gpus(1)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
+    with pytest.raises(InputError, match=r"^4 processes .* of its own, .* 1 \(5\): .*gpu=4"):
+        launched(4, monkeypatch)
+
+
+def test_processes_on_a_cpu_take_no_gpu(gpus, monkeypatch):
+    gpus(0)
+    assert launched(4, monkeypatch) is None
+
+
+def test_a_gpu_that_is_asked_for_has_to_be_there(gpus):
+    gpus(0)
+    assert choose("auto") == choose("cpu") == torch.device("cpu")
+    with pytest.raises(InputError, match="device is cuda, but torch finds no GPU: set device to"):
+        choose("cuda")
+
+
+def test_locks_lie_in_no_folder_that_somebody_else_leads_elsewhere(gpus, tmp_path):
+    gpus(1)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / f"layer-robustness-{os.getuid()}").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(InputError, match="is not a folder of yours: remove it, or set TMPDIR"):
+        choose("auto")
+    assert list((tmp_path / "elsewhere").iterdir()) == []
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """A copy of this checkout, in which nothing is built; with images enough for a plan."""
+    folder = copy_checkout(tmp_path_factory.mktemp("planned") / "checkout")
+    for split in ("train", "val"):
+        (folder / "images" / split).mkdir(parents=True)
+    recipe = {"imagenet/resnet*": {"augmentation": "resized_crop_flip"}}
+    imagenet = {"datasets": {"imagenet": "imagenet"}, "training": recipe}
+    (folder / "imagenet.yaml").write_text(yaml.safe_dump(imagenet))
+    return folder
+
+
+NETWORK = "imagenet/resnet18/seed0"  # that processes can train together
+TOGETHER = ["gpu=4", "imagenet_path=images", f"experiments=[{NETWORK}]"]
+
+
+def dry_run(checkout, target: str, *options: str, config: list[str], **environment: str):
+    """What Snakemake would do."""
+    config = ["--configfile", "tests/support/tiny.yaml", "imagenet.yaml", "--config", *config]
+    options = [*options, "-n"]
+    return snakemake(checkout, *options, targets=[target], config=config, environment=environment)
+
+
+STAND_IN = """
+with open({asked!r}, "a") as asked:
+    print("asked", file=asked)
+device = None
+class cuda:
+    is_available = staticmethod(lambda: {found})
+"""
+
+
+@pytest.mark.parametrize("found", [False, True])
+def test_the_plan_has_the_gpus_that_torch_finds(checkout, tmp_path, found):
+    """Whether there is a driver's program or not. This torch has an answer, and nothing else.
+
+    It is asked once, and only where a job is to run that could use a GPU.
+    """
+    if not found:
+        (tmp_path / "nvidia-smi").write_text("#!/bin/sh\n")
+        (tmp_path / "nvidia-smi").chmod(0o755)
+    asked = tmp_path / "asked"
+    (tmp_path / "torch.py").write_text(STAND_IN.format(asked=str(asked), found=found))
+    path = f"{tmp_path}:{os.environ['PATH']}"
+    auto = {"config": ["device=auto"], "PATH": path, "PYTHONPATH": str(tmp_path)}
+    assert "data" in resources(dry_run(checkout, "results/data/digits5k.json", **auto))
+    assert not asked.exists()
+    planned = resources(dry_run(checkout, "paper_figures/figure2.pdf", **auto))
+    assert planned["train_mnist_fcn3x256"]["gpu"] == str(int(found))
+    assert planned["probe_mnist_figure2"]["gpu"] == str(int(found))
+    assert asked.read_text() == "asked\n"
+
+
+def test_a_dry_run_tells_what_a_cluster_will_be_asked_for(checkout):
+    """On a login node without a GPU each job is to have one."""
+    slurm = ["--profile", "profiles/slurm"]
+    ended = dry_run(checkout, "train_mnist_fcn3x256", *slurm, config=["device=auto"])
+    assert resources(ended)["train_mnist_fcn3x256"]["gpu"] == "1"
+
+
+@pytest.mark.parametrize("where", [[], ["--profile", "profiles/slurm"]], ids=["here", "cluster"])
+def test_more_gpus_than_a_run_allows_are_refused_in_one_line(checkout, where):
+    ended = dry_run(checkout, NETWORK, *where, config=[*TOGETHER, "device=cuda"])
+    assert ended.returncode == 1 and "Building DAG" not in ended.stderr
+    assert ended.stderr.splitlines()[-1] == (
+        "error: config key gpu is 4, but this run gives a job 1 at most: "
+        "add --resources gpu=4, or set gpu to 1"
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "device", "gpus"),
+    [
+        (["--resources", "gpu=4"], "cuda", "4"),
+        (["--workflow-profile", "none"], "cuda", "4"),
+        ([], "cpu", "0"),
+    ],
+    ids=["allowed", "without a limit", "on a CPU"],
+)
+def test_several_gpus_are_planned_where_the_run_allows_them(checkout, options, device, gpus):
+    ended = dry_run(checkout, NETWORK, *options, config=[*TOGETHER, f"device={device}"])
+    assert resources(ended)["train_imagenet_resnet18"]["gpu"] == gpus
+
+
+def test_a_number_of_gpus_without_images_is_none_that_a_job_asks_for(checkout):
+    ended = dry_run(checkout, "train_mnist_fcn3x256", config=["gpu=4", "device=cuda"])
+    assert resources(ended)["train_mnist_fcn3x256"]["gpu"] == "1"

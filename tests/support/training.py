@@ -1,0 +1,58 @@
+"""A small network, trained in this process or by the command."""
+
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.models.build import draw
+from layer_robustness.training.loop import train
+from layer_robustness.training.state import TrainState
+from support.result_files import read_csv
+
+NETWORK = parse_network("mnist/fcn3x32")
+
+
+def start(experiment, recipe, dataset) -> TrainState:
+    network = draw(
+        experiment, recipe.initial_law, dataset.image_shape, dataset.classes, recipe.width
+    )
+    return TrainState(dict(network.state_dict()))
+
+
+def trained(experiments, recipe, dataset):
+    """Return each experiment's snapshots (weights, momentum) after every epoch, and its state."""
+    states = [start(experiment, recipe, dataset) for experiment in experiments]
+    snapshots = {experiment: [] for experiment in experiments}
+
+    def keep(experiment, state):
+        copies = [
+            {k: v.detach().clone() for k, v in t.items()} for t in (state.weights, state.momentum)
+        ]
+        snapshots[experiment].append(copies)
+
+    train(experiments, states, recipe, dataset, keep)
+    return snapshots, states
+
+
+def weights(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (folder / "checkpoints").iterdir()}
+
+
+def train_arguments(tmp_path, results, recipe, networks, seeds=2) -> list[str]:
+    recipes = {network: {"seeds": list(range(seeds)), **asdict(recipe)} for network in networks}
+    return [
+        *("--data", str(tmp_path / "digits.safetensors"), "--results", str(results)),
+        *("--recipes", json.dumps(recipes), "--workers", "2", "--device", "cpu"),
+    ]
+
+
+def train_command(*arguments, **keywords) -> list[str]:
+    module = "layer_robustness.commands.train"
+    return [sys.executable, "-m", module, *train_arguments(*arguments, **keywords)]
+
+
+def history(folder: Path) -> list[dict]:
+    """Rows of training.csv without the seconds, which are never the same."""
+    return read_csv(folder / "training.csv").drop(columns="seconds").to_dict("records")

@@ -1,0 +1,258 @@
+import json
+import math
+import os
+import subprocess
+import sys
+from dataclasses import asdict, replace
+
+import pytest
+import torch
+from torch import nn
+
+from layer_robustness.data import dataset as data
+from layer_robustness.experiments.groups import frozen_units
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.models.build import draw
+from layer_robustness.models.sequence import unit_state
+from layer_robustness.runtime.seeding import generator
+from layer_robustness.storage import tensorfile
+from layer_robustness.training.loop import train
+from layer_robustness.training.state import TrainState
+from support.checkout import ROOT
+from support.training import NETWORK, start, trained
+
+
+def equal(first: dict, second: dict) -> bool:
+    return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
+
+
+@pytest.mark.parametrize("weight_decay", [0.0, 0.01])
+def test_training_is_the_papers_recipe_written_out(few_digits, recipe, weight_decay):
+    """A loop of plain arithmetic, in float64, is the oracle."""
+    recipe = replace(recipe, precision="float64", weight_decay=weight_decay)
+    experiment = NETWORK.seed(0)
+    network = draw(experiment, recipe.initial_law, (1, 28, 28), 10).double()
+    velocity = {name: torch.zeros_like(p) for name, p in network.named_parameters()}
+    pixels = few_digits.train_images.double() / 255
+    inputs = (pixels - pixels.mean()) / pixels.std(correction=0)
+    for epoch in range(1, 5):
+        rate = 0.05 if epoch <= 2 else 0.01
+        order = torch.randperm(320, generator=generator(experiment, "order", epoch))
+        for batch in order.split(64):
+            loss = nn.functional.cross_entropy(
+                network(inputs[batch]), few_digits.train_labels[batch]
+            )
+            network.zero_grad()
+            loss.backward()
+            with torch.no_grad():
+                for name, p in network.named_parameters():
+                    velocity[name] = 0.9 * velocity[name] + p.grad + weight_decay * p
+                    p -= rate * velocity[name]
+    _, (state,) = trained([experiment], recipe, few_digits)
+    for name, p in network.named_parameters():
+        torch.testing.assert_close(state.weights[name], p, rtol=1e-10, atol=1e-12)
+
+
+def test_the_history_says_what_happened(few_digits, recipe):
+    _, (state,) = trained([NETWORK.seed(0)], recipe, few_digits)
+    assert [row["epoch"] for row in state.history] == [1, 2, 3, 4]
+    assert [row["rate"] for row in state.history] == pytest.approx([0.05, 0.05, 0.01, 0.01])
+    network = draw(NETWORK.seed(0), recipe.initial_law, (1, 28, 28), 10)
+    network.load_state_dict(state.weights)
+    predictions = network(few_digits.normalize(few_digits.test_images)).argmax(1)
+    error = float((predictions != few_digits.test_labels).double().mean())
+    assert state.history[-1]["test_error"] == pytest.approx(error)
+    assert state.history[-1]["train_loss"] < state.history[0]["train_loss"]
+    assert error < 0.8  # chance is 0.9
+
+
+def test_the_same_seed_is_bit_identical_and_another_is_not(few_digits, recipe):
+    first, _ = trained([NETWORK.seed(0)], recipe, few_digits)
+    second, _ = trained([NETWORK.seed(0)], recipe, few_digits)
+    other, _ = trained([NETWORK.seed(1)], recipe, few_digits)
+    weights = [snapshots[-1][0] for run in (first, second, other) for snapshots in run.values()]
+    assert equal(weights[0], weights[1])
+    assert not equal(weights[0], weights[2])
+
+
+@pytest.mark.parametrize("precision", ["float32", "float64"])
+def test_going_on_from_any_epoch_is_bit_identical(few_digits, recipe, precision):
+    recipe = replace(recipe, precision=precision)
+    experiment = NETWORK.seed(0)
+    snapshots, (whole,) = trained([experiment], recipe, few_digits)
+    for epoch, (weights, momentum) in enumerate(snapshots[experiment], 1):
+        state = TrainState(weights, momentum, whole.history[:epoch])
+        train([experiment], [state], recipe, few_digits, lambda *_: None)
+        assert equal(state.weights, whole.weights)
+
+
+def test_a_stacked_member_trains_as_it_does_alone(few_digits, recipe):
+    recipe = replace(recipe, precision="float64")
+    experiments = [NETWORK.seed(seed) for seed in range(3)]
+    stacked, states = trained(experiments, recipe, few_digits)
+    for experiment, state in zip(experiments, states, strict=True):
+        alone, (single,) = trained([experiment], recipe, few_digits)
+        for epoch in range(4):
+            for part in range(2):
+                torch.testing.assert_close(
+                    stacked[experiment][epoch][part],
+                    alone[experiment][epoch][part],
+                    rtol=1e-9,
+                    atol=1e-12,
+                )
+        assert [row["test_error"] for row in state.history] == [
+            row["test_error"] for row in single.history
+        ]
+
+
+def test_a_stack_goes_on_from_its_members_states(few_digits, recipe):
+    recipe = replace(recipe, precision="float64")
+    experiments = [NETWORK.seed(seed) for seed in range(2)]
+    snapshots, whole = trained(experiments, recipe, few_digits)
+    states = [
+        TrainState(*snapshots[experiment][1], state.history[:2])
+        for experiment, state in zip(experiments, whole, strict=True)
+    ]
+    train(experiments, states, recipe, few_digits, lambda *_: None)
+    for again, state in zip(states, whole, strict=True):
+        torch.testing.assert_close(again.weights, state.weights, rtol=1e-10, atol=1e-12)
+
+
+def test_a_network_that_diverges_is_trained_no_further(few_digits, recipe):
+    _, (state,) = trained([NETWORK.seed(0)], replace(recipe, learning_rate=1000.0), few_digits)
+    *before, last = state.history
+    assert state.diverged and state.epoch < recipe.epochs
+    assert all(math.isfinite(row["train_loss"]) for row in before)
+    assert not math.isfinite(last["train_loss"])
+    assert math.isnan(last["train_error"]) and math.isnan(last["test_error"])
+
+
+def test_a_stack_goes_on_without_the_member_that_diverges(few_digits, recipe):
+    recipe = replace(recipe, precision="float64")
+    experiments = [NETWORK.seed(seed) for seed in range(3)]
+    states = [start(experiment, recipe, few_digits) for experiment in experiments]
+    states[1].weights = {name: 1e200 * tensor for name, tensor in states[1].weights.items()}
+    kept = []
+    train(experiments, states, recipe, few_digits, lambda experiment, _: kept.append(experiment))
+    assert [state.diverged for state in states] == [False, True, False]
+    assert [kept.count(experiment) for experiment in experiments] == [4, 1, 4]
+    for number in (0, 2):
+        _, (alone,) = trained([experiments[number]], recipe, few_digits)
+        torch.testing.assert_close(states[number].weights, alone.weights, rtol=1e-9, atol=1e-12)
+
+
+@pytest.fixture
+def deep_recipe(recipe):
+    """For networks of an eighth of their width, on 28x28 digits."""
+    return replace(
+        recipe,
+        epochs=2,
+        checkpoints=(0, 2),
+        initial_law="lecun_normal",
+        learning_rate=0.02,
+        width=0.125,
+        augmentation="pad_crop_flip",
+    )
+
+
+def initial_state(experiment, recipe, dataset) -> dict:
+    weights = start(experiment, recipe, dataset).weights
+    return {name: tensor.clone() for name, tensor in weights.items()}
+
+
+@pytest.mark.parametrize("name", ["mnist/resnet18+wd+frozen", "mnist/resnet18+wd+bn+frozen"])
+def test_frozen_units_keep_their_initial_values(few_digits, deep_recipe, name):
+    """Neither steps, momentum, weight decay nor running statistics touch them."""
+    recipe = replace(deep_recipe, weight_decay=0.01)
+    experiment = parse_network(name).seed(0)
+    before = initial_state(experiment, recipe, few_digits)
+    _, (state,) = trained([experiment], recipe, few_digits)
+    frozen = frozen_units(experiment.network)
+    assert len(frozen) == 4
+    for unit in experiment.network.units:
+        kept = equal(unit_state(before, unit), unit_state(state.weights, unit))
+        assert kept == (unit in frozen), unit
+    assert not any(name.startswith(tuple(f"{unit}." for unit in frozen)) for name in state.momentum)
+
+
+@pytest.mark.parametrize("name", ["mnist/resnet18+wd+bn", "mnist/vgg11", "mnist/resnet18+frozen"])
+def test_a_deep_network_goes_on_bit_identically(few_digits, deep_recipe, name):
+    experiment = parse_network(name).seed(0)
+    snapshots, (whole,) = trained([experiment], deep_recipe, few_digits)
+    weights, momentum = snapshots[experiment][0]
+    state = TrainState(weights, momentum, whole.history[:1])
+    train([experiment], [state], deep_recipe, few_digits, lambda *_: None)
+    assert equal(state.weights, whole.weights)
+
+
+def test_the_precision_is_that_of_the_arithmetic(few_digits, deep_recipe):
+    """On a CPU tf32 is float32; bf16 rounds, and leaves the weights in float32."""
+    experiment = parse_network("mnist/resnet18").seed(0)
+    states = {
+        precision: trained([experiment], replace(deep_recipe, precision=precision), few_digits)[1][
+            0
+        ]
+        for precision in ("float32", "tf32", "bf16")
+    }
+    assert equal(states["tf32"].weights, states["float32"].weights)
+    assert not equal(states["bf16"].weights, states["float32"].weights)
+    assert {tensor.dtype for tensor in states["bf16"].weights.values()} == {torch.float32}
+    losses = [states[name].history[0]["train_loss"] for name in ("bf16", "float32")]
+    assert losses[0] == pytest.approx(losses[1], rel=0.05)
+
+
+@pytest.mark.parametrize("seeds", [1, 3], ids=["alone", "stacked"])
+def test_every_precision_learns(few_digits, recipe, seeds):
+    """Small steps, many of them: the loss falls from 2.3 to 0.4, and rounding changes little."""
+    recipe = replace(recipe, epochs=6, batch_size=16, milestones=(), learning_rate=0.01)
+    experiments = [NETWORK.seed(seed) for seed in range(seeds)]
+    losses = {}
+    for precision in ("float64", "float32", "tf32", "bf16"):
+        _, states = trained(experiments, replace(recipe, precision=precision), few_digits)
+        losses[precision] = torch.tensor(
+            [[row["train_loss"] for row in state.history] for state in states]
+        )
+        assert (losses[precision].diff() < 0).all(), f"{precision}: {losses[precision]}"
+    for found in losses.values():
+        torch.testing.assert_close(found, losses["float32"], rtol=0.1, atol=0)
+
+
+def train_in_processes(folder, name, recipe, count) -> subprocess.CompletedProcess:
+    """Train by the command."""
+    recipes = json.dumps({name: {"seeds": [0], **asdict(recipe)}})
+    command = [
+        *(sys.executable, "-m", "layer_robustness.commands.train", "--processes", str(count)),
+        *("--device", "cpu", "--recipes", recipes),
+        *("--data", str(folder / "few.safetensors"), "--results", str(folder / str(count))),
+    ]
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("name", ["mnist/fcn3x32", "mnist/resnet18+frozen"])
+def test_two_processes_train_as_one(tmp_path, few_digits, deep_recipe, name):
+    """Batches of 47 give one process more images than the other, and leave a last one of 38."""
+    width = 1 if "fcn" in name else 0.125
+    recipe = replace(deep_recipe, precision="float64", batch_size=47, width=width)
+    data.save(few_digits, tmp_path / "few.safetensors")
+    for count in (1, 2):
+        ended = train_in_processes(tmp_path, name, recipe, count)
+        assert ended.returncode == 0, ended.stderr
+    folders = [tmp_path / str(count) / name / "seed0" for count in (1, 2)]
+    finals = [tensorfile.load(folder / "checkpoints/epoch2.safetensors")[0] for folder in folders]
+    for key, tensor in finals[0].items():
+        torch.testing.assert_close(finals[1][key], tensor, rtol=1e-9, atol=1e-12)
+    histories = [(folder / "training.csv").read_text().splitlines()[1:] for folder in folders]
+    for one, two in zip(*histories, strict=True):  # all but seconds and checksum
+        assert [float(v) for v in two.split(",")[:-2]] == pytest.approx(
+            [float(v) for v in one.split(",")[:-2]]
+        )
+    manifest = json.loads((folders[1] / "checkpoints.json").read_text())
+    assert manifest["machines"][0]["processes"] == 2
+
+
+def test_batch_statistics_over_processes_need_gpus(tmp_path, few_digits, deep_recipe):
+    data.save(few_digits, tmp_path / "few.safetensors")
+    ended = train_in_processes(tmp_path, "mnist/resnet18+bn", deep_recipe, 2)
+    assert ended.returncode != 0
+    assert "error: batch normalization over several processes needs GPUs" in ended.stderr

@@ -1,0 +1,119 @@
+"""Snakemake's report: what it lists can be opened, alone, in a real browser."""
+
+import json
+from collections import Counter, defaultdict
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import yaml
+
+from layer_robustness.figures.registry import FIGURES
+from layer_robustness.paper.comparison.targets import DRAWN
+from layer_robustness.report import pages
+from layer_robustness.report.labels import labels
+from layer_robustness.tables.registry import TABLES
+from support.browser import colours
+from support.snakemake_runs import TINY, copy_checkout, jobs, snakemake
+
+# Without a path to ImageNet its figures need no training: they are drawn in seconds, and say so.
+NO_IMAGENET = {"datasets": {"imagenet": "imagenet"}, "training": {"imagenet/resnet*": {}}}
+NO_IMAGENET["training"]["imagenet/resnet*"]["augmentation"] = "resized_crop_flip"
+SECTION = FIGURES["figure5"].section
+TARGETS = [f"paper_figures/{name}.png" for name in ("figure5", "comparison_figure5", "figure13")]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory) -> Path:
+    """A copy of the checkout in which a few figures, and the report of them, were built."""
+    folder = copy_checkout(tmp_path_factory.mktemp("report") / "checkout")
+    (folder / "no_imagenet.yaml").write_text(yaml.safe_dump(NO_IMAGENET))
+    config = [*TINY, "no_imagenet.yaml"]
+    ran = jobs(snakemake(folder, config=config, targets=TARGETS))
+    assert ran == {"figure5", "comparison_figure5", "figure13"}
+    ended = snakemake(folder, "--report", "report.html", config=config, targets=TARGETS)
+    assert ended.returncode == 0, ended.stderr
+    assert "downloading" not in ended.stderr  # what Snakemake says where a part of it is missing
+    return folder
+
+
+def listed() -> dict[str, list[dict[str, str]]]:
+    """Labels of everything in each section of the paper."""
+    sections = defaultdict(list)
+    for target in [*FIGURES.values(), *TABLES.values()]:
+        sections[target.section].append(labels(target, "quick"))
+        if target.name in DRAWN:
+            sections[target.section].append(labels(target, "quick", "with the paper's"))
+    return sections
+
+
+def test_no_label_hides_a_result():
+    """The report's own rule: a label is a toggle where it alone halves what is listed.
+
+    With a toggle, everything has to be there for both of its values: an entry without is broken.
+    """
+    for section, rows in listed().items():
+        assert max(Counter(tuple(row.values()) for row in rows).values()) == 1, section
+        counts = {label: Counter(row[label] for row in rows) for label in list(rows[0])[1:]}
+        halving = [
+            label
+            for label, found in counts.items()
+            if len(found) == 2 and set(found.values()) == {len(rows) / 2}
+        ]
+        if len(halving) == 1:
+            rest = Counter(
+                tuple(value for label, value in row.items() if label != halving[0]) for row in rows
+            )
+            assert set(rest.values()) == {2}, section
+
+
+def test_figures_are_listed_in_order():
+    names = [labels(figure, "quick")["figure"] for figure in FIGURES.values()]
+    assert sorted(names) == names
+
+
+def test_a_page_shows_a_table_and_no_foreign_html():
+    page = pages.of_markdown("t", "**Table 1.** a\n\n| a | b |\n|---|---|\n| 1 | <script>x |\n")
+    assert "<td>1</td>" in page and "<strong>Table 1.</strong>" in page
+    assert "<script>" not in page
+    page = pages.of_table("t", pd.DataFrame({"a": [0.123456, None], "b": ["x", "<b>"]}))
+    assert "<td>0.1235</td>" in page and "&lt;b&gt;" in page and "nan" not in page.lower()
+
+
+def test_the_report_has_pictures_and_captions(checkout):
+    report = (checkout / "report.html").read_text()
+    for target in TARGETS:
+        assert f'"{target}": {{' in report
+    for name in ("figure5", "comparison_figure", "figure13"):
+        caption = (checkout / f"workflow/report/{name}.rst").read_text()
+        assert caption.partition(" (")[0].split("``")[0].strip()[:60] in report
+
+
+def follow(browser, text: str) -> None:
+    """Follow what is written in the report's list on the left."""
+    browser.evaluate(
+        f"[...document.querySelectorAll('nav a')].find((a) => a.textContent.trim() === {text!r}"
+        ").click()"
+    )
+
+
+@pytest.mark.browser
+def test_everything_listed_can_be_seen(checkout, browser):
+    browser.open(checkout / "report.html")
+    assert "tiny" in browser.evaluate("document.querySelector('.prose').textContent")
+    follow(browser, SECTION)
+    names = browser.evaluate("[...document.querySelectorAll('nav td')].map((d) => d.textContent)")
+    assert "ResNet18, 50, 101, 152" in names and "ImageNet" in names
+    pictures = set()
+    for value in ("ours", "with the paper's"):
+        toggle = json.dumps(f'nav input[value="{value}"]')
+        browser.evaluate(f"document.querySelector({toggle}).click()")
+        browser.evaluate("document.querySelector('nav tbody a').click()")
+        shown = "document.querySelector('#app img[src*=png]')"
+        browser.evaluate(f"{shown}.decode()")
+        assert browser.evaluate(f"{shown}.naturalWidth") > 1000
+        pictures.add(browser.evaluate(f"{shown}.src"))
+    assert len(pictures) == 2
+    assert colours(browser.picture()) > 100
+    assert browser.errors() == []
+    assert browser.requests() <= {"file", "data", "blob", "about"}

@@ -1,0 +1,224 @@
+"""A real cluster of one node: jobs are submitted, killed and out of time, and go on."""
+
+import contextlib
+import os
+import re
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import yaml
+
+from support import slurm_cluster
+from support.result_files import read_csv
+from support.snakemake_runs import copy_checkout
+
+pytestmark = pytest.mark.slurm
+
+CONFIG = {
+    "preset": "cluster",
+    "training": {
+        "*/fcn*": {"seeds": 2, "epochs": 100, "milestones": [60], "checkpoints": [0, 1, 100]}
+    },
+}
+MODULE = "layer_robustness.commands.train"
+NETWORKS = ("mnist/fcn3x256", "mnist/fcn5x256")
+TARGETS = ("paper_figures/figure1.pdf", "paper_figures/figure8.pdf")
+# The profile as it is, but with less patience. One job gets a minute.
+CLUSTER = ["--profile", "profiles/slurm", "--latency-wait", "5"]
+CLUSTER += ["--slurm-init-seconds-before-status-checks", "7"]
+CLUSTER += ["--set-resources", "train_mnist_fcn3x256:runtime=1"]
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with contextlib.ExitStack() as stack:
+        try:
+            stack.enter_context(slurm_cluster.running())
+        except slurm_cluster.Unavailable as why:
+            pytest.skip(f"no SLURM: {why}")
+        yield
+
+
+def checkout(folder: Path) -> Path:
+    """A copy of this checkout with the config of these tests."""
+    copy_checkout(folder)
+    (folder / "cluster.yaml").write_text(yaml.safe_dump(CONFIG))
+    return folder
+
+
+@contextlib.contextmanager
+def started(folder: Path, *options: str) -> Iterator[subprocess.Popen]:
+    """Run Snakemake in a checkout, with what it says in the file `said`, and not for longer."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = ["snakemake", *options, "--configfile", "cluster.yaml", "--", *TARGETS]
+    with (
+        (folder / "said").open("w") as said,
+        subprocess.Popen(
+            command, cwd=folder, env=environment, stdout=said, stderr=subprocess.STDOUT
+        ) as run,
+    ):
+        try:
+            yield run
+        finally:
+            run.kill()
+
+
+def records() -> list[dict[str, str]]:
+    """What SLURM knows of each job, first to last."""
+    shown = slurm_cluster.call("scontrol", "show", "job", "--oneliner")
+    jobs = [dict(re.findall(r"(\S+?)=(\S*)", line)) for line in shown.splitlines()]
+    return sorted((job for job in jobs if "Comment" in job), key=lambda job: int(job["JobId"]))
+
+
+def of_rule(rule: str) -> list[dict[str, str]]:
+    """The jobs of a rule, first to last."""
+    return [job for job in records() if job["Comment"] == f"rule_{rule}"]
+
+
+def waits(job: str) -> bool:
+    """Whether a job is in the queue."""
+    return slurm_cluster.call("squeue", "-h", "-j", job, "-o", "%T").strip() == "PENDING"
+
+
+def trainer(network: str, folder: Path) -> int:
+    """Process id of the training of a network in a checkout."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            words = path.read_bytes().decode().split("\0")
+            here = path.with_name("cwd").resolve() == folder.resolve()
+            if here and words[1:3] == ["-m", MODULE] and any(network in word for word in words):
+                return int(path.parent.name)
+    raise ProcessLookupError(network)
+
+
+def log(network: str, folder: Path) -> str:
+    """What the training of a network in a checkout says."""
+    path = folder / f"results/cluster/logs/train/{network}.log"
+    return path.read_text(errors="replace") if path.exists() else ""
+
+
+def when(actions: dict[tuple[str, str], Callable], folder: Path, run: subprocess.Popen) -> None:
+    """Do for each network and words what is to be done once its log has them, in any order.
+
+    Which of two jobs that wait for the same GPU gets it first is SLURM's to say.
+    """
+    end = time.monotonic() + 600
+    while actions:
+        due = [(network, words) for network, words in actions if words in log(network, folder)]
+        for key in due:
+            actions.pop(key)()
+        said = (folder / "said").read_text()
+        assert run.poll() is None and time.monotonic() < end, f"waited for {list(actions)}\n{said}"
+        time.sleep(0.1)
+
+
+def preempt(job: str) -> None:
+    """Push a job off the node, and have it back before the two minutes that SLURM waits."""
+    everything = ("--partition=urgent", "--cpus-per-task=16")
+    slurm_cluster.call("sbatch", *everything, "--output=/dev/null", "--wrap=true")
+    slurm_cluster.until(lambda: waits(job), 60, f"job {job} is not in the queue again")
+    slurm_cluster.call("scontrol", "update", f"JobId={job}", "StartTime=now")
+
+
+@pytest.fixture(scope="module")
+def beside(tmp_path_factory) -> Iterator[tuple[Path, subprocess.Popen]]:
+    """The same on this machine, begun while the cluster is waited for."""
+    folder = checkout(tmp_path_factory.mktemp("local") / "checkout")
+    with started(folder, "--cores", "2") as run:
+        yield folder, run
+
+
+@pytest.fixture(scope="module")
+def disturbed(cluster, beside, tmp_path_factory) -> Path:
+    """Built on a cluster: one training killed, then preempted, and one that had no time left."""
+    folder = checkout(tmp_path_factory.mktemp("cluster") / "checkout")
+    late, killed = NETWORKS
+
+    def jobs() -> list[str]:
+        return [job["JobId"] for job in of_rule("train_mnist_fcn5x256")]
+
+    actions = {
+        # Its minute passes before training is at its end; SLURM then wakes it up.
+        (late, " epoch 10/"): lambda: os.kill(trainer(late, folder), signal.SIGSTOP),
+        (killed, " epoch 10/"): lambda: slurm_cluster.call("scancel", jobs()[0]),
+        (killed, " goes on after "): lambda: preempt(jobs()[1]),
+    }
+    with started(folder, *CLUSTER) as run:
+        when(actions, folder, run)
+        assert run.wait(900) == 0, (folder / "said").read_text()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def undisturbed(beside) -> Path:
+    """Built on this machine."""
+    folder, run = beside
+    assert run.wait(600) == 0, (folder / "said").read_text()
+    return folder
+
+
+def test_heavy_rules_are_submitted_and_light_ones_stay(disturbed):
+    rules = {job["Comment"].removeprefix("rule_") for job in records()}
+    heavy = {f"{step}_mnist_fcn3x256" for step in ("train", "probe", "distances")}
+    assert rules == heavy | {"train_mnist_fcn5x256", "joint_mnist_fcn5x256"}
+    said = (disturbed / "said").read_text()
+    for rule in ("data", "figure1", "figure8"):
+        assert re.search(rf"^localrule {rule}:", said, re.M)
+
+
+def test_each_job_asks_for_what_it_needs(disturbed):
+    """A GPU, though this machine and the node have none; more of all in the second attempt."""
+    first, second = of_rule("train_mnist_fcn5x256")
+    megabytes = [int(re.search(r"mem=(\d+)M", job["TRES"])[1]) for job in (first, second)]
+    assert megabytes[1] == 2 * megabytes[0]
+    assert first["TimeLimit"] < second["TimeLimit"]
+    for job in records():
+        gpus = 0 if "distances" in job["Comment"] else 1
+        assert ("gres/gpu" in job["TRES"] or "gpu" in job.get("TresPerJob", "")) == bool(gpus)
+        assert job["CPUs/Task"] == ("2" if gpus == 0 else "1")
+    assert of_rule("train_mnist_fcn3x256")[0]["TimeLimit"] == "00:01:00"
+
+
+def test_who_was_killed_or_preempted_or_had_no_time_left_saved_and_went_on(disturbed, survived):
+    states = {
+        network: [job["JobState"] for job in of_rule(f"train_{network.replace('/', '_')}")]
+        for network in NETWORKS
+    }
+    assert states["mnist/fcn5x256"] == ["CANCELLED", "COMPLETED"]
+    assert of_rule("train_mnist_fcn5x256")[1]["Restarts"] == "1"
+    assert states["mnist/fcn3x256"][0] == "TIMEOUT"
+    assert states["mnist/fcn3x256"][-1] == "COMPLETED"
+    said = (disturbed / "said").read_text()
+    for network in NETWORKS:  # Snakemake shows the log of a job that failed
+        assert re.search(rf"{network}/seed\d saved after \d+ batches of epoch \d+", said)
+        log = (disturbed / f"results/cluster/logs/train/{network}.log").read_text()
+        assert re.search(rf"^{network}/seed\d goes on after \d+ epochs", log, re.M)
+        assert " epoch 1/" not in log.partition(f"{network}/seed1")[0]
+    assert said.count("stopped by SIGTERM: run it again to go on") >= 2
+    assert "Trying to restart job" in said and "Traceback" not in said
+    survived("scancel", "training on a cluster", "resubmitted; the same bytes")
+    survived("preemption", "training on a cluster", "put back into the queue; the same bytes")
+    survived("walltime reached", "training on a cluster", "resubmitted; the same bytes")
+
+
+def test_results_are_those_of_an_undisturbed_run(disturbed, undisturbed):
+    for network in NETWORKS:
+        for seed in range(2):
+            ours, others = (
+                run / f"results/cluster/{network}/seed{seed}" for run in (disturbed, undisturbed)
+            )
+            for path in (others / "checkpoints").iterdir():
+                assert (ours / "checkpoints" / path.name).read_bytes() == path.read_bytes()
+            histories = [
+                read_csv(run / "training.csv").drop(columns="seconds") for run in (ours, others)
+            ]
+            assert histories[0].equals(histories[1])
+    for name in ("figure1", "figure8"):
+        drawn = [
+            (run / f"paper_figures/{name}.csv").read_bytes() for run in (disturbed, undisturbed)
+        ]
+        assert drawn[0] == drawn[1]
