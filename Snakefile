@@ -1,10 +1,29 @@
 # Every figure and table of "Are All Layers Created Equal?" as a target.
+import sys
+from pathlib import Path
+
 from snakemake.utils import min_version
 
 min_version("9.27")
 
+SOURCE = Path(workflow.basedir) / "src"
+sys.path.insert(0, str(SOURCE))
 
-configfile: "config/config.yaml"
+from layer_robustness.planning.presets import preset_file
+from layer_robustness.runtime.errors import InputError
+
+try:
+    PRESET_FILE = preset_file(config, Path(workflow.basedir) / "config/presets")
+except InputError as error:
+    sys.exit(f"error: {error}")
+
+
+configfile: "config/defaults.yaml"
+
+
+if PRESET_FILE:
+
+    configfile: str(PRESET_FILE)
 
 
 report: "workflow/report/workflow.rst"
@@ -13,13 +32,9 @@ report: "workflow/report/workflow.rst"
 include: "workflow/rules/common.smk"
 include: "workflow/rules/data.smk"
 include: "workflow/rules/train.smk"
-include: "workflow/rules/probe.smk"
-include: "workflow/rules/adversarial.smk"
+include: "workflow/rules/measure.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/comparison.smk"
-include: "workflow/rules/explorer.smk"
-include: "workflow/rules/report.smk"
-include: "workflow/rules/cache.smk"
 
 
 # Without an output, so that it notices a figure that was deleted.
@@ -28,14 +43,7 @@ rule:
         "paper_figures/all"
     default_target: True
     input:
-        expand("paper_figures/{name}.{type}", name=FIGURES, type=["pdf", "png", "csv"]),
-        expand("paper_figures/{name}.{type}", name=TABLES, type=["csv", "md", "tex"]),
-        expand(
-            "paper_figures/comparison_{name}.{type}", name=DRAWN, type=["pdf", "png"]
-        ),
-        "paper_figures/comparison.csv",
-        "paper_figures/comparison_panels.csv",
-        "paper_figures/claims.csv",
-        "paper_figures/claims.md",
-        "paper_figures/explorer.html",
-        [f"paper_figures/{name}.html" for name in PAGES],
+        ALL,
+
+
+check_targets()

@@ -1,47 +1,57 @@
 # The plan: what the config asks for, checked before any job runs.
-import json
 import shlex
-import sys
 from functools import cache, partial
-from pathlib import Path
 
 import yaml
 
-SOURCE = Path(workflow.basedir) / "src"
-sys.path.insert(0, str(SOURCE))
-
-from layer_robustness.planning.config import check, in_folder
-from layer_robustness.planning.demand import CORES, Demand, preparing_imagenet
-from layer_robustness.runtime.errors import InputError
-from layer_robustness.figures.registry import FIGURES
 from layer_robustness.data.image_listing import folder_digest
+from layer_robustness.experiments import paths
+from layer_robustness.experiments.flags import as_flags
+from layer_robustness.planning import demand
+from layer_robustness.planning.config import check
 from layer_robustness.planning.imports import source_files
-from layer_robustness.report.labels import labels
+from layer_robustness.planning.plan import TARGETS, Plan
+from layer_robustness.planning.targets import check_target
 from layer_robustness.runtime.machine import has_gpu
-from layer_robustness.planning.plan import Plan
-from layer_robustness.planning.shared_cache import cached_steps, check_links
-from layer_robustness.tables.registry import DRAWS, TABLES
 
 SCHEMA = yaml.safe_load(
     Path(workflow.source_path("../schemas/config.schema.yaml")).read_text()
 )
-TARGETS = FIGURES | TABLES
-NETWORKS = {network for target in TARGETS.values() for network in target.networks}
-try:
-    check(config, SCHEMA, NETWORKS)
-    check_links(Path("results"))
-    CACHED = cached_steps(workflow.workflow_settings.cache)
-except InputError as error:
-    sys.exit(f"error: {error}")
 
+
+def or_exit(function, *arguments):
+    """Call a function of the package; wrong input ends Snakemake in one line."""
+    try:
+        return function(*arguments)
+    except InputError as error:
+        sys.exit(f"error: {error}")
+
+
+or_exit(
+    check, config, SCHEMA, {n for target in TARGETS.values() for n in target.networks}
+)
 PLAN = Plan(config)
-LOGS = f"{PLAN.results}/logs"
+PRESET = PLAN.preset
+JOB = f"{paths.results(PRESET)}/{{job}}"  # what one job trained and measured
+SHOWN = f"paper_figures/{PRESET}"
+LOGS = f"{paths.results(PRESET)}/logs"
 DEVICE = config["device"]
+
+
+wildcard_constraints:
+    job=r"(mnist|cifar10|imagenet)/[^/]+",
+    figure=r"figure\d+",
+    table=r"table\d+",
 
 
 resource_scopes:
     # Of one machine: jobs of a cluster do not share what profiles/default allows.
     gpu="local",
+
+
+def job_of(wildcards):
+    """Return the plan's job of these wildcards."""
+    return or_exit(PLAN.job, wildcards.job)
 
 
 def on_cluster():
@@ -52,36 +62,58 @@ def on_cluster():
     return workflow.non_local_exec or workflow.remote_exec or dry
 
 
-def gpus(step, family):
+def processes(wildcards):
+    """Processes that train a network together, one for each GPU: only files of images are worth it."""
+    return config["gpu"] if job_of(wildcards).in_folder else 1
+
+
+def gpus(step, wildcards):
     """GPUs of a job. A login node, from which jobs are submitted, need not have what they get."""
     if step == "distances" or DEVICE == "cpu":
         return 0
     if DEVICE == "auto" and not (on_cluster() or has_gpu()):
         return 0
-    return processes(family) if step == "train" else 1
+    return processes(wildcards) if step == "train" else 1
 
 
-def cores(step, family, wildcards=None):
-    """A process for each experiment, or to decode images; on a GPU one process does the rest."""
-    if decodes(step, family):
-        return CORES
-    wanted = 1 if gpus(step, family) else len(family.experiments)
-    return min(CORES, wanted) if on_cluster() else wanted
+def cores(step, wildcards):
+    """A process for each training, or to decode images; on a GPU one process does the rest."""
+    job = job_of(wildcards)
+    if step == "train" and job.in_folder:
+        return demand.CORES
+    wanted = 1 if gpus(step, wildcards) else job.trainings
+    return min(demand.CORES, wanted)
 
 
-def processes(family):
-    """Processes that train a network together, one for each GPU, or as many on a CPU."""
-    return config["gpu"] if decodes("train", family) else 1
+def minutes(step, wildcards, attempt):
+    """Minutes that a cluster is asked for."""
+    job = job_of(wildcards)
+    return attempt * demand.minutes(step, job.source, job.networks[0].kind)
 
 
-def decodes(step, family):
-    """Whether a job trains on files of images: only that is worth several GPUs."""
-    return Demand(PLAN, step, family).decodes
+def memory(step, wildcards, threads, attempt):
+    """Memory that a cluster is asked for."""
+    extra = config["probe"]["memory_gb"] if step in ("probe", "joint") else 0
+    source = job_of(wildcards).source
+    return attempt * demand.memory_mb(source, threads, gpus(step, wildcards), extra)
+
+
+def needs(step):
+    """Resources of a step: what a cluster is asked for, and options that change no result."""
+    return {
+        "gpu": partial(gpus, step),
+        "runtime": lambda wildcards, attempt: minutes(step, wildcards, attempt),
+        "mem_mb": lambda wildcards, threads, attempt: memory(
+            step, wildcards, threads, attempt
+        ),
+        "device": DEVICE,
+        "memory_gb": config["probe"]["memory_gb"],
+    }
 
 
 def check_gpus():
     """Refuse to start more processes than GPUs: a job gets no more than --resources allows."""
-    wanted = max(map(processes, PLAN.families))
+    wanted = max((config["gpu"] for job in PLAN.jobs if job.in_folder), default=1)
     limit = workflow.global_resources.get("gpu").value
     if DEVICE == "cpu" or wanted == 1 or limit is None or limit >= wanted:
         return
@@ -94,19 +126,12 @@ def check_gpus():
 check_gpus()
 
 
-def demand(step, family):
-    """Resources: what a cluster is asked for, and options that make no result out of date."""
-    needs = Demand(PLAN, step, family)
-    return {
-        "gpu": lambda wildcards: gpus(step, family),
-        "mem_mb": lambda wildcards, threads, attempt: needs.memory_mb(
-            threads, gpus(step, family), attempt
-        ),
-        "runtime": lambda wildcards, threads, attempt: needs.runtime(
-            threads, gpus(step, family), attempt
-        ),
-        "device": DEVICE,
-    }
+def check_targets():
+    """Refuse targets that no rule makes, naming the nearest ones; to be called after all rules."""
+    names = [rule.name for rule in workflow.rules]
+    settings = workflow.dag_settings  # none where rules are only listed
+    for target in settings.targets if settings else ():
+        or_exit(check_target, target, names, ALL, PLAN)
 
 
 # ImageNet's folder, where data and training need it. What counts is the images, not where they are.
@@ -117,9 +142,9 @@ IMAGES = (
 )
 
 
-def images(dataset):
+def images(wildcards):
     """The option for a data set whose training images stay in a folder."""
-    return IMAGES if in_folder(config, dataset) else ""
+    return IMAGES if job_of(wildcards).in_folder else ""
 
 
 @cache
@@ -128,35 +153,7 @@ def which_images(wildcards):
 
     It is a function so that Snakemake calls it only if a run includes the job that prepares them.
     """
-    try:
-        return folder_digest(Path(config["imagenet_path"])) if IMAGES else ""
-    except InputError as error:
-        sys.exit(f"error: {error}")
-
-
-def target_params(target):
-    """Parameters that figures and tables have in common."""
-    return {
-        "preset": config["preset"],
-        "name": target.name,
-        "seeds": json.dumps(PLAN.target_seeds(target)),
-        "small_print": PLAN.small_print(target),
-    }
-
-
-def setups_of(*targets):
-    """How the networks of figures, tables or claims are run."""
-    return PLAN.setups(dict.fromkeys(n for target in targets for n in target.networks))
-
-
-def compared(*targets):
-    """Inputs of a step that compares results of figures, tables or claims."""
-    sources = {setup["data"] for setup in setups_of(*targets).values()}
-    files = [file for target in targets for file in PLAN.target_files(target)]
-    return {
-        "results": list(dict.fromkeys(files)),
-        "data": [f"results/data/{source}.json" for source in sorted(sources)],
-    }
+    return or_exit(folder_digest, Path(config["imagenet_path"])) if IMAGES else ""
 
 
 # The checkout's own package is what runs, installed or not. It takes the shell's place, so that a

@@ -4,13 +4,11 @@ rule data:
     input:
         code=source_files("commands.data"),
     output:
-        data="results/data/{source}.safetensors",
-        summary="results/data/{source}.json",
+        data=paths.data("{source}"),
+        summary=paths.summary("{source}"),
     log:
-        "results/data/logs/{source}.log",
-    benchmark:
-        "results/data/logs/{source}.benchmark.tsv"
-    cache: "data" in CACHED
+        f"{paths.DATA}/logs/{{source}}.log",
+    cache: True
     localrule: True  # what is submitted may run where no network is
     conda:
         "../../envs/heavy.yaml"
@@ -32,9 +30,11 @@ use rule data as imagenet with:
         source="imagenet",
     cache: False  # whose key would be that of any folder
     localrule: False
-    threads: CORES
+    threads: demand.CORES
     resources:
-        **preparing_imagenet(CORES),
+        mem_mb=demand.memory_mb("imagenet", demand.CORES, 0),
+        runtime=demand.PREPARE_IMAGENET,
         images=IMAGES,
     params:
+        source="{source}",
         images=which_images,

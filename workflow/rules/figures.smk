@@ -1,6 +1,7 @@
 # Figures and tables: light steps that read numbers and never import torch.
-
-STRUCTURE = "results/structure/resnet50.json"
+from layer_robustness.figures.registry import FIGURES
+from layer_robustness.report.labels import labels
+from layer_robustness.tables.registry import TABLES
 
 
 # The residual blocks as they are built, for Figure 7.
@@ -8,7 +9,7 @@ rule structure:
     input:
         code=source_files("commands.structure"),
     output:
-        STRUCTURE,
+        paths.STRUCTURE,
     log:
         "results/structure/logs/resnet50.log",
     localrule: True
@@ -18,58 +19,70 @@ rule structure:
         "python -m layer_robustness.commands.structure {output} > {log} 2>&1"
 
 
-for figure in FIGURES.values():
-
-    rule:
-        name:
-            figure.name
-        input:
-            results=PLAN.target_files(figure),
-            structure=[STRUCTURE] if figure.structure else [],
-            code=source_files("commands.figure", f"figures.{figure.kind}"),
-        output:
-            pdf=f"paper_figures/{figure.name}.pdf",
-            png=report(
-                f"paper_figures/{figure.name}.png",
-                caption=f"../report/{figure.name}.rst",
-                category=figure.section,
-                labels=labels(figure, config["preset"]),
-            ),
-            csv=f"paper_figures/{figure.name}.csv",
-        log:
-            f"{LOGS}/figures/{figure.name}.log",
-        localrule: True
-        conda:
-            "../../envs/light.yaml"
-        params:
-            **target_params(figure),
-            structure=f"--structure {STRUCTURE}" if figure.structure else "",
-        shell:
-            "python -m layer_robustness.commands.figure {params.name} --results results/{params.preset}"
-            " --output paper_figures --seeds {params.seeds:q} {params.structure}"
-            " --small-print {params.small_print:q} > {log} 2>&1"
+def structure(wildcards):
+    """The traced blocks, where a figure shows them."""
+    return [paths.STRUCTURE] if FIGURES[wildcards.figure].structure else []
 
 
-for table in TABLES.values():
+rule figure:
+    input:
+        results=lambda wildcards: PLAN.files(FIGURES[wildcards.figure]),
+        manifests=lambda wildcards: PLAN.manifests(FIGURES[wildcards.figure]),
+        structure=structure,
+        code=lambda wildcards: source_files(
+            "commands.figure", f"figures.{FIGURES[wildcards.figure].kind}"
+        ),
+    output:
+        pdf=f"{SHOWN}/{{figure}}.pdf",
+        png=report(
+            f"{SHOWN}/{{figure}}.png",
+            caption="../report/target.rst",
+            category=lambda wildcards: FIGURES[wildcards.figure].section,
+            labels=lambda wildcards: labels(FIGURES[wildcards.figure], PRESET),
+        ),
+        csv=f"{SHOWN}/{{figure}}.csv",
+        caption=f"{SHOWN}/{{figure}}.md",
+    log:
+        f"{LOGS}/figures/{{figure}}.log",
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    params:
+        caption=lambda wildcards: FIGURES[wildcards.figure].caption,  # for the report
+        preset=PRESET,
+        scale=config["error_scale"],
+        structure=lambda wildcards, input: (
+            f"--structure {input.structure}" if input.structure else ""
+        ),
+    shell:
+        "python -m layer_robustness.commands.figure {wildcards.figure} --results {input.results}"
+        " --manifests {input.manifests} {params.structure} --preset {params.preset}"
+        " --error-scale {params.scale} --output {output.pdf} > {log} 2>&1"
 
-    rule:
-        name:
-            table.name
-        input:
-            results=PLAN.target_files(table),
-            code=source_files("commands.table"),
-        output:
-            csv=f"paper_figures/{table.name}.csv",
-            md=f"paper_figures/{table.name}.md",
-            tex=f"paper_figures/{table.name}.tex",
-        log:
-            f"{LOGS}/tables/{table.name}.log",
-        localrule: True
-        conda:
-            "../../envs/light.yaml"
-        params:
-            **target_params(table),
-        shell:
-            "python -m layer_robustness.commands.table {params.name} --results results/{params.preset}"
-            " --output paper_figures --seeds {params.seeds:q}"
-            " --small-print {params.small_print:q} > {log} 2>&1"
+
+rule table:
+    input:
+        results=lambda wildcards: PLAN.files(TABLES[wildcards.table]),
+        manifests=lambda wildcards: PLAN.manifests(TABLES[wildcards.table]),
+        code=source_files("commands.table"),
+    output:
+        csv=f"{SHOWN}/{{table}}.csv",
+        md=f"{SHOWN}/{{table}}.md",
+        tex=f"{SHOWN}/{{table}}.tex",
+        html=report(
+            f"{SHOWN}/{{table}}.html",
+            caption="../report/target.rst",
+            category=lambda wildcards: TABLES[wildcards.table].section,
+            labels=lambda wildcards: labels(TABLES[wildcards.table], PRESET),
+        ),
+    log:
+        f"{LOGS}/tables/{{table}}.log",
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    params:
+        caption=lambda wildcards: TABLES[wildcards.table].caption,  # for the report
+        preset=PRESET,
+    shell:
+        "python -m layer_robustness.commands.table {wildcards.table} --results {input.results}"
+        " --manifests {input.manifests} --preset {params.preset} --output {output.csv} > {log} 2>&1"

@@ -4,12 +4,12 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Literal
 
 import torch
 from torch import Tensor
 
 from layer_robustness.attacks.attacks import Gradient, fgsm, mean_gradient, pgd, random_start
+from layer_robustness.attacks.settings import Settings
 from layer_robustness.attacks.stochastic import StochasticClassifier
 from layer_robustness.data.dataset import Dataset
 from layer_robustness.experiments.names import Network
@@ -22,22 +22,6 @@ from layer_robustness.runtime.seeding import generator
 from layer_robustness.training.trained import TrainedNetwork
 
 LEVELS = 255  # of pixels; eps and step are given in these
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The config's `adversarial`; config/README.md says what each key means."""
-
-    test_examples: int
-    repetitions: int
-    batch_size: int
-    choice: Literal["example", "batch"]
-    attack_choice: Literal["fresh", "fixed"]
-    eps: float
-    step: float
-    steps: int
-    start: Literal["random", "image"]
-    eot_draws: int
 
 
 def adversarial_rows(
@@ -58,7 +42,7 @@ def adversarial_rows(
         random, has no pgd_eot.
     accuracy
         Fraction of the images that are classified correctly, computed in `precision`; NaN for a
-        network that diverged.
+        network that diverged. The settings stand in each row.
     """
     precision = trained.manifest.recipe.precision
     placed = {
@@ -108,6 +92,7 @@ def adversarial_rows(
             "accuracy": accuracies[number - 1],
             "images": len(dataset.test_labels) if attack == "clean" else settings.test_examples,
             "precision": computed_in(precision, dataset.device),
+            **asdict(settings),
         }
 
 

@@ -1,6 +1,7 @@
 """Attack the stochastic classifiers of trained networks: `adversarial.csv`."""
 
-from layer_robustness.attacks.accuracy import Settings, adversarial_rows
+from layer_robustness.attacks.accuracy import adversarial_rows
+from layer_robustness.attacks.settings import Settings
 from layer_robustness.commands import measure
 from layer_robustness.experiments.flags import add_flags, from_flags
 from layer_robustness.runtime.code import code_digest

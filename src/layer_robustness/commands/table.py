@@ -1,44 +1,33 @@
-"""Write a table: its .csv, and the same to be read as Markdown (.md) and LaTeX (.tex)."""
+"""Write a table: its .csv, and the same to be read as Markdown, LaTeX and HTML."""
 
-import argparse
-import json
-from pathlib import Path
-
-import pandas as pd
-
+from layer_robustness.commands import target
+from layer_robustness.figures.small_print import small_print
+from layer_robustness.report import pages
 from layer_robustness.runtime.errors import exit_with_one_line
-from layer_robustness.storage.files import replacing
 from layer_robustness.tables import adversarial, errors, style
-from layer_robustness.tables.registry import TABLES, Table
+from layer_robustness.tables.registry import TABLES
 
 KINDS = {"errors": errors, "adversarial": adversarial}
 
 
 def main() -> None:
     """Write what the arguments name."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = target.parser(__doc__)
     parser.add_argument("table", choices=TABLES)
-    parser.add_argument("--results", type=Path, required=True, help="folder of the preset")
-    parser.add_argument("--output", type=Path, required=True, help="folder of the tables")
-    parser.add_argument("--seeds", type=json.loads, required=True, help="of each network, as JSON")
-    parser.add_argument("--small-print", required=True)
     arguments = parser.parse_args()
     table = TABLES[arguments.table]
-    frame = KINDS[table.kind].collect(table, arguments.results, arguments.seeds)
-    write(table, frame, arguments.output, arguments.small_print)
-
-
-def write(table: Table, frame: pd.DataFrame, folder: Path, small_print: str) -> None:
-    """Write the table of this frame in all its forms."""
+    results = target.results(arguments)
+    frame = KINDS[table.kind].collect(table, results)
     shown = KINDS[table.kind].layout(table, frame)
+    printed = small_print(table, arguments.preset, results)
+    markdown = style.markdown(table, shown, printed)
     texts = {
         ".csv": frame.to_csv(index=False),
-        ".md": style.markdown(table, shown, small_print),
-        ".tex": style.latex(table, shown, small_print),
+        ".md": markdown,
+        ".tex": style.latex(table, shown, printed),
+        ".html": pages.of_markdown(table.name, markdown),
     }
-    for suffix, text in texts.items():
-        with replacing(folder / f"{table.name}{suffix}") as temporary:
-            temporary.write_text(text)
+    target.write_texts(arguments.output, texts)
 
 
 if __name__ == "__main__":

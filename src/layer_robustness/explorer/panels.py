@@ -1,6 +1,6 @@
 """What the explorer shows of each panel of a heatmap: our cells and the paper's, joined."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -22,13 +22,15 @@ CELL = [
 LABELS = dict.fromkeys(("target", "figure", "layer", "checkpoint", "our_checkpoint"), str)
 
 
-def panels(figures: Path, paper_values: Path) -> list[dict]:
+def panels(figures: Mapping[str, Path], comparison: Path, paper_values: Path) -> list[dict]:
     """Return all panels in the order of the figures, of builtin types.
 
     Parameters
     ----------
     figures
-        Folder of the figures' CSVs and of comparison.csv.
+        The CSV of each figure, by its name.
+    comparison
+        Where comparison.csv is.
     paper_values
         Folder of the paper's values.
 
@@ -37,18 +39,18 @@ def panels(figures: Path, paper_values: Path) -> list[dict]:
     InputError
         If a figure's CSV and comparison.csv are not of the same results, or lack cells.
     """
-    both = pd.read_csv(figures / "comparison.csv", dtype=LABELS)
+    both = pd.read_csv(comparison, dtype=LABELS)
     theirs = paper.heatmaps(paper_values)
     found = []
     for name, figure in HEATMAPS.items():
-        ours = pd.read_csv(figures / f"{name}.csv", dtype=LABELS)
+        ours = pd.read_csv(figures[name], dtype=LABELS)
         for panel in figure.panels:
             target = f"{figure.number}{panel.letter}"
             own = ours[ours["figure"] == target]
             pairs = both[both["target"] == target]
             if not agree(own, pairs, panel.layers):
                 raise InputError(
-                    f"{figures / name}.csv and comparison.csv do not have the same cells of panel "
+                    f"{figures[name]} and {comparison} do not have the same cells of panel "
                     f"{target}: delete both and run again"
                 )
             cells = join(own, pairs, theirs[theirs["target"] == target])

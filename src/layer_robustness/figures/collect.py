@@ -127,9 +127,7 @@ def collect(figure: Figure, results: Results) -> pd.DataFrame:
     """Return everything that a figure draws; panels of networks that were not run are left out."""
     of_panel = bars_panel if figure.kind == "bars" else cells_panel
     panels = [
-        of_panel(figure, panel, results)
-        for panel in figure.panels
-        if results.ran(panel.networks)
+        of_panel(figure, panel, results) for panel in figure.panels if results.ran(panel.networks)
     ]
     if not panels:
         return pd.DataFrame(columns=COLUMNS[figure.kind])

@@ -58,6 +58,7 @@ class Figure:
     rows: tuple[int, ...]
     section: str
     transposed: bool = False
+    caption: str = ""
 
     @property
     def name(self) -> str:

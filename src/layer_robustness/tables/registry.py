@@ -60,6 +60,7 @@ class Table:
     columns: tuple[Column, ...]
     decimals: int
     section: str
+    caption: str = ""
 
     @property
     def name(self) -> str:

@@ -115,9 +115,7 @@ def check_data(manifest: Path, dataset: Dataset) -> None:
         If they differ.
     """
     if Manifest.load(manifest).data.sha256 != dataset.sha256:
-        raise InputError(
-            f"{manifest} was trained on other data than {dataset.source}: train again"
-        )
+        raise InputError(f"{manifest} was trained on other data than {dataset.source}: train again")
 
 
 def tell_other_versions(trained: TrainedNetwork, device: torch.device) -> None:

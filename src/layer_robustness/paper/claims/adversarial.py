@@ -10,8 +10,8 @@ import pandas as pd
 from layer_robustness.experiments.names import Network
 from layer_robustness.paper.claims.evidence import (
     OF_FRACTIONS,
-    NotTestedError,
     Evidence,
+    NotTestedError,
     Sample,
     share,
 )

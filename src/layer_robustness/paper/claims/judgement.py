@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import pandas as pd
 
 from layer_robustness.paper.claims.criteria import Case, Claim, Part
-from layer_robustness.paper.claims.evidence import NotTestedError, Evidence, estimate
+from layer_robustness.paper.claims.evidence import Evidence, NotTestedError, estimate
 
 SUPPORTED = "supported"
 NOT_SUPPORTED = "not supported"

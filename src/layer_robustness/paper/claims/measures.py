@@ -13,8 +13,8 @@ from layer_robustness.figures.collect import bar_errors, last_epoch
 from layer_robustness.paper.claims.evidence import (
     CORRELATION,
     SHARE,
-    NotTestedError,
     Evidence,
+    NotTestedError,
     Sample,
     share,
 )

@@ -1,0 +1,99 @@
+# From trained networks to rows of numbers. The manifest has the checksums of all checkpoints.
+from layer_robustness.attacks.settings import Settings
+from layer_robustness.tables.registry import DRAWS
+
+
+rule probe:
+    input:
+        manifest=rules.train.output.manifest,
+        checkpoints=ancient(rules.train.output.checkpoints),
+        data=lambda wildcards: ancient(paths.data(job_of(wildcards).source)),
+        code=source_files("commands.probe"),
+    output:
+        f"{JOB}/{paths.PROBE}",
+    log:
+        f"{LOGS}/probe/{{job}}.log",
+    benchmark:
+        f"{LOGS}/probe/{{job}}.benchmark.tsv"
+    conda:
+        "../../envs/heavy.yaml"
+    threads: partial(cores, "probe")
+    resources:
+        **needs("probe"),
+    shell:
+        "python -m layer_robustness.commands.probe {input.manifest} --data {input.data} --output {output}"
+        " --memory {resources.memory_gb} --device {resources.device} --workers {threads} > {log} 2>&1"
+
+
+rule joint:
+    input:
+        manifest=rules.train.output.manifest,
+        checkpoints=ancient(rules.train.output.checkpoints),
+        data=lambda wildcards: ancient(paths.data(job_of(wildcards).source)),
+        code=source_files("commands.joint"),
+    output:
+        f"{JOB}/{paths.JOINT}",
+    log:
+        f"{LOGS}/joint/{{job}}.log",
+    benchmark:
+        f"{LOGS}/joint/{{job}}.benchmark.tsv"
+    conda:
+        "../../envs/heavy.yaml"
+    threads: partial(cores, "joint")
+    resources:
+        **needs("joint"),
+    params:
+        groups=lambda wildcards: job_of(wildcards).groups,
+    shell:
+        "python -m layer_robustness.commands.joint {input.manifest} --groups {params.groups}"
+        " --data {input.data} --output {output} --memory {resources.memory_gb}"
+        " --device {resources.device} --workers {threads} > {log} 2>&1"
+
+
+rule distances:
+    input:
+        manifest=rules.train.output.manifest,
+        checkpoints=ancient(rules.train.output.checkpoints),
+        code=source_files("commands.distances"),
+    output:
+        f"{JOB}/{paths.DISTANCES}",
+    log:
+        f"{LOGS}/distances/{{job}}.log",
+    benchmark:
+        f"{LOGS}/distances/{{job}}.benchmark.tsv"
+    conda:
+        "../../envs/heavy.yaml"
+    threads: partial(cores, "distances")
+    resources:
+        **needs("distances"),
+    shell:
+        "python -m layer_robustness.commands.distances {input.manifest} --output {output}"
+        " --workers {threads} > {log} 2>&1"
+
+
+# Table 2: attacks on stochastic classifiers, of which each trained network has several.
+rule attack:
+    input:
+        manifest=rules.train.output.manifest,
+        checkpoints=ancient(rules.train.output.checkpoints),
+        data=lambda wildcards: ancient(paths.data(job_of(wildcards).source)),
+        code=source_files("commands.attack"),
+    output:
+        f"{JOB}/{paths.ADVERSARIAL}",
+    log:
+        f"{LOGS}/attack/{{job}}.log",
+    benchmark:
+        f"{LOGS}/attack/{{job}}.benchmark.tsv"
+    conda:
+        "../../envs/heavy.yaml"
+    threads: partial(cores, "attack")
+    resources:
+        **needs("attack"),
+    params:
+        draws=DRAWS,
+        replaced=lambda wildcards: job_of(wildcards).replaced,
+        settings=as_flags(Settings(**config["adversarial"])),
+    shell:
+        "python -m layer_robustness.commands.attack {input.manifest} --data {input.data} --output {output}"
+        " --draws {params.draws} --replaced {params.replaced} {params.settings}"
+        " --device {resources.device} --workers {threads} > {log} 2>&1"
