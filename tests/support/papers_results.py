@@ -3,36 +3,57 @@
 Two seeds of every network, whose only difference is the one between the whiskers of Figure 2.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from layer_robustness.experiments.groups import members
+from layer_robustness.experiments.manifest import TrainingData
 from layer_robustness.experiments.names import Network
+from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper import values as paper
-from layer_robustness.paper.setups import Setup
+from layer_robustness.paper.claims.evidence import Evidence
 from layer_robustness.tables.registry import TABLES
 from support.checkout import ROOT
-from support.result_files import read_csv, write_csv
+from support.result_files import read_csv, results_in, write_csv, write_manifest
 
 VALUES = paper.load(ROOT / "resources/paper")
 SEEDS = 2
 EPOCHS = ("0", "1", "10", "100")
+RECIPE = Recipe(
+    epochs=100,
+    batch_size=128,
+    learning_rate=0.01,
+    milestones=(30, 60, 90),
+    factor=0.2,
+    momentum=0.9,
+    weight_decay=0.0,
+    checkpoints=tuple(map(int, EPOCHS)),
+    initial_law="xavier_normal",
+    width=1,
+    augmentation="pad_crop_flip",
+    precision="float32",
+)
 
 
 def write_rows(folder: Path, network: Network, file: str, rows: pd.DataFrame, seed=None) -> None:
-    """Write rows for one seed or all; what the file has of other units or columns is kept."""
-    for number in range(SEEDS) if seed is None else [seed]:
-        path = folder / str(network.seed(number)) / file
-        key = [name for name in ("unit", "source", "draw") if name in rows]
-        if path.exists() and key:
-            before = read_csv(path).set_index(key)
-            together = rows.set_index(key).combine_first(before)
-            order = [*rows.set_index(key).index, *before.index]
-            rows = together.loc[list(dict.fromkeys(order))].reset_index()
-        write_csv(path, rows)
+    """Write rows for one seed or all; what the file has of other seeds, units or columns is kept."""
+    path = folder / str(network) / file
+    numbers = range(SEEDS) if seed is None else [seed]
+    rows = pd.concat([rows.assign(network=str(network), seed=number) for number in numbers])
+    key = [name for name in ("network", "seed", "unit", "source", "draw") if name in rows]
+    if path.exists() and "unit" in key:
+        before = read_csv(path).set_index(key)
+        together = rows.set_index(key).combine_first(before)
+        order = [*rows.set_index(key).index, *before.index]
+        rows = together.loc[list(dict.fromkeys(order))].reset_index()
+    write_csv(path, rows)
+    dataset = network.dataset
+    data = TrainingData(dataset, "the paper's", (3, 32, 32), paper.CLASSES[dataset])
+    write_manifest(folder, network, RECIPE, data, SEEDS, draws=1)
 
 
 def write_heatmap(folder: Path, figure) -> None:
@@ -139,12 +160,8 @@ def write_all(folder: Path) -> None:
     write_adversarial(folder)
 
 
-def setups(folder: Path, **changes) -> dict[str, Setup]:
-    """The paper's setup of every network that has results."""
-    names = sorted({str(path.parent.relative_to(folder)) for path in folder.glob("*/*/seed0")})
-    found = {}
-    for name in names:
-        dataset = name.partition("/")[0]
-        run = {"data": dataset, "classes": paper.CLASSES[dataset], "width": 1, "epochs": 100}
-        found[name] = Setup(**{**run, "seeds": SEEDS, **changes})
-    return found
+def evidence(folder: Path, **changes) -> Evidence:
+    """Read what was written, with changes in how every network was run."""
+    results = results_in(folder)
+    setups = {name: replace(setup, **changes) for name, setup in results.setups.items()}
+    return Evidence(replace(results, setups=setups))

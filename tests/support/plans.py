@@ -7,7 +7,12 @@ from layer_robustness.planning.plan import Plan
 from support.checkout import ROOT
 
 
-def plan(preset: str = "config", **changes) -> Plan:
-    config = yaml.safe_load((ROOT / "config/config.yaml").read_text())
-    update_config(config, yaml.safe_load((ROOT / f"config/{preset}.yaml").read_text()))
-    return Plan(config | changes)
+def config_of(preset: str = "quick") -> dict:
+    """Put a preset over the shared defaults, as the workflow does."""
+    config = yaml.safe_load((ROOT / "config/defaults.yaml").read_text())
+    update_config(config, yaml.safe_load((ROOT / f"config/presets/{preset}.yaml").read_text()))
+    return config
+
+
+def plan(preset: str = "quick", **changes) -> Plan:
+    return Plan(config_of(preset) | changes)

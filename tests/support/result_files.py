@@ -1,10 +1,13 @@
 """Result files as the steps write them, and made-up ones of all that a figure needs."""
 
-import io
 from pathlib import Path
 
 import pandas as pd
 
+from layer_robustness.experiments.manifest import Manifest, Trained, TrainingData
+from layer_robustness.experiments.names import Network
+from layer_robustness.experiments.recipe import Recipe
+from layer_robustness.experiments.results import Results, read
 from layer_robustness.figures.figure import Figure
 from layer_robustness.storage import rows
 
@@ -26,7 +29,23 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
 
 def read_csv(path: Path) -> pd.DataFrame:
     """Read results to make others of them."""
-    return pd.read_csv(io.StringIO(rows.verified(path)), dtype={"source": str})
+    return read(path)
+
+
+def write_manifest(
+    folder: Path, network: Network, recipe: Recipe, data: TrainingData, seeds: int, draws: int
+) -> None:
+    """Write the manifest of one network; there are no weights that belong to it."""
+    names = [*(f"epoch{e}" for e in recipe.checkpoints), *(f"rerand{n}" for n in range(draws))]
+    trained = Trained([], None, dict.fromkeys(names, ""))
+    experiments = {network.seed(seed): trained for seed in range(seeds)}
+    Manifest(data, recipe, experiments).save(folder / str(network) / "checkpoints.json")
+
+
+def results_in(folder: Path) -> Results:
+    """Read all result files and manifests of a folder."""
+    manifests = sorted(folder.glob("*/*/checkpoints.json"))
+    return Results.read(manifests, sorted(folder.glob("*/*/*.csv")))
 
 
 def made_up(network: str, file: str, position: float, column: float, seed: float, name: str):
@@ -40,28 +59,31 @@ def group_units(network, figure: Figure) -> list[str]:
     return [unit for group in groups for unit in (group, f"not {group}")]
 
 
-def write_results(results, figure: Figure) -> dict[str, int]:
-    """Write made-up result files of all that a figure needs, and return the seeds."""
+def write_results(folder: Path, figure: Figure, recipe: Recipe) -> Results:
+    """Write made-up result files of all that a figure needs, and read them."""
     for network, file in figure.needs:
-        units = (
-            group_units(network, figure) if file == "joint.csv" else [*network.units, "fullmodel"]
-        )
+        units = [*network.units, "fullmodel"]
+        if file == "joint.csv":
+            units = group_units(network, figure)
         if file == "distances.csv":
             units = network.units
-        for seed in range(SEEDS):
-            rows = [
-                {
-                    "unit": unit,
-                    "source": source,
-                    "draw": draw,
-                    **{
-                        name: made_up(str(network), file, position, column, seed, name)
-                        for name in NAMES
-                    },
-                }
-                for position, unit in enumerate(units)
-                for column, (source, draw) in enumerate(SOURCES[network.dataset])
-            ]
-            path = results / str(network.seed(seed)) / file
-            write_csv(path, pd.DataFrame(rows))
-    return {str(network): SEEDS for network in figure.networks}
+        rows = [
+            {
+                "network": str(network),
+                "seed": seed,
+                "unit": unit,
+                "source": source,
+                "draw": draw,
+                **{
+                    name: made_up(str(network), file, position, column, seed, name)
+                    for name in NAMES
+                },
+            }
+            for seed in range(SEEDS)
+            for position, unit in enumerate(units)
+            for column, (source, draw) in enumerate(SOURCES[network.dataset])
+        ]
+        write_csv(folder / str(network) / file, pd.DataFrame(rows))
+        data = TrainingData(network.dataset, "made up", (1, 28, 28), 10)
+        write_manifest(folder, network, recipe, data, SEEDS, draws=2)
+    return results_in(folder)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from support.checkout import ROOT, files
 
-TINY = ["--configfile", "tests/support/tiny.yaml"]
+TINY = ["--configfile=tests/support/tiny.yaml"]
 SOURCE = Path("src/layer_robustness")
 
 

@@ -1,20 +1,19 @@
 """The steps of one small experiment, run in this process, and ways to damage what they wrote."""
 
 import importlib
-import json
 import shutil
 import sys
 from contextlib import nullcontext
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from unittest.mock import patch
 
+from layer_robustness.experiments.flags import as_flags
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.runtime import errors
 from layer_robustness.runtime.errors import exit_with_one_line
 
 NETWORK = "mnist/fcn3x256"  # of Figure 1
-LIMITS = ("--draws", 2, "--micro-batch", 250, "--memory", 1)
 
 
 def ended(command: str, *arguments: object) -> str:
@@ -42,7 +41,7 @@ class Steps:
 
     folder: Path
     recipe: Recipe
-    seed: int = 0
+    seeds: int = 1
 
     @property
     def data(self) -> Path:
@@ -50,40 +49,49 @@ class Steps:
         return self.folder / "data/digits5k.safetensors"
 
     @property
-    def experiment(self) -> Path:
-        """The folder of its results."""
-        return self.folder / "results" / NETWORK / f"seed{self.seed}"
+    def results(self) -> Path:
+        """The folder of the network's results."""
+        return self.folder / "results" / NETWORK
+
+    @property
+    def manifest(self) -> Path:
+        """What says how it was trained."""
+        return self.results / "checkpoints.json"
 
     def prepare(self) -> str:
         return ended("data", "digits5k", self.data)
 
     def train(self) -> str:
-        recipes = {NETWORK: {"seeds": [self.seed], **asdict(self.recipe)}}
-        return self.of_data("train", "--recipes", json.dumps(recipes))
+        recipe = as_flags(self.recipe).split()
+        where = ("--data", self.data, "--manifest", self.manifest, "--device", "cpu")
+        return ended("train", NETWORK, *where, "--seeds", self.seeds, "--draws", 2, *recipe)
 
     def probe(self) -> str:
-        return self.of_data("probe", f"{NETWORK}/seed{self.seed}", *LIMITS)
+        return self.tested("probe")
 
     def joint(self) -> str:
-        groups = ("--groups", "every_second")
-        return self.of_data("joint", f"{NETWORK}/seed{self.seed}", *LIMITS, *groups)
+        return self.tested("joint", "--groups", "every_second")
+
+    def tested(self, command: str, *arguments: object) -> str:
+        where = ("--data", self.data, "--device", "cpu", "--memory", 1)
+        return self.measured(command, *where, *arguments)
 
     def distances(self) -> str:
-        where = ("--summary", self.data.with_suffix(".json"), "--results", self.folder / "results")
-        return ended("distances", f"{NETWORK}/seed{self.seed}", *LIMITS[:2], *where)
+        return self.measured("distances")
 
-    def of_data(self, command: str, *arguments: object) -> str:
-        where = ("--data", self.data, "--results", self.folder / "results", "--device", "cpu")
-        return ended(command, *arguments, *where)
+    def measured(self, command: str, *arguments: object) -> str:
+        output = self.results / f"{command}.csv"
+        return ended(command, self.manifest, "--output", output, *arguments)
 
     def figure(self) -> str:
-        return self.drawn("figure", "figure1", NETWORK)
+        return self.drawn("figure", "figure1", "probe.csv", "distances.csv")
 
-    def drawn(self, command: str, target: str, network: str, *arguments: object) -> str:
-        """Draw a figure or table of one network."""
-        where = ("--results", self.folder / "results", "--output", self.folder / "figures")
-        seeds = ("--seeds", json.dumps({network: 1}), "--small-print", "made up")
-        return ended(command, target, *where, *seeds, *arguments)
+    def drawn(self, command: str, target: str, *files: str) -> str:
+        """Draw a figure or table of these result files."""
+        results = [self.results / file for file in files]
+        output = self.folder / "figures" / f"{target}.pdf"
+        made = ("--results", *results, "--manifests", self.manifest, "--preset", "made up")
+        return ended(command, target, *made, "--output", output)
 
     def all(self) -> None:
         """Run them from the first to the last."""
@@ -92,12 +100,13 @@ class Steps:
 
     def weights(self) -> dict[str, bytes]:
         """The published checkpoints."""
-        return contents(self.experiment / "checkpoints")
+        return contents(self.results / "checkpoints")
 
 
 def contents(folder: Path) -> dict[str, bytes]:
     """All files in a folder, hidden ones too."""
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    files = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
 
 
 def half_written(folder: Path) -> list[Path]:

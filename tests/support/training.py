@@ -1,10 +1,9 @@
 """A small network, trained in this process or by the command."""
 
-import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 
+from layer_robustness.experiments.flags import as_flags
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.models.build import draw
 from layer_robustness.training.loop import train
@@ -37,14 +36,16 @@ def trained(experiments, recipe, dataset):
 
 
 def weights(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in (folder / "checkpoints").iterdir()}
+    """The published weights of a job, by their path in its folder."""
+    paths = sorted((folder / "checkpoints").rglob("*.safetensors"))
+    return {str(path.relative_to(folder)): path.read_bytes() for path in paths}
 
 
-def train_arguments(tmp_path, results, recipe, networks, seeds=2) -> list[str]:
-    recipes = {network: {"seeds": list(range(seeds)), **asdict(recipe)} for network in networks}
+def train_arguments(tmp_path, results, recipe, job, seeds=2) -> list[str]:
     return [
-        *("--data", str(tmp_path / "digits.safetensors"), "--results", str(results)),
-        *("--recipes", json.dumps(recipes), "--workers", "2", "--device", "cpu"),
+        *(job, "--data", str(tmp_path / "digits.safetensors"), "--seeds", str(seeds)),
+        *("--manifest", str(results / job / "checkpoints.json"), *as_flags(recipe).split()),
+        *("--workers", "2", "--device", "cpu"),
     ]
 
 
