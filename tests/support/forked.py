@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from layer_robustness.runtime.errors import exit_with_one_line
-from layer_robustness.training.checkpoints import code_digest
 
 FORK = multiprocessing.get_context("fork")
 
@@ -18,7 +17,6 @@ class Forked:
     """A running command, which says in the file `log` what it would say on the terminal."""
 
     def __init__(self, main: Callable[[], None], arguments: Sequence[str], log: Path):
-        code_digest()  # remembered: what another test imports later is no other code
         self.process = FORK.Process(target=run, args=(main, arguments, log))
         self.process.start()
         while os.getpgid(self.process.pid) != self.process.pid:
