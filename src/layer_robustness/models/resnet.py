@@ -1,7 +1,9 @@
 """ResNet18 to 152, 4^2 and 4^4, version 2 (pre-activation): timm's ResNetV2, cut into units."""
 
+from typing import Any
+
 import timm
-from timm.layers import BatchNormAct2d
+from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
 from layer_robustness.experiments.architectures import (
@@ -51,7 +53,7 @@ def resnet(
     identity_skips = architecture in IDENTITY_SKIP_STAGES
     basic = identity_skips or architecture in ("resnet18", "resnet34")
     channels = (BASIC if basic else BOTTLENECK)[: len(stages)]
-    network = timm.create_model(
+    network: Any = timm.create_model(
         "resnetv2_18" if basic else "resnetv2_50",
         in_chans=image_shape[0],
         num_classes=classes,

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 
 import torch
-from timm.layers import convert_sync_batchnorm
+from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.parallel import DistributedDataParallel
