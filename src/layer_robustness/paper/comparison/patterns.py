@@ -33,7 +33,7 @@ def auc(critical: np.ndarray, robust: np.ndarray) -> float:
 
 
 def auc_of(network: Network, costs: pd.Series) -> float | None:
-    """Return the AUC of costs by unit between what the paper tells apart; None where it does not."""
+    """Return the AUC of costs by unit, for networks of which the paper tells units apart."""
     critical, robust = told_apart(network)
     if not critical or not {*critical, *robust} <= set(costs.index):
         return None
