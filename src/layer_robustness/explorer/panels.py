@@ -7,8 +7,16 @@ import pandas as pd
 
 from layer_robustness.experiments.groups import members
 from layer_robustness.figures.figure import Figure, Panel
-from layer_robustness.figures.names import DATASETS, DID_NOT_TRAIN, not_run, printed
-from layer_robustness.figures.registry import FIGURES, QUANTITIES
+from layer_robustness.figures.names import (
+    DATASETS,
+    DID_NOT_TRAIN,
+    QUANTITIES,
+    Sources,
+    data_label,
+    not_run,
+    printed,
+)
+from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper import values as paper
 from layer_robustness.runtime.errors import InputError
 
@@ -39,6 +47,7 @@ def panels(figures: Path, paper_values: Path) -> list[dict]:
     """
     both = pd.read_csv(figures / "comparison.csv", dtype=LABELS)
     theirs = paper.heatmaps(paper_values)
+    sources = both.drop_duplicates("dataset").set_index("dataset")["data"].to_dict()
     found = []
     for name, figure in HEATMAPS.items():
         ours = pd.read_csv(figures / f"{name}.csv", dtype=LABELS)
@@ -54,7 +63,7 @@ def panels(figures: Path, paper_values: Path) -> list[dict]:
             cells = join(own, pairs, theirs[theirs["target"] == target])
             setup = pairs.head(1).to_dict("records")
             found.append(
-                describe(figure, panel)
+                describe(figure, panel, sources)
                 | {"cells": cells, "absent": absent(panel, own["value"])}
                 | compared(setup)
             )
@@ -72,8 +81,8 @@ def agree(own: pd.DataFrame, pairs: pd.DataFrame, layers: Sequence[str]) -> bool
     return bool(whole) and values.to_dict() == others.to_dict()
 
 
-def describe(figure: Figure, panel: Panel) -> dict:
-    """Return what a panel shows, in the paper's words."""
+def describe(figure: Figure, panel: Panel, sources: Sources) -> dict:
+    """Return what a panel shows, in the paper's words; `data` is what ours were trained on."""
     (network,) = panel.networks
     return {
         "name": f"{figure.number}{panel.letter}",
@@ -81,6 +90,7 @@ def describe(figure: Figure, panel: Panel) -> dict:
         "title": panel.title.replace("\n", ", "),
         "figure_title": figure.title,
         "dataset": DATASETS[network.dataset],
+        "data": data_label(network.dataset, sources.get(network.dataset, "")),
         "architecture": printed(network.architecture),
         "model": printed(network.model),
         "network": str(network),
@@ -93,8 +103,7 @@ def describe(figure: Figure, panel: Panel) -> dict:
 
 def absent(panel: Panel, values: pd.Series) -> str:
     """Say why there are no values of ours, where there are none."""
-    (network,) = panel.networks
-    return f"was {not_run(network.dataset)}" if values.empty else DID_NOT_TRAIN
+    return f"was {not_run(panel.networks)}" if values.empty else DID_NOT_TRAIN
 
 
 def compared(setup: list[dict]) -> dict:

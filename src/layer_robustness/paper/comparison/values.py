@@ -127,7 +127,7 @@ def of_table(table: Table, results: Path, setups: Mapping[str, Setup]) -> pd.Dat
     """
     rows = []
     for (dataset, architecture), column in itertools.product(table.rows, table.columns):
-        network, headings = column.network((dataset, architecture)), errors.headings(column)
+        network, headings = column.network((dataset, architecture)), column.headings
         if str(network) in setups:
             count = setups[str(network)].seeds
             mean, deviation, absent = errors.cell(column, network, results, count)
