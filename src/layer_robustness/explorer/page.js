@@ -78,9 +78,9 @@ function reading(panel, mode) {
   const scale = mode === "difference"
     ? " Red: ours is larger; blue: the paper’s is larger."
     : " Ours and the paper’s have the same colour scale.";
-  const joined = panel.cells.some((cell) => ["position", "final epoch"].includes(cell.matched_by));
+  const joined = panel.cells.some((cell) => cell.matched_by === "final epoch");
   const epochs = joined && mode === "difference"
-    ? " Two epochs, ours / the paper’s: the last is compared with the last, others by their place."
+    ? " Two epochs, ours / the paper’s: the last is compared with the last."
     : "";
   const figure = panel.figure_title.replace(panel.dataset, data(panel, mode));
   return `${figure}.${title} Shown: ${panel.quantity.toLowerCase()} by layer and the `

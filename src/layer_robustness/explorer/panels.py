@@ -18,11 +18,12 @@ from layer_robustness.figures.names import (
 )
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper import values as paper
+from layer_robustness.paper.comparison.checkpoints import CORRESPONDING
 from layer_robustness.runtime.errors import InputError
 
 HEATMAPS = {name: figure for name, figure in FIGURES.items() if figure.kind == "heatmap"}
 
-# Of a cell; what was not measured, or is not in the paper, is empty.
+# Of a cell; what was not measured, is not in the paper, or cannot be compared is empty.
 CELL = [
     *("layer", "our_checkpoint", "ours", "std", "seeds", "std_draws", "draws"),
     *("checkpoint", "paper", "resolution", "matched_by", "difference"),
@@ -116,6 +117,8 @@ def join(ours: pd.DataFrame, both: pd.DataFrame, theirs: pd.DataFrame) -> list[l
     own = ours.rename(columns={"checkpoint": "our_checkpoint", "value": "ours"})
     own = own[["layer", "our_checkpoint", "ours", "std", "seeds", "std_draws", "draws"]]
     pairs = both[["layer", "our_checkpoint", "checkpoint", "matched_by", "difference"]]
+    comparable = pairs["matched_by"].isin(CORRESPONDING)
+    pairs = pairs.assign(difference=pairs["difference"].where(comparable))
     published = theirs.rename(columns={"value": "paper"})
     published = published[["layer", "checkpoint", "paper", "resolution"]]
     cells = own.merge(pairs, how="left", on=["layer", "our_checkpoint"])

@@ -97,10 +97,12 @@ def draw_panel(
         axes.tick_params(axis="x", rotation=90, labelsize=style.LAYER_NAME, pad=1)
     else:
         axes.tick_params(axis="x", rotation=45)
-        for label in axes.get_xticklabels():
-            label.set(ha="right", rotation_mode="anchor")
+        for name in axes.get_xticklabels():
+            name.set(ha="right", rotation_mode="anchor")
     bar = axes.collections[0].colorbar
     bar.ax.tick_params(labelsize=6, length=2)
+    if isinstance(norm, LogNorm):
+        bar.ax.yaxis.set_major_formatter("{x:g}")
     bar.set_label(label or QUANTITIES[panel.quantity], fontsize=6)
     mark_group(axes, figure, panel)
 

@@ -6,8 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import style
-from layer_robustness.figures.figure import Figure, Panel
-from layer_robustness.figures.names import PAPERS_DATA, QUANTITIES, Sources
+from layer_robustness.figures.figure import Figure
+from layer_robustness.figures.names import PAPERS_DATA, Sources
 from layer_robustness.figures.style import ErrorScale
 
 HEIGHT = 2.6  # inches
@@ -26,7 +26,7 @@ def draw(
         cells = frame[frame["figure"] == f"{figure.number}{panel.letter}"]
         style.title(panel_axes, panel, cells, sources)
         if not style.is_empty(panel_axes, panel, cells["value"]):
-            draw_panel(panel_axes, panel, cells)
+            draw_panel(panel_axes, cells)
             if error_scale == "shared" and panel.quantity == "test_error":
                 panel_axes.set_ylim(0, 1)
     style.head(drawing, figure, sources)
@@ -37,7 +37,7 @@ def draw(
     return drawing
 
 
-def draw_panel(axes: Axes, panel: Panel, cells: pd.DataFrame) -> None:
+def draw_panel(axes: Axes, cells: pd.DataFrame) -> None:
     """Draw the lines of one panel.
 
     A layer reset to the final epoch keeps its final values, so that the final epoch's line is,
@@ -69,6 +69,6 @@ def draw_panel(axes: Axes, panel: Panel, cells: pd.DataFrame) -> None:
         ax=axes,
     )
     axes.get_legend().remove()
-    axes.set(xlabel="", ylabel=QUANTITIES[panel.quantity], ylim=(0, None))
+    axes.set(xlabel="", ylabel="", ylim=(0, None))
     axes.tick_params(axis="x", rotation=90, labelsize=style.LAYER_NAME)
     sns.despine(ax=axes)

@@ -20,7 +20,7 @@ from layer_robustness.paper.comparison.checkpoints import CORRESPONDING
 
 SIDES = {"paper": "paper", "ours": "ours", "difference": "ours - paper"}
 SOURCES = 5  # of the panels that the paper shows transposed
-NOTE = "hatched: our epoch and the paper's are other stages of training, and not compared"
+NOTE = "hatched: the two epochs are different stages of training, whose values are not compared"
 
 
 def draw(figure: Figure, rows: pd.DataFrame, *, error_scale: ErrorScale = "panel") -> Drawing:
