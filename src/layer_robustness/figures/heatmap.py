@@ -14,6 +14,7 @@ from layer_robustness.figures.names import PAPERS_DATA, QUANTITIES, Sources
 from layer_robustness.figures.style import ErrorScale
 
 ROW = 0.145  # inches: a layer, or a source where transposed
+ROWS = 8  # at least: beside fewer a colour bar's label has no room
 AROUND = 0.75  # inches: title and sources around the layers' rows
 AROUND_TRANSPOSED = 1.1  # inches: title and names of layers, upright
 # Distances of which nearly all are within this part of a colour bar could not be told apart.
@@ -34,7 +35,7 @@ def draw(
         checkpoints = max([5, *frame.groupby("figure")["checkpoint"].nunique()])
         height, widths = AROUND_TRANSPOSED + checkpoints * ROW, layers
     else:
-        height, widths = AROUND + max(7, *layers) * ROW, [1] * len(layers)
+        height, widths = AROUND + max(ROWS, *layers) * ROW, [1] * len(layers)
     drawing, axes = style.panels(figure.rows, height, widths)
     for panel, panel_axes in zip(figure.panels, axes, strict=True):
         cells = frame[frame["figure"] == f"{figure.number}{panel.letter}"]
@@ -103,7 +104,7 @@ def draw_panel(
     bar.ax.tick_params(labelsize=6, length=2)
     if isinstance(norm, LogNorm):
         bar.ax.yaxis.set_major_formatter("{x:g}")
-    bar.set_label(label or QUANTITIES[panel.quantity], fontsize=6)
+    bar.set_label(label or QUANTITIES[panel.quantity], fontsize=style.SMALL_PRINT)
     mark_group(axes, figure, panel)
 
 

@@ -33,7 +33,7 @@ def draw(figure: Figure, rows: pd.DataFrame, *, error_scale: ErrorScale = "panel
         widths = [len(panel.layers) for panel, _ in order]
     else:
         order = [(panel, side) for panel in figure.panels for side in SIDES]
-        height = heatmap.AROUND + max(7, *layers) * heatmap.ROW
+        height = heatmap.AROUND + max(heatmap.ROWS, *layers) * heatmap.ROW
         counts, widths = [len(SIDES)] * len(layers), [1] * len(order)
     drawing, axes = style.panels(counts, height, widths)
     for (panel, side), panel_axes in zip(order, axes, strict=True):
