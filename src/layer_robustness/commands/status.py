@@ -74,10 +74,15 @@ def to_do(jobs: Sequence[Made]) -> str:
     """Count and name what is missing, what is out of date and what follows from it."""
     lines = []
     for state in ("missing", "out of date", "to follow"):
-        if names := [f"{made.step} {made.name}" for made in jobs if made.state == state]:
+        if names := [named(made) for made in jobs if made.state == state]:
             more = f", and {len(names) - FEW} more" if len(names) > FEW else ""
             lines.append(f"{state.capitalize()} ({len(names)}): {', '.join(names[:FEW])}{more}")
     return "\n".join(lines) or "All is built and up to date."
+
+
+def named(made: Made) -> str:
+    """Name a job: several steps take a network, only one makes a figure."""
+    return f"{made.step} {made.name}" if made.step in MEASURED else made.name
 
 
 def in_training(begun: Sequence[Training]) -> list[str]:
@@ -98,7 +103,7 @@ def logged(plan: Plan, pending: Sequence[Made], going: Sequence[Made]) -> list[s
         if log.exists():
             said = log.read_text(errors="replace").strip().splitlines() or ["its log is empty"]
             if made not in going or ERROR.match(said[-1]):
-                lines.append(f"{made.step} {made.name}: {said[-1]}")
+                lines.append(f"{named(made)}: {said[-1]}")
     return lines
 
 

@@ -18,7 +18,6 @@ from layer_robustness.planning.presets import preset_file
 from layer_robustness.runtime.errors import InputError
 
 MEASURED = ("train", "probe", "joint", "distances", "attack")  # what takes long
-BY_NAME = ("data", "imagenet", "figure", "table", "comparison_figure")  # a file's name is the job's
 
 
 @dataclass(frozen=True)
@@ -64,9 +63,8 @@ def summary(options: Sequence[str]) -> list[Made]:
     outputs = defaultdict(list)
     for row in csv.DictReader(ended.stdout.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE):
         path, step = Path(row["output_file"]), row["rule"]
-        name = path.stem if step in BY_NAME else ""
-        if step in MEASURED:
-            name = "/".join(path.parts[2:4])  # of results/{preset}/{job}/...
+        # results/{preset}/{job}/...
+        name = "/".join(path.parts[2:4]) if step in MEASURED else path.stem
         outputs[step, name].append(row)
     return [Made(*job, state_of(rows)) for job, rows in outputs.items()]
 

@@ -63,7 +63,8 @@ def spent(plan: Plan, made: Made) -> Spent | None:
     if made.step != "train":
         rows = read(results / f"logs/{made.step}/{made.name}.benchmark.tsv", "\t")
         # Cores add up in cpu_time; a process that uses a GPU mostly waits for it.
-        seconds = [float(row[column]) for row in rows for column in ("s", "cpu_time")]
+        found = [row[column] for row in rows for column in ("s", "cpu_time")]
+        seconds = [float(value) for value in found if value != "NA"]
         return Spent(max(seconds) / 3600) if seconds else None
     if made.state == "missing":
         begun, job = trainings(plan, made.name), plan.job(made.name)
