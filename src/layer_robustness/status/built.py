@@ -55,7 +55,7 @@ def summary(options: Sequence[str]) -> list[Made]:
     InputError
         If Snakemake refuses the options, with its last line.
     """
-    command = [sys.executable, "-m", "snakemake", "--nolock", "--summary", *options]
+    command = [sys.executable, "-m", "snakemake", "--summary", *options]
     ended = subprocess.run(command, capture_output=True, text=True)
     if ended.returncode:
         said = ended.stderr.strip().splitlines() or ["snakemake failed"]
