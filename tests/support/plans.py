@@ -3,10 +3,12 @@
 import yaml
 from snakemake.utils import update_config
 
-from layer_robustness.planning.plan import Plan
+from layer_robustness.planning.plan import TARGETS, Plan
 from support.checkout import ROOT
 
 SHIPPED = ROOT / "config/presets"
+SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
+NETWORKS = {network for target in TARGETS.values() for network in target.networks}
 PRESETS = tuple(sorted(path.stem for path in SHIPPED.glob("*.yaml")))
 
 

@@ -145,6 +145,7 @@ def allowed_by(schema: dict) -> str:
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     kind = " or ".join(kinds[name] for name in types)
     words = {
+        "minItems": "of at least {}",
         "minimum": ">= {}",
         "exclusiveMinimum": "> {}",
         "maximum": "<= {}",
