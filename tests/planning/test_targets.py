@@ -50,7 +50,10 @@ def test_what_no_rule_makes_is_refused_in_one_line(target, words):
 
 def test_recipes_of_what_the_config_did_not_ask_for_are_checked():
     of_quick = plan(networks=["cifar10/vgg*"])
-    of_quick.config["training"] |= {"cifar10/fcn2x32": {"epochs": 3}, "*/fcn3x16": {"seeds": 2}}
+    of_quick.config["training"] |= {
+        "cifar10/fcn2x32": {"epochs": 3},
+        "cifar10/fcn3x16": {"seeds": 2},
+    }
     with pytest.raises(InputError, match="one recipe for all networks of the sweep"):
         check_target(f"{JOB}/fcn_widths/probe.csv", RULES, SHOWN, of_quick)
     with pytest.raises(InputError, match="for cifar10/fcn2x32; allowed: epochs from 0 to 3"):
