@@ -3,13 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from layer_robustness.experiments import paths
 from layer_robustness.experiments.names import Network, parse_network
 
 # The result file that each quantity is read from.
 FILES = {
-    "test_error": "training.csv",
-    "reinit_error": "probe.csv",
-    "accuracy": "adversarial.csv",
+    "test_error": paths.TRAINING,
+    "reinit_error": paths.PROBE,
+    "accuracy": paths.ADVERSARIAL,
 }
 
 # r of Table 2: fresh draws of each residual block.
