@@ -131,10 +131,10 @@ def each(names: list[str], *files: str) -> tuple[Case, ...]:
     return tuple(Case((n,), tuple((n, file) for file in files)) for n in networks)
 
 
-def together(names: list[str], file: str = PROBE) -> Case:
-    """Make one case of networks that all need the same file."""
+def together(names: list[str]) -> Case:
+    """Make one case of networks that are all probed."""
     networks = tuple(map(parse_network, names))
-    return Case(networks, tuple((network, file) for network in networks))
+    return Case(networks, tuple((network, PROBE) for network in networks))
 
 
 def widths(dataset: str, depth: int) -> Case:
