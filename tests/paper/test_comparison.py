@@ -7,9 +7,13 @@ import sys
 from dataclasses import asdict
 
 import matplotlib.pyplot as plt
+import numpy as np
 import pandas as pd
 import pytest
 
+import papers_results
+from conftest import ROOT, write_csv
+from layer_robustness.figures import style
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper.comparison import pictures
 from layer_robustness.paper.comparison.agreement import AGREEMENTS, summarize
@@ -20,10 +24,8 @@ from layer_robustness.paper.criticality import chance, cost, is_trained
 from layer_robustness.paper.setups import describe
 from layer_robustness.storage import jsonfile
 from layer_robustness.tables.registry import TABLES
-from support import papers_results
-from support.checkout import ENVIRONMENT, ROOT
-from support.papers_results import VALUES
-from support.result_files import write_csv
+from papers_results import VALUES
+from test_checkpoints import ENVIRONMENT
 
 CHANCES = {"mnist": 0.9, "cifar10": 0.9, "imagenet": 0.999}
 
@@ -274,6 +276,31 @@ def test_pictures_name_both_epochs_and_what_was_not_run(tmp_path):
     assert labels[1] == ["rerand", "0", "1", "5"]
     assert labels[2] == ["rerand", "0", "1", "5 / 100"]
     assert all("not run" in axes.texts[0].get_text() for axes in drawing.axes[3:9])
+    plt.close(drawing)
+
+
+def test_pictures_compare_no_epochs_of_different_stages(tmp_path):
+    figure = FIGURES["figure14"]
+    papers_results.write_target(tmp_path, figure)
+    setups = papers_results.setups(tmp_path, data="digits5k_as_cifar10")
+    rows = compare([figure], tmp_path, setups, VALUES)
+    tenth = rows["checkpoint"] == "10"
+    rows.loc[tenth, ["our_checkpoint", "matched_by", "difference"]] = ["2", "position", 5.0]
+    drawing = pictures.draw(figure, rows)
+    paper, ours, difference = drawing.axes[:3]
+    assert [axes.get_title().partition("\n")[2] for axes in (paper, ours, difference)] == [
+        *("paper", "ours (digits)", "ours - paper"),
+    ]
+    mesh = difference.collections[0]
+    drawn = mesh.get_array().reshape(len(difference.get_yticks()), -1)
+    columns = [label.get_text() for label in difference.get_xticklabels()]
+    assert columns == ["rerand", "0", "1", "2 / 10", "100"]
+    assert np.ma.getmaskarray(drawn).all(axis=0).tolist() == [name == "2 / 10" for name in columns]
+    assert mesh.get_clim()[1] < 5
+    (hatched,) = (patch for patch in difference.patches if patch.get_hatch())
+    assert hatched.get_zorder() < mesh.get_zorder()
+    style.lay_out(drawing, "made up")
+    assert drawing.texts[-1].get_text() == f"made up; {pictures.NOTE}"
     plt.close(drawing)
 
 

@@ -53,7 +53,7 @@ rule comparison_figure:
             caption="../report/comparison_figure.rst",
             category=lambda wildcards: FIGURES[wildcards.figure].section,
             labels=lambda wildcards: labels(
-                FIGURES[wildcards.figure], PRESET, "with the paper's"
+                FIGURES[wildcards.figure], PRESET, SOURCES, "with the paper's"
             ),
         ),
     log:
@@ -64,10 +64,11 @@ rule comparison_figure:
     params:
         preset=PRESET,
         paper=PAPER,
+        scale=config["error_scale"],
     shell:
         "python -m layer_robustness.commands.comparison_figure {wildcards.figure}"
         " --results {input.results} --manifests {input.manifests} --paper {params.paper}"
-        " --preset {params.preset} --output {output.pdf} > {log} 2>&1"
+        " --preset {params.preset} --error-scale {params.scale} --output {output.pdf} > {log} 2>&1"
 
 
 rule claims:

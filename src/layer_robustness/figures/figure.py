@@ -47,6 +47,8 @@ class Figure:
         The module of this package that draws it.
     rows
         Number of panels in each row, from the top.
+    caption
+        What follows the title, in Markdown.
     transposed
         Layers along the horizontal axis.
     """
@@ -57,8 +59,8 @@ class Figure:
     panels: tuple[Panel, ...]
     rows: tuple[int, ...]
     section: str
+    caption: str
     transposed: bool = False
-    caption: str = ""
 
     @property
     def name(self) -> str:

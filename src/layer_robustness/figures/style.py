@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -13,11 +14,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import names
-from layer_robustness.figures.figure import Panel
+from layer_robustness.figures.figure import Figure, Panel
+from layer_robustness.figures.names import Sources
 from layer_robustness.storage.files import replacing
+
+# Errors on a scale of each panel's own, or all from 0 to 1.
+ErrorScale = Literal["panel", "shared"]
 
 WIDTH = 7.2  # inches: the text width of a page
 LAYER_NAME = 6  # points: 53 names side by side in the text width do not touch
+HEADING = 0.2  # inches
 SMALL_PRINT = 5.5  # points
 SMALL_PRINT_LINE = 165  # characters that fit in the text width
 
@@ -61,6 +67,19 @@ def panels(
     return drawing, axes
 
 
+def head(drawing: Drawing, figure: Figure, sources: Sources) -> None:
+    """Write a figure's title on top if it names data that are not the paper's."""
+    title = names.labelled(figure.title, sources)
+    if title != figure.title:
+        drawing.set_figheight(drawing.get_figheight() + HEADING)
+        drawing.suptitle(title, fontsize=mpl.rcParams["axes.titlesize"], weight="bold")
+
+
+def add_note(drawing: Drawing, note: str) -> None:
+    """Have a sentence on what is drawn end the small print."""
+    drawing.set_label(note)
+
+
 @contextmanager
 def alone(axes: Axes) -> Iterator[None]:
     """Hide all rows but that of the axes: seaborn draws what it sees with each heatmap it adds."""
@@ -73,9 +92,9 @@ def alone(axes: Axes) -> Iterator[None]:
         other.set_visible(True)
 
 
-def title(axes: Axes, panel: Panel, cells: pd.DataFrame) -> None:
+def title(axes: Axes, panel: Panel, cells: pd.DataFrame, sources: Sources) -> None:
     """Write a panel's title, and how many seeds are not in what it draws."""
-    lines = [f"({panel.letter}) {panel.title}"]
+    lines = [f"({panel.letter}) {names.labelled(panel.title, sources)}"]
     for absent, seeds in cells[["did_not_train", "seeds"]].drop_duplicates().to_numpy():
         if absent and seeds:
             lines.append(names.did_not_train(absent, seeds))
@@ -85,7 +104,7 @@ def title(axes: Axes, panel: Panel, cells: pd.DataFrame) -> None:
 def is_empty(axes: Axes, panel: Panel, values: pd.Series) -> bool:
     """Whether a panel has no values to draw; it then says why."""
     if values.empty:
-        reason = names.not_run(panel.networks[0].dataset)
+        reason = names.not_run(panel.networks)
     elif values.isna().all():
         reason = names.DID_NOT_TRAIN
     else:
@@ -102,7 +121,7 @@ def say(axes: Axes, reason: str) -> None:
     axes.text(
         0.5,
         0.5,
-        reason.replace(": ", ":\n"),
+        reason.replace(": ", ":\n").replace(" … ", " …\n"),
         transform=axes.transAxes,
         ha="center",
         va="center",
@@ -112,7 +131,8 @@ def say(axes: Axes, reason: str) -> None:
 
 def lay_out(drawing: Drawing, small_print: str) -> None:
     """Lay a drawing out over lines that say what was computed from what, and add them."""
-    lines = textwrap.wrap(small_print, SMALL_PRINT_LINE, break_on_hyphens=False)
+    text = "; ".join(filter(None, (small_print.strip(), drawing.get_label())))
+    lines = textwrap.wrap(text, SMALL_PRINT_LINE, break_on_hyphens=False)
     below = (1.3 * SMALL_PRINT * len(lines) + 4) / 72  # inches
     height = drawing.get_figheight() + below
     drawing.set_figheight(height)

@@ -122,7 +122,7 @@ def of_table(table: Table, results: Results) -> pd.DataFrame:
     """
     rows = []
     for (dataset, architecture), column in itertools.product(table.rows, table.columns):
-        network, headings = column.network((dataset, architecture)), errors.headings(column)
+        network, headings = column.network((dataset, architecture)), column.headings
         if results.ran([network]):
             count = results.setups[str(network)].seeds
             mean, deviation, absent = errors.cell(column, network, results)
