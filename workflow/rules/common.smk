@@ -86,9 +86,10 @@ def cores(step, wildcards):
 
 
 def minutes(step, wildcards, attempt):
-    """Minutes that a cluster is asked for."""
+    """Minutes that a cluster is asked for: more with each attempt, but no more than a day."""
     job = job_of(wildcards)
-    return attempt * demand.minutes(step, job.source, job.networks[0].kind)
+    first = demand.minutes(step, job.source, job.networks[0].kind)
+    return min(attempt * first, demand.DAY)
 
 
 def memory(step, wildcards, threads, attempt):
