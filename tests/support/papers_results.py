@@ -40,7 +40,7 @@ RECIPE = Recipe(
 
 
 def write_rows(folder: Path, network: Network, file: str, rows: pd.DataFrame, seed=None) -> None:
-    """Write rows for one seed or all; what the file has of other seeds, units or columns is kept."""
+    """Write rows for one seed or all; what the file has of other seeds, units, columns is kept."""
     path = folder / str(network) / file
     numbers = range(SEEDS) if seed is None else [seed]
     rows = pd.concat([rows.assign(network=str(network), seed=number) for number in numbers])

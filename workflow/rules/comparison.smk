@@ -33,7 +33,7 @@ rule comparison:
         "../../envs/light.yaml"
     params:
         preset=PRESET,
-        paper=PAPER,
+        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
     shell:
         "python -m layer_robustness.commands.comparison --results {input.results}"
         " --manifests {input.manifests} --paper {params.paper} --preset {params.preset}"
@@ -63,7 +63,7 @@ rule comparison_figure:
         "../../envs/light.yaml"
     params:
         preset=PRESET,
-        paper=PAPER,
+        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
         scale=config["error_scale"],
     shell:
         "python -m layer_robustness.commands.comparison_figure {wildcards.figure}"
@@ -125,7 +125,7 @@ rule explorer:
         "../../envs/light.yaml"
     params:
         preset=PRESET,
-        paper=PAPER,
+        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
     shell:
         "python -m layer_robustness.commands.explorer --figures {input.figures}"
         " --comparison {input.comparison} --results {input.results} --manifests {input.manifests}"

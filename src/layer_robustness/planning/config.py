@@ -50,10 +50,11 @@ def check(config: dict, schema: dict, networks: Iterable[Network]) -> None:
     for pattern in config["networks"]:
         check_filter(pattern, networks)
     for network in networks:
-        if not missing_source(config, network.dataset):
+        if runs(config, network):
             recipe_of(config, network)
     for name, members in SWEEPS.items():
-        check_sweep(config, name, members)
+        if runs(config, members[0]):
+            check_sweep(config, name, members)
 
 
 def check_imagenet_path(path: str | None) -> None:
@@ -68,8 +69,6 @@ def check_imagenet_path(path: str | None) -> None:
 
 def check_sweep(config: dict, name: str, members: Sequence[Network]) -> None:
     """Refuse a sweep whose networks have different recipes, as one job trains them."""
-    if missing_source(config, members[0].dataset):
-        return
     first = settings_of(config, members[0])
     for network in members:
         if settings_of(config, network) != first:
@@ -77,6 +76,12 @@ def check_sweep(config: dict, name: str, members: Sequence[Network]) -> None:
                 f"config key training gives {network} another recipe than {members[0]}; allowed: "
                 f"one recipe for all networks of the sweep {name}"
             )
+
+
+def runs(config: dict, network: Network) -> bool:
+    """Whether a network is trained: the config asks for it, and its data can be had."""
+    asked = any(fnmatchcase(job_of(network), pattern) for pattern in config["networks"])
+    return asked and not missing_source(config, network.dataset)
 
 
 def missing_source(config: dict, dataset: str) -> str:
@@ -140,6 +145,7 @@ def allowed_by(schema: dict) -> str:
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     kind = " or ".join(kinds[name] for name in types)
     words = {
+        "minItems": "of at least {}",
         "minimum": ">= {}",
         "exclusiveMinimum": "> {}",
         "maximum": "<= {}",

@@ -28,6 +28,8 @@ TRAIN: Mapping[tuple[str, str], int] = {
     ("small", "fcn"): 120,
     ("small", "vgg"): 240,
     ("small", "resnet"): DAY,
+    ("large", "fcn"): DAY,
+    ("large", "vgg"): DAY,
     ("large", "resnet"): DAY,
 }
 # Minutes of each other step, by size of the images.

@@ -1,7 +1,6 @@
 """What has to be built: the bridge between config, registries and the workflow's rules."""
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 
 from layer_robustness.experiments import paths
@@ -10,7 +9,7 @@ from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.experiments.sweeps import job_of, networks_of
 from layer_robustness.figures.figure import Figure
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.planning.config import in_folder, missing_source, recipe_of, seeds_of
+from layer_robustness.planning.config import in_folder, recipe_of, runs, seeds_of
 from layer_robustness.tables.registry import DRAWS, TABLES, Table
 
 Target = Figure | Table
@@ -97,8 +96,9 @@ class Plan:
         Raises
         ------
         InputError
-            If it is the name of no network and no sweep.
+            If it is the name of no network and no sweep, or of a part of a sweep.
         """
+        networks_of(name)
         return Job(name, self.config)
 
     @cached_property
@@ -109,9 +109,8 @@ class Plan:
         return tuple(map(self.job, names))
 
     def runs(self, network: Network) -> bool:
-        """Whether a network is trained: its data can be had, and the config asks for it."""
-        asked = any(fnmatchcase(job_of(network), p) for p in self.config["networks"])
-        return asked and not missing_source(self.config, network.dataset)
+        """Whether a network is trained: the config asks for it, and its data can be had."""
+        return runs(self.config, network)
 
     def files(self, *targets: Target) -> list[str]:
         """Return the result files that figures, tables or claims read."""
