@@ -1,4 +1,4 @@
-"""Train a network with its seeds, or a sweep; each goes on from where it was stopped."""
+"""Train a network with its seeds, or a sweep; each continues from where it was stopped."""
 
 import argparse
 import sys
@@ -126,7 +126,7 @@ def train_alone(folder: TrainingFolder) -> None:
 
 def train_together(folders: Sequence[TrainingFolder], ranks: Ranks) -> None:
     """Train the seeds of one network, those after the same batch stacked."""
-    with ranks.first_goes_ahead():  # it writes the initial state where there is none
+    with ranks.first_goes_ahead():  # it writes the initial state if there is none
         states = {folder.experiment: folder.state() for folder in folders}
     by_experiment = {folder.experiment: folder for folder in folders}
 
