@@ -42,7 +42,10 @@ def parser() -> argparse.ArgumentParser:
         "by default one for each CPU that may be used",
     )
     parser.add_argument(
-        "--processes", type=int, default=1, help="that train each network together, one a GPU"
+        "--processes",
+        type=int,
+        default=1,
+        help="processes that train one network together, one per GPU",
     )
     parser.add_argument(
         "--manifest", type=Path, required=True, help="checkpoints.json; all else goes beside it"
