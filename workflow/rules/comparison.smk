@@ -1,4 +1,4 @@
-# The paper's values beside ours, its claims judged by ours, and a page to look up every cell in.
+# Compare the paper's values with ours, judge its claims, and make a page to look up every cell.
 import os
 
 from layer_robustness.explorer.panels import HEATMAPS
@@ -97,7 +97,7 @@ rule claims:
         " --manifests {input.manifests} --preset {params.preset} --output {output.csv} > {log} 2>&1"
 
 
-# Where nothing of the heatmaps was run, there are no histories either.
+# Empty if no network of the heatmaps is trained.
 HISTORIES = [
     manifest.replace(paths.MANIFEST, paths.TRAINING)
     for manifest in PLAN.manifests(*HEATMAPS.values())

@@ -1,4 +1,4 @@
-"""Train a network with its seeds, or a sweep; each goes on from where it was stopped."""
+"""Train a network with its seeds, or a sweep; each continues from where it was stopped."""
 
 import argparse
 import sys
@@ -44,7 +44,10 @@ def parser() -> argparse.ArgumentParser:
         "by default one for each CPU that may be used",
     )
     parser.add_argument(
-        "--processes", type=int, default=1, help="that train each network together, one a GPU"
+        "--processes",
+        type=int,
+        default=1,
+        help="processes that train one network together, one per GPU",
     )
     parser.add_argument(
         "--manifest", type=Path, required=True, help="checkpoints.json; all else goes beside it"
@@ -128,7 +131,7 @@ def train_alone(folder: TrainingFolder) -> None:
 
 def train_together(folders: Sequence[TrainingFolder], ranks: Ranks) -> None:
     """Train the seeds of one network, those after the same batch stacked."""
-    with ranks.first_goes_ahead():  # it writes the initial state where there is none
+    with ranks.first_goes_ahead():  # it writes the initial state if there is none
         states = {folder.experiment: folder.state() for folder in folders}
     by_experiment = {folder.experiment: folder for folder in folders}
 

@@ -25,7 +25,7 @@ class FolderImages:
     root
         The folder that `files` are relative to; none where they are not going to be read.
     digest
-        Tells which images the whole folder had, with train/ and val/ (see `folder_digest`).
+        Digest of the whole folder's images, in train/ and val/ (see `folder_digest`).
     decoders
         Processes that decode them.
     """
@@ -89,7 +89,7 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Summary:
-    """What weights depend on of a data set, for steps that look at no image; as in `Dataset`."""
+    """What weights depend on in a data set, for steps that read no images; see `Dataset`."""
 
     source: str
     image_shape: tuple[int, int, int]

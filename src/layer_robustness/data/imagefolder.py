@@ -143,7 +143,7 @@ class Decoder(torch_data.Dataset):
 
 
 def started(loader: torch_data.DataLoader) -> Iterator[Tensor | InputError]:
-    """Start the processes of a loader; they do not leave before training has saved."""
+    """Start the processes of a loader; they ignore signals, so that training can save first."""
     with deaf_children():
         return iter(loader)
 

@@ -89,7 +89,7 @@ def from_idx_folder(source: str, folder: Path) -> Dataset:
 
 
 def download(source: str, dataset: type[datasets.MNIST], folder: Path) -> None:
-    """Fetch torchvision's files for MNIST or one of its kin, each checked by its MD5."""
+    """Fetch torchvision's files for MNIST or Fashion-MNIST, each checked by its MD5."""
     for name, md5 in dataset.resources:
         errors = []
         for mirror in dataset.mirrors:

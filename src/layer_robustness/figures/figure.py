@@ -6,6 +6,8 @@ from typing import Literal
 from layer_robustness.experiments import paths
 from layer_robustness.experiments.names import Network
 
+PAPERS = 18  # figures in the paper; those with higher numbers are your own
+
 
 @dataclass(frozen=True)
 class Panel:
@@ -78,6 +80,11 @@ class Figure:
     def networks(self) -> tuple[Network, ...]:
         """The networks of all panels, each once."""
         return tuple(dict.fromkeys(network for network, _ in self.needs))
+
+    @property
+    def in_paper(self) -> bool:
+        """Whether the paper has it, so that its values can be compared with the paper's."""
+        return self.number <= PAPERS
 
     @property
     def structure(self) -> bool:

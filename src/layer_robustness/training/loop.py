@@ -21,7 +21,7 @@ from layer_robustness.training.ensemble import Single, Stack, mean_loss
 from layer_robustness.training.progress import Progress
 from layer_robustness.training.state import PartOfEpoch, TrainState
 
-PAUSE = 300  # seconds after which a long epoch's state is kept in the middle
+PAUSE = 300  # seconds between two saved states within a long epoch
 
 Keep = Callable[[Experiment, TrainState], None]
 
@@ -36,9 +36,9 @@ def train(
 ) -> None:
     """Train experiments of one shape side by side, from their states to the recipe's last epoch.
 
-    `keep` is given each experiment's state after every epoch, every few minutes in between, and
-    when a signal asks to leave. Order and augmentation of the images depend on the experiment and
-    the epoch only, so a state is all that training needs to go on from.
+    `keep` is called with each experiment's state after every epoch, every few minutes within long
+    epochs, and when a signal to stop has come. Order and augmentation of the images depend on
+    the experiment and the epoch only, so a state is all that training needs to continue.
 
     Parameters
     ----------
@@ -49,12 +49,12 @@ def train(
     ranks
         Processes that train one experiment together; all of them call this with equal states.
 
-    An experiment whose training loss is no longer finite ends with that epoch; the others go on.
+    An experiment whose training loss is no longer finite ends with that epoch; the others continue.
 
     Raises
     ------
     Interrupted
-        If a signal asked to leave; the state after the last batch is kept.
+        If a signal to stop has come; the state after the last batch is saved.
     """
     name = ", ".join(map(str, experiments))
     with Progress(name, states[0].epoch, recipe.epochs) as progress:

@@ -14,8 +14,8 @@ HEAD = """\
 
 Costs are shares of the way from the full model's test error (0) to chance (1); a layer is critical
 to a source where resetting it costs over {critical:g}. Intervals are 95% t-intervals over seeds, or
-of one seed over draws, cut at what the number can be. The criteria were fixed beforehand;
-docs/comparison.md tells how to read them.
+of one seed over draws, cut at what the number can be. The bounds were chosen so that
+the paper's own values meet them; docs/comparison.md says how to read them.
 """
 
 
