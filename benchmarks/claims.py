@@ -13,21 +13,19 @@ import pandas as pd
 
 from layer_robustness.experiments.groups import downsampling, identity_skips, members
 from layer_robustness.experiments.names import Network, parse_network
-from layer_robustness.figures.collect import bar_errors, cells, read
+from layer_robustness.experiments.paths import JOINT, MANIFEST, PROBE, TRAINING
+from layer_robustness.experiments.results import Results
+from layer_robustness.figures.collect import bar_errors, cells, final_errors
 from layer_robustness.figures.registry import WIDTHS
 
 VGGS = ("vgg11", "vgg13", "vgg16", "vgg19")
 RESNETS = ("resnet18", "resnet50", "resnet101", "resnet152")
 
 
-def seeds(results: Path, network: Network, file: str) -> int:
-    return len(list(results.glob(f"{network}/seed*/{file}")))
-
-
-def errors(results: Path, network: Network, file: str = "probe.csv") -> pd.DataFrame:
+def errors(results: Results, network: Network, file: str = PROBE) -> pd.DataFrame:
     """Mean and deviation of the error, by unit and source."""
-    frame = read(results, network, seeds(results, network, file), file)
-    return cells(frame, "error").set_index(["unit", "source"])[["mean", "std"]]
+    found = cells(results.of(network, file), "error")
+    return found.set_index(["unit", "source"])[["mean", "std"]]
 
 
 def full_model(table: pd.DataFrame) -> pd.Series:
@@ -40,7 +38,7 @@ def tell(row: pd.Series) -> str:
     return f"{row['mean']:.3f}{deviation}"
 
 
-def single_layers(results: Path, network: Network) -> None:
+def single_layers(results: Results, network: Network) -> None:
     table = errors(results, network)
     print(f"\n{network}: full model {tell(full_model(table))}\n")
     print("| layer | re-randomized | re-initialized to 0 |\n|---|---:|---:|")
@@ -48,19 +46,19 @@ def single_layers(results: Path, network: Network) -> None:
         print(f"| {unit} | {tell(table.loc[(unit, 'rerand')])} | {tell(table.loc[(unit, '0')])} |")
 
 
-def widths(results: Path, dataset: str) -> None:
+def widths(results: Results, dataset: str) -> None:
     print(f"\n{dataset}: full model, and one layer but the first re-initialized to 0 (mean)\n")
     print("| width | 3 layers: full | reset | 5 layers: full | reset |\n|---:|---:|---:|---:|---:|")
     for width in WIDTHS:
         row = [str(width)]
         for depth in (3, 5):
             network = Network(dataset, f"fcn{depth}x{width}")
-            frame = read(results, network, seeds(results, network, "probe.csv"), "probe.csv")
-            row += [tell(per_seed.agg(["mean", "std"])) for per_seed in bar_errors(frame, network)]
+            by_seed = bar_errors(results.of(network, PROBE), network)
+            row += [tell(errors.agg(["mean", "std"])) for errors in by_seed]
         print(f"| {' | '.join(row)} |")
 
 
-def stages_of_vggs(results: Path, source: str) -> None:
+def stages_of_vggs(results: Results, source: str) -> None:
     """Mean error over the convolutions of each stage."""
     tables = {name: errors(results, Network("cifar10", name))["mean"] for name in VGGS}
     print(f"\nCIFAR10, one layer reset to {source}: mean over the convolutions of a stage\n")
@@ -78,7 +76,7 @@ def full_of(means: pd.Series) -> float:
     return means.loc["fullmodel"].iloc[-1]
 
 
-def blocks_of_resnets(results: Path, dataset: str, source: str) -> None:
+def blocks_of_resnets(results: Results, dataset: str, source: str) -> None:
     print(f"\n{dataset}, one unit reset to {source}\n")
     print(
         "| network | full | stage0 | downsampling blocks: lowest, mean "
@@ -97,8 +95,8 @@ def blocks_of_resnets(results: Path, dataset: str, source: str) -> None:
         )
 
 
-def joint(results: Path, network: Network) -> None:
-    single, together = errors(results, network), errors(results, network, "joint.csv")
+def joint(results: Results, network: Network) -> None:
+    single, together = errors(results, network), errors(results, network, JOINT)
     print(f"\n{network}: units re-initialized to 0; full model {tell(full_model(single))}\n")
     print("| group | units | worst of them alone | all of them jointly |\n|---|---:|---:|---:|")
     for group in together.index.unique("unit"):
@@ -111,31 +109,33 @@ def joint(results: Path, network: Network) -> None:
             )
 
 
-def frozen_and_removed(results: Path) -> None:
+def frozen_and_removed(results: Results) -> None:
     print("\nAll blocks but the first of each stage, CIFAR10\n")
     print(
         "| network | full | re-initialized jointly | frozen | removed |\n|---|---:|---:|---:|---:|"
     )
     for name in ("resnet50", "resnet101", "resnet152"):
         network = Network("cifar10", name)
-        jointly = errors(results, network, "joint.csv").loc[("all_but_first", "0")]
+        jointly = errors(results, network, JOINT).loc[("all_but_first", "0")]
         trained = [network.model, f"{name}+frozen", "resnet50+removed"]
         final = [
-            read(results, Network("cifar10", model), 1, "training.csv")["test_error"].iloc[-1]
+            final_errors(results.of(Network("cifar10", model), TRAINING)).mean()
             for model in trained
         ]
         print(f"| {name} | {final[0]:.3f} | {tell(jointly)} | {final[1]:.3f} | {final[2]:.3f} |")
 
 
 def main() -> None:
-    results = Path(sys.argv[1])
+    folder = Path(sys.argv[1])
+    files = (path for name in (PROBE, JOINT, TRAINING) for path in folder.glob(f"*/*/{name}"))
+    results = Results.read(folder.glob(f"*/*/{MANIFEST}"), files)
 
-    def there(dataset: str, names, file: str = "probe.csv") -> bool:
-        return all(seeds(results, Network(dataset, name), file) for name in names)
+    def there(dataset: str, names, file: str = PROBE) -> bool:
+        return all(results.has(Network(dataset, name), file) for name in names)
 
     print("\n## Claims 1 and 2")
     for name in ("mnist/fcn3x256", "mnist/fcn5x256"):
-        if seeds(results, parse_network(name), "probe.csv"):
+        if results.has(parse_network(name), PROBE):
             single_layers(results, parse_network(name))
     print("\n## Claim 3")
     for dataset in ("mnist", "cifar10"):
@@ -152,9 +152,9 @@ def main() -> None:
                 blocks_of_resnets(results, dataset, source)
     print("\n## Claim 7")
     for name in ("mnist/fcn5x256", *(f"cifar10/{name}" for name in RESNETS)):
-        if seeds(results, parse_network(name), "joint.csv"):
+        if results.has(parse_network(name), JOINT):
             joint(results, parse_network(name))
-    if there("cifar10", ["resnet152+frozen", "resnet50+removed"], "training.csv"):
+    if there("cifar10", ["resnet152+frozen", "resnet50+removed"], TRAINING):
         print("\n## Claim 8")
         frozen_and_removed(results)
 
