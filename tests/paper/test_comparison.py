@@ -113,14 +113,6 @@ def test_the_units_told_apart_are_those_of_the_papers_text():
         assert auc_of(network, pd.Series(0.0, network.units)) is None
 
 
-@pytest.mark.parametrize("name", ["figure3", "figure4", "figure5"])
-def test_the_papers_own_values_tell_these_units_apart(name, tmp_path):
-    figure = FIGURES[name]
-    summary = summarize(compare([figure], the_papers(figure, tmp_path), VALUES), CHANCES)
-    initial = summary[summary["checkpoint"] == "0"]
-    assert initial["auc"].tolist() == [1.0] * len(figure.panels)
-
-
 # Values
 
 
@@ -148,6 +140,8 @@ def test_results_equal_to_the_papers_agree_in_every_value(target, tmp_path):
     errors = summary[(summary["quantity"] == "test_error") & (summary["checkpoint"] != "100")]
     assert summary["agreement"].count() == len(errors)
     assert (errors["critical_paper"] == errors["critical_ours"]).all()
+    if target.name in ("figure3", "figure4", "figure5"):  # whose layers the text tells apart
+        assert summary[summary["checkpoint"] == "0"]["auc"].tolist() == [1] * len(target.panels)
 
 
 def test_what_was_not_run_is_not_compared(tmp_path):

@@ -132,9 +132,6 @@ def test_seeds_that_did_not_train_are_left_out_and_said_to_be():
     shown = errors.layout(TABLE3, frame).set_index("network").loc["VGG16"]
     assert shown["plain"] == "9.0 ± 1.4 (1 seed did not train)"
     assert shown[["+wd", "+bn"]].tolist() == ["did not train", "not run"]
-
-
-def test_blocks_of_seeds_that_did_not_train_are_left_out():
     blocks = {"cifar10/resnet50": [[0.10, 0.14] * 6, [math.nan] * 12]}
     results = made_up({"cifar10/resnet50": [0.08, math.nan]}, blocks)
     assert errors.layout(TABLE1, errors.collect(TABLE1, results)).iloc[0].tolist()[2:4] == [
@@ -186,7 +183,9 @@ def test_the_command_writes_the_same_files_twice(tmp_path, recipe):
     assert written[0] == written[1]
     assert set(written[0]) == {".csv", ".md", ".tex", ".html"}
     assert "| CIFAR10 (digits) | VGG16 " in written[0][".md"]
-    assert "made_up preset, cifar10 = digits5k_as_cifar10, 4 epochs" in written[0][".md"]
+    for ending, underscore in ((".md", "_"), (".tex", r"\_"), (".html", "_")):
+        small_print = "made_up preset, cifar10 = digits5k_as_cifar10, 4 epochs"
+        assert small_print.replace("_", underscore) in written[0][ending]
     assert "CIFAR10 (digits) & VGG16 & not run & 11.5 $\\pm$ 0.1 &" in written[0][".tex"]
     assert "11.5 ± 0.1</td>" in written[0][".html"]
     row = of_network(pd.read_csv(tmp_path / "first/table3.csv"), "vgg16")
