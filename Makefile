@@ -28,7 +28,6 @@ benchmarks: .venv/requirements-test.done ## print the tables of docs/benchmarks.
 	python benchmarks/training.py
 	python benchmarks/convolutions.py
 	python benchmarks/probe.py
-	python benchmarks/family.py
 	python benchmarks/interruption.py
 	python benchmarks/image_listing.py
 	python benchmarks/workflow.py

@@ -68,7 +68,7 @@ def main() -> None:
         heatmap = folder / "src/layer_robustness/figures/heatmap.py"
         heatmap.write_text(heatmap.read_text() + "# edited\n")
         rows["figure 1 after an edit to its drawing code"] = measure(
-            folder, "paper_figures/figure1.pdf"
+            folder, "paper_figures/quick/figure1.pdf"
         )
     print(f"\nQuick preset, snakemake --cores {machine.cpus()}, {describe()}\n")
     print("| run | seconds | peak memory, GB |\n|---|---:|---:|")
