@@ -14,9 +14,8 @@ import pandas as pd
 from layer_robustness.experiments.groups import downsampling, identity_skips, members
 from layer_robustness.experiments.names import Network, parse_network
 from layer_robustness.experiments.results import Results
-from layer_robustness.experiments.sweeps import job_of
+from layer_robustness.experiments.sweeps import WIDTHS, job_of
 from layer_robustness.figures.collect import bar_errors, cells
-from layer_robustness.figures.registry import WIDTHS
 
 VGGS = ("vgg11", "vgg13", "vgg16", "vgg19")
 RESNETS = ("resnet18", "resnet50", "resnet101", "resnet152")

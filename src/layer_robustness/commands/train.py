@@ -11,9 +11,10 @@ import torch
 
 from layer_robustness.data import dataset as data
 from layer_robustness.experiments.flags import add_flags, from_flags
+from layer_robustness.experiments.names import Experiment
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.experiments.sweeps import networks_of
-from layer_robustness.runtime import cpus
+from layer_robustness.runtime import machine
 from layer_robustness.runtime.code import code_digest
 from layer_robustness.runtime.devices import choose, take_for_ranks
 from layer_robustness.runtime.errors import exit_with_one_line
@@ -23,6 +24,7 @@ from layer_robustness.runtime.ranks import ALONE, Ranks, joined, run_as_ranks, s
 from layer_robustness.runtime.workers import run_all
 from layer_robustness.training.folder import TrainingFolder, publish
 from layer_robustness.training.loop import train
+from layer_robustness.training.state import TrainState
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers",
         type=int,
-        default=cpus.available(),
+        default=machine.cpus(),
         help="processes that train on a CPU, or decode images for those that train; "
         "by default one for each CPU that may be used",
     )
@@ -139,7 +141,7 @@ def train_together(folders: Sequence[TrainingFolder], ranks: Ranks) -> None:
         state = states[folder.experiment]
         return state.epoch, state.part.batches
 
-    def keep(experiment, state) -> None:
+    def keep(experiment: Experiment, state: TrainState) -> None:
         if ranks.rank == 0:
             by_experiment[experiment].keep(state)
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from layer_robustness.experiments import paths
 from layer_robustness.experiments.names import Network
 
 PAPERS = 18  # figures in the paper; those with higher numbers are your own
@@ -27,8 +28,8 @@ class Panel:
     def file(self) -> str:
         """Name of the result file that the panel reads, of each experiment."""
         if self.quantity.startswith("dist"):
-            return "distances.csv"
-        return "joint.csv" if self.group else "probe.csv"
+            return paths.DISTANCES
+        return paths.JOINT if self.group else paths.PROBE
 
     @property
     def layers(self) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
@@ -115,19 +116,21 @@ def leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
 def explain(error: ValidationError) -> str:
     """Say in one line which key is wrong, what it is, and what is allowed."""
     key = ".".join(map(str, error.absolute_path))
+    schema: Any = error.schema  # jsonschema allows for more than there is in ours
+    value: Any = error.instance
     if error.validator == "additionalProperties":
-        allowed = error.schema["properties"]
-        unknown = next(name for name in error.instance if name not in allowed)
+        allowed = schema["properties"]
+        unknown = next(name for name in value if name not in allowed)
         near = difflib.get_close_matches(str(unknown), allowed, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         key = f"{key}.{unknown}" if key else unknown
         return f"config key {key} is unknown{hint}; allowed: {', '.join(allowed)}"
     if error.validator == "required":
-        missing = next(name for name in error.validator_value if name not in error.instance)
+        missing = next(name for name in schema["required"] if name not in value)
         key = f"{key}.{missing}" if key else missing
-        wanted = allowed_by(error.schema["properties"][missing])
+        wanted = allowed_by(schema["properties"][missing])
         return f"config key {key} is missing; allowed: {wanted}"
-    return f"config key {key} is {error.instance!r}; allowed: {allowed_by(error.schema)}"
+    return f"config key {key} is {value!r}; allowed: {allowed_by(schema)}"
 
 
 def allowed_by(schema: dict) -> str:

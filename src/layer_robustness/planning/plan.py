@@ -76,7 +76,8 @@ class Job:
         """Numbers of stages of which the classifiers of Table 2 replace a residual block."""
         attacked = (table for table in TABLES.values() if table.kind == "adversarial")
         rows = (row for table in attacked for row in table.rows)
-        return [row[2] for row in rows if job_of(Network(*row[:2])) == self.name]
+        networks = ((Network(row.dataset, row.architecture), row) for row in rows)
+        return [row.replaced for network, row in networks if job_of(network) == self.name]
 
 
 @dataclass(frozen=True)

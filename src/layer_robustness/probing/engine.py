@@ -18,6 +18,7 @@ from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.interruption import leave_if_asked
 
 State = Mapping[str, Tensor]
+Changes = dict[str, dict[str, Tensor]]  # the new state of each unit that changes
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def outcomes(
 
 def pass_through(
     network: UnitSequence,
-    of_first_unit: Mapping[str, Sequence[tuple[int, dict[str, State]]]],
+    of_first_unit: Mapping[str, Sequence[tuple[int, Changes]]],
     activation: Tensor,
     joined: int,
     check: bool,
@@ -151,7 +152,7 @@ def pass_through(
     yield [0], activation
 
 
-def changed_units(network: UnitSequence, reset: Reset, final: State) -> dict[str, State]:
+def changed_units(network: UnitSequence, reset: Reset, final: State) -> Changes:
     """States of the reset's units, first to last, except those that equal the final network's."""
     if unknown := sorted(reset.units - set(network.unit_names)):
         raise InputError(
@@ -173,7 +174,7 @@ def changed_units(network: UnitSequence, reset: Reset, final: State) -> dict[str
 def suffix(
     network: UnitSequence,
     first: str,
-    changes: Sequence[Mapping[str, State]],
+    changes: Sequence[Changes],
     activation: Tensor,
 ) -> Tensor:
     """Run from unit `first` on, once for each entry of `changes`: logits, one after the other."""

@@ -14,6 +14,8 @@ from layer_robustness.runtime.memory import refuse_killed
 
 LOOK = 0.5  # seconds between checks for a signal
 
+_task: Callable  # a worker's own
+
 
 def run_all(task: Callable, items: Iterable, workers: int) -> list:
     """Call `task` on each item, each with one thread, in up to `workers` processes.
@@ -57,7 +59,8 @@ def run_all(task: Callable, items: Iterable, workers: int) -> list:
 
 def start_worker(task: Callable, parent: int) -> None:
     """Remember the task, which a fork inherits but cannot be pickled; exit with the parent."""
-    run_one.task = task
+    global _task
+    _task = task
 
     def leave_with_parent() -> None:
         while os.getppid() == parent:
@@ -70,4 +73,4 @@ def start_worker(task: Callable, parent: int) -> None:
 def run_one(item: object, task: Callable | None = None) -> object:
     """Call a task, by default this worker's own, unless a signal has come."""
     leave_if_asked()
-    return (task or run_one.task)(item)
+    return (task or _task)(item)

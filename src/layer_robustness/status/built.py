@@ -66,7 +66,7 @@ def summary(options: Sequence[str]) -> list[Made]:
         # results/{preset}/{job}/...
         name = "/".join(path.parts[2:4]) if step in MEASURED else path.stem
         outputs[step, name].append(row)
-    return [Made(*job, state_of(rows)) for job, rows in outputs.items()]
+    return [Made(step, name, state_of(rows)) for (step, name), rows in outputs.items()]
 
 
 def state_of(outputs: Sequence[dict[str, str]]) -> str:

@@ -13,7 +13,7 @@ from layer_robustness.data.dataset import Dataset
 from layer_robustness.experiments.groups import frozen_units
 from layer_robustness.experiments.names import Experiment
 from layer_robustness.experiments.recipe import Recipe
-from layer_robustness.models.build import build, memory_format
+from layer_robustness.models.build import build, placed
 from layer_robustness.runtime.interruption import asked, leave
 from layer_robustness.runtime.precision import PRECISIONS, arithmetic
 from layer_robustness.runtime.ranks import ALONE, Ranks
@@ -132,9 +132,7 @@ class Training:
             self.experiments,
             epoch,
             self.recipe,
-            self.dataset.device,
-            ranks.rank,
-            ranks.count,
+            ranks,
             self.batches,
         ):
             with self.arithmetic():
@@ -204,15 +202,19 @@ class Training:
         self.kept_at = time.monotonic()
 
 
-def assemble(experiments, states, recipe, dataset, ranks) -> Single | Stack:
+def assemble(
+    experiments: Sequence[Experiment],
+    states: Sequence[TrainState],
+    recipe: Recipe,
+    dataset: Dataset,
+    ranks: Ranks,
+) -> Single | Stack:
     """Build the networks, on the data's device, and load their states."""
     networks = []
     for experiment, state in zip(experiments, states, strict=True):
-        network = build(experiment.network, dataset.image_shape, dataset.classes, recipe.width).to(
-            dataset.device,
-            PRECISIONS[recipe.precision].weights,
-            memory_format=memory_format(experiment.network, dataset.image_shape, dataset.device),
-        )
+        shape, weights = dataset.image_shape, PRECISIONS[recipe.precision].weights
+        network = build(experiment.network, shape, dataset.classes, recipe.width)
+        network = placed(network, experiment.network, shape, dataset.device, weights)
         network.load_state_dict(state.weights)
         networks.append(network)
     if len(networks) > 1:
@@ -220,7 +222,7 @@ def assemble(experiments, states, recipe, dataset, ranks) -> Single | Stack:
     return Single(networks[0], frozen_units(experiments[0].network), ranks)
 
 
-def momentum(optimizer: torch.optim.SGD, ensemble) -> dict[str, Tensor]:
+def momentum(optimizer: torch.optim.SGD, ensemble: Single | Stack) -> dict[str, Tensor]:
     """Momentum buffers by parameter name."""
     return {
         name: optimizer.state[tensor]["momentum_buffer"]
@@ -229,7 +231,9 @@ def momentum(optimizer: torch.optim.SGD, ensemble) -> dict[str, Tensor]:
     }
 
 
-def restore_momentum(optimizer, ensemble, states: Sequence[TrainState]) -> None:
+def restore_momentum(
+    optimizer: torch.optim.SGD, ensemble: Single | Stack, states: Sequence[TrainState]
+) -> None:
     """Put the states' momentum buffers back into the optimizer, where there are any yet."""
     if not states[0].momentum:
         return
