@@ -25,6 +25,7 @@ test: .venv/requirements-test.done ## run the tests
 	pytest
 
 benchmarks: .venv/requirements-test.done ## print the tables of docs/benchmarks.md
+	python benchmarks/budget.py
 	python benchmarks/training.py
 	python benchmarks/convolutions.py
 	python benchmarks/probe.py
