@@ -62,7 +62,7 @@ def test_without_replacements_it_is_the_plain_network(images):
     assert torch.equal(baseline(pixels, choice), baseline.networks[0]((pixels - MEAN) / STD))
 
 
-@pytest.mark.parametrize(("name", "replaced"), [("4^2", 1), ("4^2", 2), ("4^4", 1), ("4^4", 3)])
+@pytest.mark.parametrize(("name", "replaced"), [("4^2", 1), ("4^4", 3)])
 def test_every_stage_block_and_draw_is_equally_likely(name, replaced):
     """Also jointly: one block in each of s stages, all sets of stages alike."""
     count, draws, blocks = 60_000, 3, 4
