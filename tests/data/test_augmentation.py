@@ -50,7 +50,7 @@ def joined(got) -> tuple[Tensor, Tensor]:
     return torch.cat(images, 1), torch.cat(labels, 1)
 
 
-@pytest.mark.parametrize(("height", "width"), [(32, 32), (28, 28), (6, 11)])
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (6, 11)])
 def test_crops_and_flips_are_torchvisions(height, width):
     draws = torch.cartesian_prod(torch.arange(9), torch.arange(9), torch.arange(2))
     images = colours(len(draws), height, width)
@@ -149,11 +149,10 @@ def decoded_by(workers: int, dataset: Dataset) -> Dataset:
 
 def test_images_in_files_do_not_depend_on_workers_or_batches(files, resized):
     epochs = {}
-    for workers, size in ((0, 4), (2, 4), (1, 5)):
+    for workers, size in ((0, 4), (2, 5)):
         recipe, dataset = replace(resized, batch_size=size), decoded_by(workers, files)
         epochs[workers] = joined(batches(dataset, EXPERIMENTS[:1], 2, recipe, CPU))[0]
     assert torch.equal(epochs[0], epochs[2])
-    assert torch.equal(epochs[0], epochs[1])
     other = joined(batches(files, EXPERIMENTS[:1], 3, resized, CPU))[0]
     assert not torch.equal(other, epochs[0])
 
@@ -171,9 +170,7 @@ def test_the_crop_of_a_file_leaves_the_global_generator_alone(files):
     ("kind", "augmentation", "allowed"),
     [
         ("few_digits", "resized_crop_flip", "in memory: set augmentation to none or pad_crop_flip"),
-        ("few_digits", "scaled_crop_flip", "in memory: set augmentation to none or pad_crop_flip"),
         ("files", "none", "image files: set augmentation to resized_crop_flip or scaled_crop_flip"),
-        ("files", "pad_crop_flip", "image files: set augmentation to resized_crop_flip or "),
     ],
 )
 def test_an_augmentation_for_other_data_is_one_clear_error(
@@ -185,8 +182,7 @@ def test_an_augmentation_for_other_data_is_one_clear_error(
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("damage", ["truncated", "gone"])
+@pytest.mark.parametrize(("workers", "damage"), [(0, "gone"), (2, "truncated")])
 def test_a_damaged_file_is_one_line_also_from_a_worker(tmp_path, resized, workers, damage):
     dataset = decoded_by(workers, imagenet(write_images(tmp_path)))
     path = tmp_path / "train" / CLASSES[1] / f"{CLASSES[1]}_2.JPEG"
