@@ -15,7 +15,7 @@ from support.stochastic import SETTINGS
 from support.training import finished, history
 
 EXPERIMENT = parse_network("mnist/resnet4^2").seed(0)
-STRONG = replace(SETTINGS, test_examples=100, eps=16, step=4, steps=6)
+STRONG = replace(SETTINGS, test_examples=100, eps=16, step=5, steps=4, eot_draws=4)
 
 
 @pytest.fixture(scope="module")

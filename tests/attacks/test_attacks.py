@@ -113,12 +113,3 @@ def test_a_random_start_is_uniform_in_the_box():
     assert abs(start.mean()) < EPS / 50
     assert start.std() == pytest.approx(EPS / 3**0.5, rel=0.02)
     assert start.min() < -0.99 * EPS and start.max() > 0.99 * EPS
-
-
-def test_the_gradient_of_an_image_does_not_depend_on_its_batch(images, network):
-    pixels, labels = images
-    together = mean_gradient([network], pixels, labels)
-    for number in (0, 7):
-        own = slice(number, number + 1)
-        alone = mean_gradient([network], pixels[own], labels[own])
-        torch.testing.assert_close(alone, together[own])

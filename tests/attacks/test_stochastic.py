@@ -153,12 +153,6 @@ def test_an_attack_sees_fresh_choices_at_each_step_or_the_same(attack_choice, ch
     assert len(torch.stack(seen).unique(dim=0)) == choices
 
 
-@pytest.mark.parametrize(("choice", "rows"), [("example", 24), ("batch", 1)])
-def test_a_choice_is_for_an_example_or_a_batch(choice, rows):
-    trial = Trial(classifier(), replace(SETTINGS, choice=choice), generator("choice"))
-    assert trial.choose(24).shape == (rows, 8)
-
-
 @pytest.mark.parametrize(("start", "same"), [("image", True), ("random", False)])
 def test_an_attack_starts_where_the_settings_say(start, same, images):
     """On a baseline, where nothing else is random; eps and step are 255ths."""

@@ -104,19 +104,6 @@ def test_without_normalization_there_is_none(architecture):
     assert torch.equal(x, kept)
 
 
-@pytest.mark.parametrize(
-    ("architecture", "first"),
-    [("resnet18", {2, 3, 4}), ("resnet34", {2, 3, 4}), ("resnet50", {1, 2, 3, 4})],
-)
-def test_only_blocks_whose_shape_changes_have_a_downsampling_skip(architecture, first):
-    with torch.device("meta"):
-        network = build(parse_network(f"cifar10/{architecture}"), CIFAR, 10)
-    found = {
-        name for name, unit in network.units() if "resblk" in name and unit.downsample is not None
-    }
-    assert found == {f"stage{stage}.resblk1" for stage in first}
-
-
 @pytest.mark.parametrize("architecture", IDENTITY_SKIP_STAGES)
 def test_with_a_downsampling_layer_every_block_has_an_identity_skip(architecture):
     """Zero convolutions leave nothing of a block but its skip."""

@@ -12,10 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from layer_robustness.attacks import accuracy as adversarial
-from layer_robustness.attacks.accuracy import Trial, adversarial_rows
-from layer_robustness.attacks.attacks import fgsm, pgd, random_start
+from layer_robustness.attacks.accuracy import adversarial_rows
 from layer_robustness.commands.train import train_together
-from layer_robustness.data.batches import batches
 from layer_robustness.data.dataset import Dataset, from_splits
 from layer_robustness.data.imagefolder import imagenet
 from layer_robustness.data.standins import halved
@@ -23,18 +21,16 @@ from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.names import Experiment, parse_network
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.probing.distances import distances
-from layer_robustness.probing.engine import Reset, probe
 from layer_robustness.probing.rows import Limits, reset_rows
 from layer_robustness.runtime.interruption import Interrupted
 from layer_robustness.runtime.ranks import ALONE
-from layer_robustness.runtime.seeding import generator
 from layer_robustness.training import loop as training
 from layer_robustness.training.folder import TrainingFolder, publish
 from layer_robustness.training.trained import TrainedNetwork
 from support.image_folders import write_images
 from support.signals import Stops
 from support.simulated_gpu import simulated_gpu
-from support.stochastic import SETTINGS, SHAPE, classifier
+from support.stochastic import SETTINGS
 from support.training import finished, history
 
 NETWORKS = ["mnist/fcn3x32", "mnist/vgg11", "mnist/resnet18+bn"]
@@ -124,35 +120,17 @@ def test_the_simulation_leaves_nothing_behind():
     assert layer.double().weight is weight
 
 
-@pytest.mark.parametrize(("name", "joined"), [(NETWORKS[0], 1), *((n, 3) for n in NETWORKS)])
-def test_a_probe_gives_what_the_cpu_gives(trained, few_digits, gpu, name, joined):
-    outcomes = []
-    for device in DEVICES:
-        loaded = trained(name)
-        network = loaded.network.to(device)
-        final = network.state_dict()
-        moved = [
-            {k: t.to(final[k]) for k, t in loaded.state(source).items()}
-            for source in ("rerand", "0")
-        ]
-        units = network.unit_names
-        groups = [*([unit] for unit in units), units[1::2], units]
-        resets = [Reset(frozenset(group), state) for group in groups for state in moved]
-        images = few_digits.to(device).normalize(few_digits.test_images.to(device), torch.float64)
-        outcomes.append(probe(network, resets, images, few_digits.test_labels, 64, joined))
-    assert torch.equal(outcomes[0].predictions, outcomes[1].predictions)
-    torch.testing.assert_close(outcomes[0].losses, outcomes[1].losses)
-
-
-@pytest.mark.parametrize("name", NETWORKS[1:])
-def test_joint_resets_are_the_rows_of_the_cpu(trained, few_digits, gpu, name):
+@pytest.mark.parametrize("name", NETWORKS)
+def test_resets_are_the_rows_of_the_cpu(trained, few_digits, gpu, name):
+    """Those that begin at one unit travel joined on a GPU, and one by one on a CPU."""
     network = parse_network(name)
     groups = {"every_second": members(network, "every_second"), "first": network.units[:1]}
+    groups |= {"last": network.units[-1:], "fullmodel": network.units}
     rows = [
         list(reset_rows(trained(name), few_digits.to(device), groups, LIMITS, "joint"))
         for device in DEVICES
     ]
-    assert len(rows[0]) == 2 * 4
+    assert len(rows[0]) == 4 * 4
     assert alike(*rows)
 
 
@@ -162,34 +140,6 @@ def test_distances_are_the_cpus(trained, gpu):
     moved = [{name: tensor.to(gpu) for name, tensor in state.items()} for state in states]
     for unit in network.network.unit_names:
         assert distances(*moved, unit) == distances(*states, unit)
-
-
-@pytest.mark.parametrize("choice", ["example", "batch"])
-def test_a_stochastic_classifier_classifies_as_on_the_cpu(gpu, choice):
-    pixels = torch.rand(24, *SHAPE, generator=generator("images"), dtype=torch.float64)
-    images, labels = (255 * pixels).to(torch.uint8), torch.arange(24) % 10
-    logits, accuracies = [], []
-    for device in DEVICES:
-        random_one = classifier()
-        for network in random_one.networks:
-            network.to(device)
-        trial = Trial(random_one, replace(SETTINGS, choice=choice), generator("trial"))
-        logits.append(random_one(pixels.to(device), trial.choose(24)).cpu())
-        accuracies.append(trial.accuracy("clean", images, labels.to(device)))
-    torch.testing.assert_close(*logits)
-    assert accuracies[0] == accuracies[1]
-
-
-def test_an_attack_takes_the_steps_of_the_cpu(gpu):
-    """Of a gradient that is known without going back."""
-    pixels = torch.rand(8, *SHAPE, generator=generator("images"), dtype=torch.float64)
-    ended = []
-    for device in DEVICES:
-        own = pixels.to(device)
-        start = random_start(own, 0.1, generator("start"))
-        stepped = pgd(lambda x: x - 0.5, own, start, 0.1, 0.03, 4)
-        ended.append(torch.stack([start, stepped, fgsm(lambda x: x - 0.5, own, 0.1)]).cpu())
-    assert torch.equal(*ended)
 
 
 def uphill(models, pixels, labels):
@@ -213,19 +163,6 @@ def test_the_rows_of_attacks_are_the_cpus(trained, few_digits, gpu, monkeypatch)
         for network in [trained("mnist/resnet4^2", small)]
     ]
     assert rows[0] == rows[1] and len(rows[0]) == 14
-
-
-@pytest.mark.parametrize("augmentation", ["none", "pad_crop_flip"])
-def test_batches_are_the_cpus(few_digits, deep, gpu, augmentation):
-    experiments = [parse_network("mnist/fcn3x32").seed(seed) for seed in range(2)]
-    recipe = replace(deep, augmentation=augmentation)
-    of_devices = [
-        list(batches(few_digits.to(device), experiments, 1, recipe, device)) for device in DEVICES
-    ]
-    for (images, labels, size), (on_gpu, labels_there, size_there) in zip(*of_devices, strict=True):
-        assert on_gpu.device.type == labels_there.device.type == "cuda"
-        assert torch.equal(on_gpu.cpu(), images) and torch.equal(labels_there.cpu(), labels)
-        assert size_there == size
 
 
 def without_backward(monkeypatch) -> None:

@@ -69,15 +69,6 @@ def test_the_history_says_what_happened(few_digits, recipe):
     assert error < 0.8  # chance is 0.9
 
 
-def test_the_same_seed_is_bit_identical_and_another_is_not(few_digits, recipe):
-    first, _ = trained([NETWORK.seed(0)], recipe, few_digits)
-    second, _ = trained([NETWORK.seed(0)], recipe, few_digits)
-    other, _ = trained([NETWORK.seed(1)], recipe, few_digits)
-    weights = [snapshots[-1][0] for run in (first, second, other) for snapshots in run.values()]
-    assert equal(weights[0], weights[1])
-    assert not equal(weights[0], weights[2])
-
-
 def test_going_on_from_any_epoch_is_bit_identical(few_digits, recipe):
     experiment = NETWORK.seed(0)
     snapshots, (whole,) = trained([experiment], recipe, few_digits)
