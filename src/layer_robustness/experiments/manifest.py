@@ -72,13 +72,13 @@ class Manifest:
         values = jsonfile.load(path)
         try:
             shape = tuple(values["data"]["image_shape"])
-            return cls(
-                TrainingData(**values["data"] | {"image_shape": shape}),
-                Recipe.from_dict(values["recipe"]),
-                {
-                    parse_experiment(name): Trained(**trained)
-                    for name, trained in values["experiments"].items()
-                },
-            )
-        except (AttributeError, LookupError, TypeError, ValueError) as error:
+            experiments = {
+                parse_experiment(name): Trained(**trained)
+                for name, trained in values["experiments"].items()
+            }
+            if not experiments:
+                raise ValueError("it has no experiment")
+            data = TrainingData(**values["data"] | {"image_shape": shape})
+            return cls(data, Recipe.from_dict(values["recipe"]), experiments)
+        except (AttributeError, InputError, LookupError, TypeError, ValueError) as error:
             raise InputError(f"{path} is not a manifest of checkpoints: {remedy(path)}") from error
