@@ -24,12 +24,17 @@ KEYS = {
     paths.DISTANCES: CELL,
     paths.ADVERSARIAL: ATTACK,
 }
+ERROR = {"error": float}
 VALUES = {
-    paths.TRAINING: ("train_loss", "train_error", "test_error"),
-    paths.PROBE: ("error",),
-    paths.JOINT: ("error",),
-    paths.DISTANCES: ("dist_l2", "dist_linf"),
-    paths.ADVERSARIAL: ("accuracy",),
+    paths.TRAINING: dict.fromkeys(("train_loss", "train_error", "test_error"), float),
+    paths.PROBE: ERROR,
+    paths.JOINT: ERROR,
+    paths.DISTANCES: dict.fromkeys(("dist_l2", "dist_linf"), float),
+    paths.ADVERSARIAL: {
+        **dict.fromkeys(("accuracy", "eps", "step"), float),
+        **dict.fromkeys(("test_examples", "repetitions", "steps", "eot_draws"), int),
+        **dict.fromkeys(("choice", "attack_choice", "start"), str),
+    },
 }
 SOURCE = r"rerand|\d+"
 
@@ -126,7 +131,7 @@ def read(path: Path) -> pd.DataFrame:
         If the file is missing, or is no such table.
     """
     keys = KEYS[path.name]
-    frame = frames.read(path, keys | dict.fromkeys(VALUES[path.name], float))
+    frame = frames.read(path, keys | VALUES[path.name])
     if frame.duplicated(list(keys)).any():
         raise InputError(f"{path} has two rows of the same {', '.join(keys)}: {remedy(path)}")
     if "source" in keys and not frame["source"].fillna("").str.fullmatch(SOURCE).all():
