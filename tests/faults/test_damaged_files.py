@@ -185,15 +185,6 @@ def test_nothing_is_compared_with_damaged_values_of_the_paper(steps):
         assert "figure_heatmaps.csv" in told and told.endswith("check out resources/paper again")
 
 
-@pytest.mark.parametrize("damage", DAMAGES)
-def test_a_damaged_resume_file_is_noticed(steps, capfd, damage):
-    path = steps.folder / RESUME / "state.safetensors"
-    fingerprint = tensorfile.load(path)[1]["fingerprint"]
-    harm(path, damage)
-    assert tensorfile.kept(path, fingerprint, "history", "another recipe") is None
-    assert ("starting over" in capfd.readouterr().err) == (damage != "missing")
-
-
 @pytest.mark.parametrize("damage", ["flipped", "missing", "directory"])
 @pytest.mark.parametrize("name", ["state", "epoch1"])
 def test_training_starts_over_without_its_resume_file(

@@ -2,9 +2,8 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
-import subprocess
-import time
 from dataclasses import replace
 from unittest.mock import patch
 
@@ -20,12 +19,10 @@ from layer_robustness.data.standins import halved
 from layer_robustness.experiments.flags import as_flags
 from layer_robustness.runtime import cpus
 from layer_robustness.training.ensemble import Single
-from support.checkout import ENVIRONMENT
 from support.image_folders import write_images
-from support.signals import rank
 from support.steps import Steps, ended
 from support.stochastic import SETTINGS
-from support.training import NETWORK, train_command
+from support.training import NETWORK
 from support.training import trained as trained_by
 
 FCN, RESNET = "mnist/fcn3x256", "mnist/resnet4^2"
@@ -63,17 +60,23 @@ PROBING = "probe.memory_gb or probe.draws"
 KEYS = {"train": f"training.batch_size of {FCN}", "probe": PROBING, "joint": PROBING}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def few(recipe):
     return replace(recipe, epochs=1, checkpoints=(0, 1), milestones=())
 
 
-@pytest.fixture
-def steps(tmp_path, few) -> Steps:
+@pytest.fixture(scope="module")
+def done(tmp_path_factory, few) -> Steps:
     """With its data, and its network trained."""
-    steps = Steps(tmp_path, few)
+    steps = Steps(tmp_path_factory.mktemp("done"), few)
     assert not steps.prepare() and not steps.train()
     return steps
+
+
+@pytest.fixture
+def steps(done, tmp_path) -> Steps:
+    shutil.copytree(done.folder, tmp_path, dirs_exist_ok=True)
+    return replace(done, folder=tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -175,26 +178,6 @@ def test_decoding_that_runs_out_of_memory_is_one_line(tmp_path, few, monkeypatch
     where = ("--data", prepared, "--manifest", tmp_path / "checkpoints.json", "--device", "cpu")
     told = ended("train", network, *as_flags(recipe).split(), *where, *images)
     assert told == f"{DECODING[failure]}lower training.batch_size of {network}, {LESS}"
-
-
-def test_one_of_two_processes_that_train_together_killed_is_one_line(tmp_path, few_digits, recipe):
-    data.save(few_digits, tmp_path / "digits.safetensors")
-    recipe = replace(recipe, epochs=1000, checkpoints=(0, 1000))
-    command = train_command(tmp_path, tmp_path / "results", recipe, "mnist/fcn2x64", seeds=1)
-    log, environment = tmp_path / "log", ENVIRONMENT | {"OMP_NUM_THREADS": "1"}
-    with log.open("w") as file:
-        process = subprocess.Popen([*command, "--processes", "2"], env=environment, stderr=file)
-    while " epoch " not in log.read_text():
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.05)
-    os.kill(rank(1), signal.SIGKILL)
-    assert process.wait() == 1
-    told = log.read_text()
-    assert "Traceback" not in told
-    assert told.splitlines()[-1] == (
-        "error: a process was killed, most likely because memory ran out: "
-        f"lower training.batch_size, {LESS}"
-    )
 
 
 @pytest.mark.parametrize("batch_size", [7, 64])
