@@ -15,6 +15,20 @@ from support import browser as chromium
 SURVIVED = pytest.StashKey[Counter]()
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--kills",
+        type=int,
+        default=6,
+        help="how often training, and probing, are killed at random moments; docs/faults.md: 50",
+    )
+
+
+@pytest.fixture(scope="session")
+def kills(pytestconfig) -> int:
+    return pytestconfig.getoption("kills")
+
+
 @pytest.fixture(scope="session")
 def survived(pytestconfig) -> Callable[..., None]:
     """Count a fault in the table at the end of the run, once all was asserted about it.

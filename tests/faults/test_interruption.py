@@ -1,7 +1,6 @@
 """Stopped at any moment, by signals that ask or that kill: nothing is lost or trained twice."""
 
 import itertools
-import json
 import os
 import random
 import re
@@ -18,32 +17,38 @@ import pytest
 import torch
 
 from layer_robustness.attacks import accuracy as adversarial
-from layer_robustness.attacks.accuracy import Settings, Trial, adversarial_rows
-from layer_robustness.commands import joint, probe, train
+from layer_robustness.attacks.accuracy import Trial, adversarial_rows
+from layer_robustness.attacks.settings import Settings
+from layer_robustness.commands import distances, figure, joint, probe, train
 from layer_robustness.commands.train import train_alone
 from layer_robustness.data import dataset as data
 from layer_robustness.data.imagefolder import imagenet
+from layer_robustness.experiments import paths
+from layer_robustness.experiments.manifest import Manifest
 from layer_robustness.experiments.names import parse_experiment, parse_network
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.probing import measurement
 from layer_robustness.probing.rows import Limits, reset_rows
 from layer_robustness.runtime.interruption import EXIT_STATUS, Interrupted
-from layer_robustness.storage import tensorfile
+from layer_robustness.storage import rows, tensorfile
+from layer_robustness.training import folder as publishing
 from layer_robustness.training import loop as training
-from layer_robustness.training.checkpoints import TrainedNetwork, TrainingFolder
+from layer_robustness.training.folder import TrainingFolder, publish
 from layer_robustness.training.state import TrainState
+from layer_robustness.training.trained import TrainedNetwork
 from support.checkout import ENVIRONMENT
 from support.forked import Forked
 from support.image_folders import write_images
 from support.result_files import write_results
-from support.signals import Stops, assert_stopped, rank, signalled
+from support.signals import Stops, rank
 from support.steps import contents, harm
-from support.training import history, start, train_arguments, train_command, weights
+from support.training import NETWORK, history, start, train_arguments, train_command, weights
 
 ASKING = [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT]
-KILLS = 50
 EPOCHS = 90
-NETWORKS = ["mnist/fcn3x32", "mnist/fcn2x64"]
+JOB = "mnist/fcn2x64"
+SEEDS = 3
+EXPERIMENT = parse_experiment("mnist/fcn5x256/seed0")  # that is measured
 
 
 @pytest.fixture
@@ -56,6 +61,13 @@ def assert_same(first: Path, second: Path) -> None:
     """Checkpoints byte for byte, and the history."""
     assert weights(first) == weights(second)
     assert history(first) == history(second)
+
+
+def finish(folder: TrainingFolder) -> Path:
+    """Train one network and publish it; where it lies then."""
+    train_alone(folder)
+    publish([folder])
+    return folder.manifest.parent
 
 
 def epochs_told(log: Path) -> dict[str, list[int]]:
@@ -87,20 +99,14 @@ def stopped_at_random(start, log, number, stops, longest, everyone=True) -> int:
         stopped += 1
 
 
-def assert_family_is_the_same(first: Path, second: Path) -> None:
-    for network in NETWORKS:
-        for seed in range(2):
-            assert_same(*(run / network / f"seed{seed}" for run in (first, second)))
-
-
 @pytest.fixture
-def family(tmp_path, few_digits, long_recipe):
-    """Four networks in two processes: run to the end as `undisturbed`, and to be started."""
+def job(tmp_path, few_digits, long_recipe):
+    """Three seeds in two processes: run to the end as `undisturbed`, and to be started."""
     data.save(few_digits, tmp_path / "digits.safetensors")
 
     def start(run: str) -> Forked:
-        arguments = train_arguments(tmp_path, tmp_path / run, long_recipe, NETWORKS)
-        return Forked(train.main, arguments, tmp_path / f"{run}.log")
+        arguments = train_arguments(tmp_path, tmp_path / run, long_recipe, JOB, SEEDS)
+        return Forked(train.main, [*arguments, "--draws", "2"], tmp_path / f"{run}.log")
 
     assert start("undisturbed").wait() == 0
     return start
@@ -120,33 +126,71 @@ def disturbed_runs(tmp_path, start, number, times, everyone=True):
             return
 
 
-@pytest.mark.parametrize("everyone", [True, False], ids=["all processes", "the first"])
-@pytest.mark.parametrize("number", ASKING, ids=lambda number: number.name)
-def test_a_family_that_is_asked_to_leave_does_and_goes_on(
-    tmp_path, family, number, everyone, survived
-):
+@pytest.mark.parametrize(
+    ("number", "everyone"),
+    [*((number, True) for number in ASKING), (signal.SIGTERM, False)],
+    ids=lambda value: getattr(value, "name", "all" if value else "the first"),
+)
+def test_a_job_that_is_asked_to_leave_does_and_goes_on(tmp_path, job, number, everyone, survived):
     """Clusters ask all processes, people the first alone."""
-    for folder, log, stops in disturbed_runs(tmp_path, family, number, 4, everyone):
+    for folder, log, stops in disturbed_runs(tmp_path, job, number, 3, everyone):
         told = log.read_text()
         assert "Traceback" not in told and "starting over" not in told
         assert told.count(f"stopped by {number.name}: run it again to go on\n") == stops
         for epochs in epochs_told(log).values():
             assert epochs == list(range(1, EPOCHS + 1)), "an epoch was trained twice, or never"
-        assert_family_is_the_same(tmp_path / "undisturbed", folder)
+        assert_same(tmp_path / "undisturbed" / JOB, folder / JOB)
         survived(number.name, "training", "status 75, then the same bytes", stops)
 
 
-def test_a_family_killed_at_random_moments_loses_no_epoch(tmp_path, family, survived):
-    for folder, log, kills in disturbed_runs(tmp_path, family, signal.SIGKILL, KILLS):
+def test_a_job_killed_at_random_moments_loses_no_epoch(tmp_path, job, kills, survived):
+    for folder, log, stops in disturbed_runs(tmp_path, job, signal.SIGKILL, kills):
         assert "starting over" not in log.read_text()
         for epochs in epochs_told(log).values():
             assert epochs == sorted(set(epochs)), "an epoch was trained twice"
-        assert_family_is_the_same(tmp_path / "undisturbed", folder)
-        survived("kill -9", "training", "the same bytes, no epoch twice", kills)
+        assert_same(tmp_path / "undisturbed" / JOB, folder / JOB)
+        survived("kill -9", "training", "the same bytes, no epoch twice", stops)
 
 
-@pytest.mark.parametrize("precision", ["float32", "float64"])
-@pytest.mark.parametrize("name", ["mnist/fcn3x32", "mnist/resnet18+wd+bn", "mnist/resnet18+frozen"])
+@pytest.mark.parametrize(
+    ("owner", "name", "calls"),
+    [(train, "publish", 1), (publishing, "link", 9), (rows, "write", 1), (Manifest, "save", 1)],
+    ids=["before", "in the midst", "before the history", "before the manifest"],
+)
+def test_a_job_killed_while_it_publishes_trains_nothing_again(
+    tmp_path, job, monkeypatch, survived, owner, name, calls
+):
+    """All is trained by then. In the midst: of the second network's weights."""
+    plain, seen = getattr(owner, name), []
+
+    def killing(*arguments):
+        seen.append(arguments)
+        if len(seen) == calls:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return plain(*arguments)
+
+    monkeypatch.setattr(owner, name, killing)
+    assert job("killed").wait() == -signal.SIGKILL
+    assert not (tmp_path / "killed" / JOB / "checkpoints.json").exists()
+    monkeypatch.undo()
+    assert job("killed").wait() == 0
+    for epochs in epochs_told(tmp_path / "killed.log").values():
+        assert epochs == list(range(1, EPOCHS + 1)), "an epoch was trained twice, or never"
+    manifests = [tmp_path / run / JOB / "checkpoints.json" for run in ("undisturbed", "killed")]
+    assert_same(*(path.parent for path in manifests))
+    assert manifests[0].read_bytes() == manifests[1].read_bytes()
+    survived("kill -9", "publishing what was trained", "the same bytes, nothing trained again")
+
+
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [
+        ("mnist/fcn3x32", "float32"),
+        ("mnist/fcn3x32", "float64"),
+        ("mnist/resnet18+wd+bn", "float32"),
+        ("mnist/resnet18+frozen", "float64"),
+    ],
+)
 def test_going_on_from_any_batch_is_bit_identical(
     tmp_path, recipe, few_digits, monkeypatch, name, precision
 ):
@@ -156,20 +200,19 @@ def test_going_on_from_any_batch_is_bit_identical(
     recipe = replace(recipe, augmentation="pad_crop_flip", initial_law="lecun_normal")
     experiment = parse_network(name).seed(0)
 
-    def folder(run: str) -> TrainingFolder:
-        return TrainingFolder(tmp_path / run, experiment, recipe, few_digits)
+    def started(run: str) -> TrainingFolder:
+        return TrainingFolder(tmp_path / run / "checkpoints.json", experiment, recipe, few_digits)
 
-    train_alone(folder("whole"))
-    for number in range(1, 19, 1 if "fcn" in name else 4):
+    whole = finish(started("whole"))
+    for number in range(1, 19, 1 if "fcn" in name else 9):
         run = f"stopped{number}"
         monkeypatch.setattr(training, "asked", Stops(number))
         with pytest.raises(Interrupted):
-            train_alone(folder(run))
+            train_alone(started(run))
         monkeypatch.setattr(training, "asked", lambda: False)
-        part = folder(run).state().part
+        part = started(run).state().part
         assert part.batches == min((number - 1) % 9 + 1, 5)
-        train_alone(folder(run))
-        assert_same(tmp_path / "whole", tmp_path / run)
+        assert_same(whole, finish(started(run)))
 
 
 def test_a_stack_goes_on_from_any_batch(few_digits, recipe, monkeypatch):
@@ -198,55 +241,63 @@ def test_a_stack_goes_on_from_any_batch(few_digits, recipe, monkeypatch):
 
 def test_a_long_epoch_is_kept_every_few_minutes(tmp_path, recipe, few_digits, monkeypatch):
     """Here after each batch; what is kept in between changes nothing."""
-    folders = [
-        TrainingFolder(tmp_path / run, parse_experiment("mnist/fcn3x32/seed0"), recipe, few_digits)
-        for run in ("whole", "kept")
-    ]
-    train_alone(folders[0])
+    whole, often = (
+        TrainingFolder(tmp_path / run / "checkpoints.json", NETWORK.seed(0), recipe, few_digits)
+        for run in ("whole", "often")
+    )
+    train_alone(whole)
     monkeypatch.setattr(training, "PAUSE", -1)
     saved = []
     monkeypatch.setattr(
         TrainState, "save", lambda self, *_: saved.append((self.epoch, self.part.batches))
     )
-    train_alone(folders[1])
+    train_alone(often)
     # After each of five batches, and of four parts of the test images.
     epoch = [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5), *[(0, 5)] * 4]
     assert saved[: len(epoch) + 2] == [(0, 0), *epoch, (1, 0)]
-    assert_same(folders[0].path, folders[1].path)
+    assert whole.kept("epoch4").read_bytes() == often.kept("epoch4").read_bytes()
 
 
 def test_two_processes_that_train_together_leave_together(tmp_path, few_digits, recipe, survived):
-    """All are asked, or one alone: they stop after the same batch, and torchrun ends as they do."""
-    recipe = replace(recipe, epochs=100, checkpoints=(0, 100), precision="float64")
+    """One alone is asked: they stop after the same batch, and torchrun ends as they do.
+
+    One that the system kills is one line too, and most likely had no memory.
+    """
+    recipe = replace(recipe, epochs=40, checkpoints=(0, 40), precision="float64")
     data.save(few_digits, tmp_path / "digits.safetensors")
     dataset = data.load(tmp_path / "digits.safetensors")
     log = tmp_path / "log"
 
     def started() -> subprocess.Popen:
-        command = train_command(tmp_path, tmp_path / "two", recipe, ["mnist/fcn3x32"], seeds=1)
+        command = train_command(tmp_path, tmp_path / "two", recipe, JOB, seeds=1)
         environment = ENVIRONMENT | {"OMP_NUM_THREADS": "1"}
         with log.open("w") as file:
             command += ["--processes", "2"]
             return subprocess.Popen(command, env=environment, stderr=file, start_new_session=True)
 
-    for everyone in (True, False):
+    for number, status, told in (
+        (signal.SIGTERM, EXIT_STATUS, "stopped by SIGTERM: run it again to go on"),
+        (signal.SIGKILL, 1, "error: a process was killed, most likely because memory ran out: "),
+    ):
         with started() as process:
             while " epoch " not in log.read_text():
                 assert process.poll() is None, log.read_text()
                 time.sleep(0.05)
-            os.killpg(process.pid, signal.SIGTERM) if everyone else os.kill(rank(1), signal.SIGTERM)
-        assert process.returncode == EXIT_STATUS, log.read_text()
-        assert "Traceback" not in log.read_text() and "saved after" in log.read_text()
+            os.kill(rank(1), number)
+        assert process.returncode == status, log.read_text()
+        assert "Traceback" not in log.read_text()
+        assert log.read_text().splitlines()[-1].startswith(told)
     with started() as process:
         pass
     assert process.returncode == 0, log.read_text()
-    experiment = parse_experiment("mnist/fcn3x32/seed0")
-    train_alone(TrainingFolder(tmp_path / "one", experiment, recipe, dataset))
-    name = "checkpoints/epoch100.safetensors"
-    one, _ = tensorfile.load(tmp_path / "one" / name)
-    two, _ = tensorfile.load(tmp_path / "two/mnist/fcn3x32/seed0" / name)
+    experiment = parse_network(JOB).seed(0)
+    one = TrainingFolder(tmp_path / "one/checkpoints.json", experiment, recipe, dataset)
+    train_alone(one)
+    one, _ = tensorfile.load(one.kept("epoch40"))
+    path = paths.weights(tmp_path / "two" / JOB / "checkpoints.json", experiment, "epoch40")
+    two, _ = tensorfile.load(path)
     torch.testing.assert_close(two, one, rtol=1e-6, atol=1e-9)
-    survived("SIGTERM", "training in two processes", "status 75 of all, after the same batch", 2)
+    survived("SIGTERM", "training in two processes", "status 75 of all, after the same batch")
 
 
 def test_processes_that_decode_images_do_not_leave_before_training_has_saved(
@@ -261,14 +312,14 @@ def test_processes_that_decode_images_do_not_leave_before_training_has_saved(
     recipe = replace(recipe, width=0.125, initial_law="lecun_normal")
 
     def start(run: str) -> Forked:
-        arguments = train_arguments(tmp_path, tmp_path / run, recipe, ["imagenet/resnet18"], 1)
+        arguments = train_arguments(tmp_path, tmp_path / run, recipe, "imagenet/resnet18", 1)
         return Forked(train.main, [*arguments, "--images", images], tmp_path / f"{run}.log")
 
     assert start("whole").wait() == 0
     log = tmp_path / "stopped.log"
-    stopped = stopped_at_random(lambda: start("stopped"), log, signal.SIGTERM, 3, 1)
+    stopped = stopped_at_random(lambda: start("stopped"), log, signal.SIGTERM, 2, 1)
     assert stopped > 0 and "Traceback" not in log.read_text()
-    assert_same(*(tmp_path / run / "imagenet/resnet18/seed0" for run in ("whole", "stopped")))
+    assert_same(*(tmp_path / run / "imagenet/resnet18" for run in ("whole", "stopped")))
     survived("SIGTERM", "training on image files", "status 75, then the same bytes", stopped)
 
 
@@ -277,10 +328,10 @@ def trained(tmp_path, few_digits, recipe) -> TrainedNetwork:
     """A network to be measured, with its data beside it."""
     data.save(few_digits, tmp_path / "digits.safetensors")
     dataset = data.load(tmp_path / "digits.safetensors")
-    experiment = parse_experiment("mnist/fcn5x256/seed0")
-    train_alone(TrainingFolder(tmp_path / "whole" / str(experiment), experiment, recipe, dataset))
+    manifest = tmp_path / "whole/checkpoints.json"
+    finish(TrainingFolder(manifest, EXPERIMENT, recipe, dataset, draws=2))
     shutil.copytree(tmp_path / "whole", tmp_path / "stopped")
-    return TrainedNetwork.load(tmp_path / "whole", experiment, dataset)
+    return TrainedNetwork.load(manifest, EXPERIMENT)
 
 
 MEASURES = {"probe": (probe.main, []), "joint": (joint.main, ["--groups", "every_second"])}
@@ -293,8 +344,8 @@ def measure(request, tmp_path, trained):
 
     def start(run: str) -> Forked:
         arguments = [
-            *(str(trained.experiment), "--data", tmp_path / "digits.safetensors"),
-            *("--results", tmp_path / run, "--draws", 2, "--micro-batch", 1, "--memory", 1),
+            *(tmp_path / run / "checkpoints.json", "--data", tmp_path / "digits.safetensors"),
+            *("--output", tmp_path / run / f"{request.param}.csv", "--memory", 1e-9),
             *("--device", "cpu", *groups),
         ]
         return Forked(main, arguments, tmp_path / f"{run}.log")
@@ -304,18 +355,19 @@ def measure(request, tmp_path, trained):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM], ids=lambda n: n.name)
 def test_a_measurement_that_is_stopped_keeps_what_was_counted(
-    tmp_path, trained, measure, monkeypatch, number, survived
+    tmp_path, measure, monkeypatch, number, kills, survived
 ):
     monkeypatch.setattr(measurement, "EVERY", 0)
     name, start = measure
     assert start("whole").wait() == 0
     csv_file = f"{name}.csv"
-    whole, stopped = (tmp_path / run / str(trained.experiment) for run in ("whole", "stopped"))
-    wanted = KILLS // 2 if number == signal.SIGKILL else 3
+    whole, stopped = tmp_path / "whole", tmp_path / "stopped"
+    kept = paths.resume(stopped / "checkpoints.json", EXPERIMENT, name)
+    wanted = max(1, kills // 2) if number == signal.SIGKILL else 2
     stops = 0
     while stops < wanted:
         (stopped / csv_file).unlink(missing_ok=True)
-        (stopped / f"resume/{name}.safetensors").unlink(missing_ok=True)
+        kept.unlink(missing_ok=True)
         log = tmp_path / "stopped.log"
         log.write_text("")
         stops += stopped_at_random(lambda: start("stopped"), log, number, wanted, 0.3)
@@ -329,26 +381,25 @@ def test_a_measurement_that_is_stopped_keeps_what_was_counted(
     survived(how, "probing", "the same rows, no image twice", stops)
 
 
-@pytest.mark.parametrize("damage", ["flipped", "truncated", "of other draws"])
+@pytest.mark.parametrize("damage", ["flipped", "of other units"])
 def test_what_a_stopped_probe_kept_is_not_gone_on_from_if_it_does_not_fit(
-    tmp_path, trained, damage, capsys, monkeypatch, survived
+    few_digits, trained, damage, capsys, monkeypatch, survived
 ):
     monkeypatch.setattr(measurement, "EVERY", 0)
-    units = trained.network.unit_names
-    groups = {unit: (unit,) for unit in units}
 
-    def rows(draws: int) -> list[dict]:
-        return list(reset_rows(trained, groups, Limits(draws, 50, 10**9), "probe"))
+    def measured(*units: str) -> list[dict]:
+        groups = {unit: (unit,) for unit in units}
+        return list(reset_rows(trained, few_digits, groups, Limits(10**9, 50), "probe"))
 
-    expected = rows(1)
-    kept = trained.folder / "resume/probe.safetensors"
-    if damage == "of other draws":
+    expected = measured("layer1", "layer2")
+    kept = paths.resume(trained.path, EXPERIMENT, "probe")
+    if damage == "of other units":
         kept.unlink()
-        rows(2)
+        measured("layer1", "layer3")
     else:
         harm(kept, damage)
     capsys.readouterr()
-    assert rows(1) == expected
+    assert measured("layer1", "layer2") == expected
     assert "starting over" in capsys.readouterr().err
     survived(f"{damage} state", "probing", "started over, same rows")
 
@@ -357,17 +408,18 @@ def test_attacks_that_are_stopped_keep_the_rows_they_have(
     tmp_path, few_digits, recipe, monkeypatch
 ):
     monkeypatch.setattr(measurement, "EVERY", 0)
-    experiment = parse_experiment("mnist/resnet4^2/seed0")
+    experiment = parse_network("mnist/resnet4^2").seed(0)
     recipe = replace(recipe, epochs=1, checkpoints=(0, 1), width=0.125, initial_law="lecun_normal")
-    train_alone(TrainingFolder(tmp_path / str(experiment), experiment, recipe, few_digits))
-    trained = TrainedNetwork.load(tmp_path, experiment, few_digits)
+    manifest = tmp_path / "checkpoints.json"
+    finish(TrainingFolder(manifest, experiment, recipe, few_digits, draws=1))
+    trained = TrainedNetwork.load(manifest, experiment)
     settings = Settings(5, 2, 5, "example", "fresh", 8, 2, 2, "random", 2)
 
-    def rows() -> list[dict]:
-        return list(adversarial_rows(trained, 1, [0, 2], settings))
+    def measured() -> list[dict]:
+        return list(adversarial_rows(trained, few_digits, 1, [0, 2], settings))
 
-    expected = rows()
-    (trained.folder / "resume/adversarial.safetensors").unlink()
+    expected = measured()
+    paths.resume(manifest, experiment, "adversarial").unlink()
     computed = []
     accuracy = Trial.accuracy
 
@@ -379,33 +431,51 @@ def test_attacks_that_are_stopped_keep_the_rows_they_have(
 
     monkeypatch.setattr(adversarial.Trial, "accuracy", stopping)
     with pytest.raises(Interrupted):
-        rows()
-    assert rows() == expected
+        measured()
+    assert measured() == expected
     assert len(computed) == len(expected) + 1  # the one that was stopped, twice
 
 
-@pytest.mark.parametrize("number", ASKING, ids=lambda number: number.name)
-def test_a_figure_that_is_stopped_while_it_is_written_stays_as_it_was(tmp_path, number, survived):
+def assert_stopped(tmp_path, monkeypatch, number, owner, name, main, options) -> None:
+    """Run a command that gets a signal after a call of `name`: it ends at once, in one line."""
+    plain = getattr(owner, name)
+
+    def signalled(*arguments):
+        done = plain(*arguments)
+        os.kill(os.getpid(), number)
+        return done
+
+    monkeypatch.setattr(owner, name, signalled)
+    assert Forked(main, options, tmp_path / "log").wait() == EXIT_STATUS
+    told = (tmp_path / "log").read_text()
+    assert told == f"stopped by {number.name}: run it again to go on\n"
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
+def test_a_figure_that_is_stopped_while_it_is_written_stays_as_it_was(
+    tmp_path, recipe, monkeypatch, number, survived
+):
     """Its .pdf is written beside its place, and what was there before is there."""
-    seeds = json.dumps(write_results(tmp_path / "results", FIGURES["figure1"]))
+    write_results(tmp_path / "results", FIGURES["figure1"], recipe)
+    results = tmp_path / "results/mnist/fcn3x256"
     folder = tmp_path / "figures"
     folder.mkdir()
     (folder / "figure1.pdf").write_bytes(b"before")
-    options = ["--results", tmp_path / "results", "--output", folder, "--seeds", seeds]
-    command = ("figure", "figure1", *options, "--small-print", "made up")
-    assert_stopped(signalled(number, "pathlib:Path", "write_bytes", *command), number)
+    files = ("--results", *results.glob("*.csv"), "--manifests", results / "checkpoints.json")
+    options = ("figure1", *files, "--preset", "x", "--output", folder / "figure1.pdf")
+    assert_stopped(tmp_path, monkeypatch, number, Path, "write_bytes", figure.main, options)
     left = contents(folder)
-    assert left.pop("figure1.pdf") == b"before" and left.keys() == {"figure1.csv"}
+    assert left.pop("figure1.pdf") == b"before" and left.keys() == {"figure1.csv", "figure1.md"}
     survived(number.name, "figure", "status 75 in one line, nothing half-written")
 
 
-def test_distances_that_are_stopped_write_no_rows(tmp_path, trained):
-    """One network in this process: there is nothing between networks to look at."""
-    where = ["--summary", tmp_path / "digits.json", "--results", tmp_path / "whole"]
-    command = ("distances", trained.experiment, *where, "--draws", 1)
-    owner = "layer_robustness.probing.distances"
-    assert_stopped(signalled(signal.SIGTERM, owner, "distances", *command), signal.SIGTERM)
-    assert not list(trained.folder.glob("*distances*"))
+def test_distances_that_are_stopped_write_no_rows(tmp_path, trained, monkeypatch):
+    """They look between units."""
+    owner, options = distances, (trained.path, "--output", tmp_path / "distances.csv")
+    assert_stopped(
+        *(tmp_path, monkeypatch, signal.SIGTERM, owner, "distances", distances.main, options)
+    )
+    assert not list(tmp_path.glob("*distances*"))
 
 
 def ran(main: str, after: str = "") -> tuple[int, str, str]:

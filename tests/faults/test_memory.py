@@ -1,12 +1,11 @@
 """Memory that runs out, or a process that the system kills for it: one line, and what to lower."""
 
-import json
 import multiprocessing
 import os
+import shutil
 import signal
-import subprocess
-import time
-from dataclasses import asdict, replace
+from dataclasses import replace
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -17,13 +16,13 @@ from layer_robustness.data import dataset as data
 from layer_robustness.data import imagefolder
 from layer_robustness.data.dataset import from_splits
 from layer_robustness.data.standins import halved
+from layer_robustness.experiments.flags import as_flags
+from layer_robustness.runtime import cpus
 from layer_robustness.training.ensemble import Single
-from support.checkout import ENVIRONMENT
 from support.image_folders import write_images
-from support.signals import rank
 from support.steps import Steps, ended
 from support.stochastic import SETTINGS
-from support.training import NETWORK, train_command
+from support.training import NETWORK
 from support.training import trained as trained_by
 
 FCN, RESNET = "mnist/fcn3x256", "mnist/resnet4^2"
@@ -56,36 +55,40 @@ FAILURES = {
     on_a_cpu: f"{OF_CPU} (tried to allocate {2**49} bytes): lower {{keys}}, {LESS}",
     in_python: f"{OF_CPU}: lower {{keys}}, {LESS}",
 }
-PROBING = "probe.memory_gb, probe.micro_batch or probe.draws"
-# Where each step computes, and the keys that bound what it needs.
-STEPS = {
-    "train": (nn.Linear, "forward", f"training.batch_size of {FCN}"),
-    "probe": (nn.Linear, "forward", PROBING),
-    "joint": (nn.Linear, "forward", PROBING),
-}
+PROBING = "probe.memory_gb or probe.draws"
+# The keys that bound what each step needs.
+KEYS = {"train": f"training.batch_size of {FCN}", "probe": PROBING, "joint": PROBING}
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def few(recipe):
     return replace(recipe, epochs=1, checkpoints=(0, 1), milestones=())
 
 
-@pytest.fixture
-def steps(tmp_path, few) -> Steps:
+@pytest.fixture(scope="module")
+def done(tmp_path_factory, few) -> Steps:
     """With its data, and its network trained."""
-    steps = Steps(tmp_path, few)
+    steps = Steps(tmp_path_factory.mktemp("done"), few)
     assert not steps.prepare() and not steps.train()
     return steps
 
 
-@pytest.mark.parametrize("failure", FAILURES, ids=lambda failure: failure.__name__)
-@pytest.mark.parametrize("step", STEPS)
+@pytest.fixture
+def steps(done, tmp_path) -> Steps:
+    shutil.copytree(done.folder, tmp_path, dirs_exist_ok=True)
+    return replace(done, folder=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("step", "failure"),
+    [*(("probe", failure) for failure in FAILURES), ("train", on_a_gpu), ("joint", on_a_cpu)],
+    ids=lambda value: getattr(value, "__name__", value),
+)
 def test_memory_that_runs_out_is_one_line(steps, monkeypatch, step, failure):
     """Raised where the step computes, by whatever asks for memory."""
-    owner, name, keys = STEPS[step]
-    steps = replace(steps, seed=1) if step == "train" else steps
-    monkeypatch.setattr(owner, name, failure)
-    assert getattr(steps, step)() == FAILURES[failure].format(keys=keys)
+    steps = replace(steps, seeds=2) if step == "train" else steps
+    monkeypatch.setattr(nn.Linear, "forward", failure)
+    assert getattr(steps, step)() == FAILURES[failure].format(keys=KEYS[step])
 
 
 def test_distances_that_run_out_of_memory_are_one_line(steps, monkeypatch):
@@ -98,13 +101,13 @@ def test_attacks_that_run_out_of_memory_are_one_line(tmp_path, few_digits, few, 
     images = [halved(part) for part in (few_digits.train_images, few_digits.test_images)]
     labels = few_digits.train_labels, few_digits.test_labels
     data.save(from_splits("few", *zip(images, labels, strict=True)), tmp_path / "few.safetensors")
-    recipe = replace(few, initial_law="lecun_normal", width=0.125)
-    recipes = {RESNET: {"seeds": [0], **asdict(recipe)}}
-    where = ("--data", tmp_path / "few.safetensors", "--results", tmp_path, "--device", "cpu")
-    assert not ended("train", "--recipes", json.dumps(recipes), *where)
+    recipe = as_flags(replace(few, initial_law="lecun_normal", width=0.125)).split()
+    manifest = tmp_path / "checkpoints.json"
+    where = ("--data", tmp_path / "few.safetensors", "--device", "cpu")
+    assert not ended("train", RESNET, "--manifest", manifest, "--draws", 2, *recipe, *where)
     monkeypatch.setattr(nn.Conv2d, "forward", on_a_gpu)
-    settings = ("--settings", json.dumps(asdict(SETTINGS)), "--replaced", 0)
-    told = ended("adversarial", f"{RESNET}/seed0", "--draws", 2, *settings, *where)
+    settings = ("--draws", 2, "--replaced", 0, *as_flags(SETTINGS).split())
+    told = ended("attack", manifest, "--output", tmp_path / "adversarial.csv", *settings, *where)
     assert told == FAILURES[on_a_gpu].format(keys="adversarial.batch_size")
 
 
@@ -130,8 +133,9 @@ def crashed(*_):
 
 
 def in_two_workers(steps: Steps) -> str:
-    recipes = json.dumps({FCN: {"seeds": [1, 2], **asdict(steps.recipe)}})
-    return steps.of_data("train", "--recipes", recipes, "--workers", 2)
+    """Train two seeds more."""
+    with patch.object(cpus, "available", lambda: 2):
+        return replace(steps, seeds=3).train()
 
 
 def test_a_worker_that_the_system_kills_is_one_line(steps, monkeypatch):
@@ -150,7 +154,7 @@ def test_a_worker_that_crashes_is_not_told_of_as_killed(steps, monkeypatch):
 
 def test_memory_that_runs_out_in_a_worker_is_one_line(steps, monkeypatch):
     monkeypatch.setattr(nn.Linear, "forward", on_a_cpu)
-    assert in_two_workers(steps) == FAILURES[on_a_cpu].format(keys=STEPS["train"][2])
+    assert in_two_workers(steps) == FAILURES[on_a_cpu].format(keys=KEYS["train"])
 
 
 DECODING = {
@@ -171,30 +175,9 @@ def test_decoding_that_runs_out_of_memory_is_one_line(tmp_path, few, monkeypatch
     assert not multiprocessing.active_children(), "the command would wait for them for ever"
     recipe = replace(few, initial_law="lecun_normal", width=0.125, batch_size=4)
     recipe = replace(recipe, augmentation="resized_crop_flip")
-    recipes = json.dumps({network: {"seeds": [0], **asdict(recipe)}})
-    where = ("--data", prepared, "--results", tmp_path, "--device", "cpu", *images)
-    told = ended("train", "--recipes", recipes, *where)
+    where = ("--data", prepared, "--manifest", tmp_path / "checkpoints.json", "--device", "cpu")
+    told = ended("train", network, *as_flags(recipe).split(), *where, *images)
     assert told == f"{DECODING[failure]}lower training.batch_size of {network}, {LESS}"
-
-
-def test_one_of_two_processes_that_train_together_killed_is_one_line(tmp_path, few_digits, recipe):
-    data.save(few_digits, tmp_path / "digits.safetensors")
-    recipe = replace(recipe, epochs=1000, checkpoints=(0, 1000))
-    command = train_command(tmp_path, tmp_path / "results", recipe, ["mnist/fcn3x32"], seeds=1)
-    log, environment = tmp_path / "log", ENVIRONMENT | {"OMP_NUM_THREADS": "1"}
-    with log.open("w") as file:
-        process = subprocess.Popen([*command, "--processes", "2"], env=environment, stderr=file)
-    while " epoch " not in log.read_text():
-        assert process.poll() is None, log.read_text()
-        time.sleep(0.05)
-    os.kill(rank(1), signal.SIGKILL)
-    assert process.wait() == 1
-    told = log.read_text()
-    assert "Traceback" not in told
-    assert told.splitlines()[-1] == (
-        "error: a process was killed, most likely because memory ran out: "
-        f"lower training.batch_size, {LESS}"
-    )
 
 
 @pytest.mark.parametrize("batch_size", [7, 64])

@@ -3,7 +3,7 @@
 Two seeds of every network, whose only difference is the one between the whiskers of Figure 2.
 """
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,7 @@ from layer_robustness.paper.claims.evidence import Evidence
 from layer_robustness.tables.registry import TABLES
 from support.checkout import ROOT
 from support.result_files import read_csv, results_in, write_csv, write_manifest
+from support.stochastic import SETTINGS
 
 VALUES = paper.load(ROOT / "resources/paper")
 SEEDS = 2
@@ -108,6 +109,7 @@ def write_table(folder: Path, table) -> None:
             elif (*of_row, column.name) in values:
                 error = values[*of_row, column.name]
                 history = pd.DataFrame({"epoch": [1, 100], "test_error": [0.9, error]})
+                history = history.assign(train_loss=0, train_error=0)
                 write_rows(folder, network, "training.csv", history)
 
 
@@ -136,6 +138,7 @@ def write_adversarial(folder: Path) -> None:
                     "configuration": "stochastic" if stochastic else "baseline",
                     **{"r": r, "s": s, "attack": quantity.removesuffix("_mean")},
                     **{"repetition": repetition, "accuracy": accuracy, "images": 1000},
+                    **asdict(SETTINGS),
                 }
                 for repetition, accuracy in enumerate(value + deviation * spread)
             ]

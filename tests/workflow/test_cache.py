@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from layer_robustness.planning.shared_cache import cached_steps
+
 from layer_robustness.runtime.errors import InputError
 from support import snakemake_runs
 from support.snakemake_runs import SOURCE, TINY, copy_checkout, edit, jobs, write_imagenet

@@ -87,33 +87,6 @@ class Dataset:
         return replace(self, **{name: getattr(self, name).to(device) for name in moved})
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What weights depend on in a data set, for steps that read no images; see `Dataset`."""
-
-    source: str
-    image_shape: tuple[int, int, int]
-    classes: int
-    sha256: str
-
-    @classmethod
-    def load(cls, path: Path) -> "Summary":
-        """Read the `.json` that `save` wrote beside the data.
-
-        Raises
-        ------
-        InputError
-            If the file is missing, damaged, or not a summary.
-        """
-        values = jsonfile.load(path)
-        if not {"source", "test", "classes", "sha256"} <= set(values):
-            raise InputError(
-                f"{path} is not the summary of a data set: give the .json beside the prepared data"
-            )
-        shape = tuple(values["test"][1:])
-        return cls(values["source"], shape, values["classes"], values["sha256"])
-
-
 def from_splits(source: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> Dataset:
     """Make a data set of (images, labels) pairs and check that they fit together."""
     for images, labels in (train, test):

@@ -76,9 +76,20 @@ class Manifest:
                 parse_experiment(name): Trained(**trained)
                 for name, trained in values["experiments"].items()
             }
-            if not experiments:
-                raise ValueError("it has no experiment")
             data = TrainingData(**values["data"] | {"image_shape": shape})
-            return cls(data, Recipe.from_dict(values["recipe"]), experiments)
+            manifest = cls(data, Recipe.from_dict(values["recipe"]), experiments)
         except (AttributeError, InputError, LookupError, TypeError, ValueError) as error:
             raise InputError(f"{path} is not a manifest of checkpoints: {remedy(path)}") from error
+        manifest.check_seeds(path)
+        return manifest
+
+    def check_seeds(self, path: Path) -> None:
+        """Refuse a manifest in which a network lacks a seed that it must have had."""
+        networks = {experiment.network for experiment in self.experiments}
+        seeds = range(1 + max((experiment.seed for experiment in self.experiments), default=0))
+        expected = [network.seed(seed) for network in networks for seed in seeds]
+        missing = (
+            [e for e in expected if e not in self.experiments] if expected else ["experiments"]
+        )
+        if missing:
+            raise InputError(f"{path} has no entry of {missing[0]}: {remedy(path)}")

@@ -6,12 +6,37 @@ from pathlib import Path
 
 import pandas as pd
 
+from layer_robustness.experiments import paths
 from layer_robustness.experiments.manifest import Manifest
 from layer_robustness.experiments.names import Network
 from layer_robustness.runtime.errors import InputError
+from layer_robustness.storage import frames
 from layer_robustness.storage.files import remedy
 
-LABELS = ("network", "seed")  # columns that every result file starts with
+# What tells the rows of a file apart, and what is read of each row.
+CELL = {"network": str, "seed": int, "unit": str, "source": str, "draw": int}
+EPOCH = {"network": str, "seed": int, "epoch": int}
+ATTACK = {"network": str, "seed": int, "s": float, "attack": str, "repetition": int}
+KEYS = {
+    paths.TRAINING: EPOCH,
+    paths.PROBE: CELL,
+    paths.JOINT: CELL,
+    paths.DISTANCES: CELL,
+    paths.ADVERSARIAL: ATTACK,
+}
+ERROR = {"error": float}
+VALUES = {
+    paths.TRAINING: dict.fromkeys(("train_loss", "train_error", "test_error"), float),
+    paths.PROBE: ERROR,
+    paths.JOINT: ERROR,
+    paths.DISTANCES: dict.fromkeys(("dist_l2", "dist_linf"), float),
+    paths.ADVERSARIAL: {
+        **dict.fromkeys(("accuracy", "eps", "step"), float),
+        **dict.fromkeys(("test_examples", "repetitions", "steps", "eot_draws"), int),
+        **dict.fromkeys(("choice", "attack_choice", "start"), str),
+    },
+}
+SOURCE = r"rerand|\d+"
 
 
 @dataclass(frozen=True)
@@ -46,14 +71,20 @@ class Results:
         Raises
         ------
         InputError
-            If a file is missing, or is not what its name says.
+            If a file is missing, is not what its name says, or has rows of other experiments
+            than the manifest beside it lists.
         """
-        setups = {}
+        setups, listed = {}, {}
         for path in manifests:
-            setups |= setups_of(Manifest.load(path))
+            manifest = Manifest.load(path)
+            setups |= setups_of(manifest)
+            listed[path.parent] = path, {(str(e.network), e.seed) for e in manifest.experiments}
         parts: dict[str, list] = {}
         for path in files:
-            parts.setdefault(path.name, []).append(read(path))
+            frame = read(path)
+            if path.parent in listed:
+                check_experiments(path, frame, *listed[path.parent])
+            parts.setdefault(path.name, []).append(frame)
         return cls(setups, {name: pd.concat(found) for name, found in parts.items()})
 
     def ran(self, networks: Iterable[Network]) -> bool:
@@ -99,11 +130,21 @@ def read(path: Path) -> pd.DataFrame:
     InputError
         If the file is missing, or is no such table.
     """
-    try:
-        frame = pd.read_csv(path, dtype={"source": str})
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path} cannot be read ({error}): {remedy(path)}") from error
-    missing = [name for name in LABELS if name not in frame]
-    if missing:
-        raise InputError(f"{path} has no column {missing[0]}: {remedy(path)}")
+    keys = KEYS[path.name]
+    frame = frames.read(path, keys | VALUES[path.name])
+    if frame.duplicated(list(keys)).any():
+        raise InputError(f"{path} has two rows of the same {', '.join(keys)}: {remedy(path)}")
+    if "source" in keys and not frame["source"].fillna("").str.fullmatch(SOURCE).all():
+        raise InputError(f"{path} has a source that is neither rerand nor an epoch: {remedy(path)}")
     return frame
+
+
+def check_experiments(
+    path: Path, frame: pd.DataFrame, manifest: Path, listed: set[tuple[str, int]]
+) -> None:
+    """Refuse rows that are not of all experiments, network and seed, that a manifest lists."""
+    for network, seed in listed ^ set(zip(frame["network"], frame["seed"], strict=True)):
+        raise InputError(
+            f"{path} and {manifest.name} beside it are of other experiments: one has none of "
+            f"{network}/seed{seed}; delete both and run again"
+        )

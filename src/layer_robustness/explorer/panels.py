@@ -21,6 +21,7 @@ from layer_robustness.paper import values as paper
 from layer_robustness.paper.comparison.checkpoints import CORRESPONDING
 from layer_robustness.paper.comparison.targets import DRAWN
 from layer_robustness.runtime.errors import InputError
+from layer_robustness.storage import frames
 
 HEATMAPS = {name: FIGURES[name] for name in DRAWN}
 
@@ -29,7 +30,15 @@ CELL = [
     *("layer", "our_checkpoint", "ours", "std", "seeds", "std_draws", "draws"),
     *("checkpoint", "paper", "resolution", "matched_by", "difference"),
 ]
-LABELS = dict.fromkeys(("target", "figure", "layer", "checkpoint", "our_checkpoint"), str)
+# Read of a figure's CSV, and of comparison.csv.
+OURS = dict.fromkeys(("figure", "layer", "checkpoint"), str) | dict.fromkeys(
+    ("value", "std", "seeds", "std_draws", "draws"), float
+)
+BOTH = dict.fromkeys(("target", "layer", "checkpoint", "our_checkpoint", "matched_by"), str) | {
+    "ours": float,
+    "difference": float,
+    "papers_setup": bool,
+}
 
 
 def panels(figures: Mapping[str, Path], comparison: Path, paper_values: Path) -> list[dict]:
@@ -49,12 +58,12 @@ def panels(figures: Mapping[str, Path], comparison: Path, paper_values: Path) ->
     InputError
         If a figure's CSV and comparison.csv are not of the same results, or lack cells.
     """
-    both = pd.read_csv(comparison, dtype=LABELS)
+    both = frames.read(comparison, BOTH)
     theirs = paper.heatmaps(paper_values)
     sources = both.drop_duplicates("dataset").set_index("dataset")["data"].to_dict()
     found = []
     for name, figure in HEATMAPS.items():
-        ours = pd.read_csv(figures[name], dtype=LABELS)
+        ours = frames.read(figures[name], OURS)
         for panel in figure.panels:
             target = f"{figure.number}{panel.letter}"
             own = ours[ours["figure"] == target]

@@ -13,7 +13,9 @@ from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.names import Network
 from layer_robustness.experiments.results import Results
 from layer_robustness.figures.figure import Figure, Panel
+from layer_robustness.runtime.errors import InputError
 from layer_robustness.storage import jsonfile
+from layer_robustness.storage.files import remedy
 
 CELL_COLUMNS = (
     *("figure", "dataset", "architecture", "variant", "joint_group", "layer", "checkpoint"),
@@ -143,12 +145,15 @@ def collect_blocks(figure: Figure, structure: Path) -> pd.DataFrame:
         What `layer_robustness.commands.structure` wrote.
     """
     traced = jsonfile.load(structure)
-    rows = [
-        (
-            f"{figure.number}{panel.letter}",
-            *(panel.unit, node["name"], node["label"], " ".join(node["inputs"])),
-        )
-        for panel in figure.panels
-        for node in traced[panel.unit]
-    ]
+    try:
+        rows = [
+            (
+                f"{figure.number}{panel.letter}",
+                *(panel.unit, node["name"], node["label"], " ".join(node["inputs"])),
+            )
+            for panel in figure.panels
+            for node in traced[panel.unit]
+        ]
+    except (LookupError, TypeError) as error:
+        raise InputError(f"{structure} has no blocks to draw: {remedy(structure)}") from error
     return pd.DataFrame(rows, columns=COLUMNS["blocks"])

@@ -46,6 +46,8 @@ class TrainedNetwork:
         """
         manifest = Manifest.load(path)
         data, recipe = manifest.data, manifest.recipe
+        if recipe.precision not in PRECISIONS:
+            raise InputError(f"{path} has an unknown precision: {remedy(path)}")
         network = build(experiment.network, data.image_shape, data.classes, recipe.width)
         network.to(PRECISIONS[recipe.precision].weights)
         trained = cls(path, manifest, experiment, network)
@@ -82,19 +84,21 @@ class TrainedNetwork:
             If the file is missing, damaged, of another network, or not the one that was trained.
         """
         path = paths.weights(self.path, self.experiment, name)
-        tensors, metadata = tensorfile.load(path)
+        # The folder of weights is one output of a job, in which no single file is missed.
+        cure = remedy(self.path)
+        tensors, metadata = tensorfile.load(path, made_with=self.path)
         shapes = {name: tuple(tensor.shape) for name, tensor in self.network.state_dict().items()}
         found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         for name in sorted({*shapes, *found}):
             if shapes.get(name) != found.get(name):
                 raise InputError(
                     f"{path} is a checkpoint of another network: {name} has shape "
-                    f"{found.get(name)}, expected {shapes.get(name)}; {remedy(path)}"
+                    f"{found.get(name)}, expected {shapes.get(name)}; {cure}"
                 )
         if metadata["sha256"] != self.entry.checkpoints.get(path.stem):
             raise InputError(
                 f"{path} is not the checkpoint that was trained ({self.path.name} has another "
-                f"checksum): {remedy(path)}"
+                f"checksum): {cure}"
             )
         return tensors
 
@@ -120,9 +124,9 @@ def check_data(manifest: Path, dataset: Dataset) -> None:
 
 def tell_other_versions(trained: TrainedNetwork, device: torch.device) -> None:
     """Say in one line if a network was trained by another torch, or on another kind of device."""
-    there = trained.entry.machines[-1]
     here = {"torch": torch.__version__, "device": device.type}
-    if any(there[key] != here[key] for key in here):
+    there = {key: trained.entry.machines[-1].get(key) for key in here}
+    if there != here:
         print(
             f"{trained.experiment} was trained by torch {there['torch']} on {there['device']}, "
             f"and is measured by torch {here['torch']} on {here['device']}",
