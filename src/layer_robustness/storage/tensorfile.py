@@ -48,8 +48,13 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
     return sha256
 
 
-def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def load(path: Path, delete: Path | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the tensors and the metadata of a file written by `save`.
+
+    Parameters
+    ----------
+    delete
+        What an error says to delete, where that is not the file alone.
 
     Raises
     ------
@@ -61,10 +66,10 @@ def load(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
             metadata = dict(json.loads((file.metadata() or {}).get("metadata", "{}")))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, ValueError, TypeError, RecursionError, SafetensorError) as error:
-        raise InputError(f"{path} cannot be read ({error}): {remedy(path)}") from error
+        raise InputError(f"{path} cannot be read ({error}): {remedy(delete or path)}") from error
     carried = {key: value for key, value in metadata.items() if key != "sha256"}
     if metadata.get("sha256") != digest(tensors, carried):
-        raise InputError(f"{path} does not match its own checksum: {remedy(path)}")
+        raise InputError(f"{path} does not match its own checksum: {remedy(delete or path)}")
     return tensors, metadata
 
 
