@@ -19,6 +19,11 @@ from support.checkout import ROOT, files
 
 TINY = ["--configfile=tests/support/tiny.yaml"]
 SOURCE = Path("src/layer_robustness")
+# What the tests of the workflow build once: FCNs, a VGG of no figure, the ResNets of Table 2.
+FIGURES = [f"paper_figures/tiny/figure{number}.pdf" for number in (1, 8)]
+PROBE_OF_VGG = "results/tiny/cifar10/vgg11/probe.csv"
+TABLE = "paper_figures/tiny/table2.csv"
+BUILT = [*FIGURES, PROBE_OF_VGG, TABLE]
 FORK = multiprocessing.get_context("fork")
 
 

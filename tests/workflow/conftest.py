@@ -5,18 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from support.snakemake_runs import copy_checkout, counts, snakemake
-
-FIGURES = [f"paper_figures/tiny/figure{number}.pdf" for number in (1, 8)]
-# Of no figure: any network is a target.
-PROBE_OF_VGG = "results/tiny/cifar10/vgg11/probe.csv"
-TABLE = "paper_figures/tiny/table2.csv"
-BUILT = [*FIGURES, PROBE_OF_VGG, TABLE]
+from support.snakemake_runs import BUILT, copy_checkout, counts, snakemake
 
 
 @pytest.fixture(scope="session")
 def built(tmp_path_factory) -> Path:
-    """A checkout with FCNs, a VGG and the ResNets of Table 2: to be read, not to be changed."""
+    """A checkout with all of `BUILT`, to be read, not to be changed."""
     folder = copy_checkout(tmp_path_factory.mktemp("built") / "checkout")
     steps = {"data": 2, "train": 5, "probe": 2, "joint": 1, "distances": 1, "attack": 2}
     assert counts(snakemake(folder, targets=BUILT)) == steps | {"figure": 2, "table": 1}
