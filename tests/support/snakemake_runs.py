@@ -126,7 +126,7 @@ def edit(path: Path) -> None:
 def configured(folder: Path, settings: Mapping) -> list[str]:
     """Options for the tiny preset with other settings on top."""
     (folder / "settings.yaml").write_text(yaml.safe_dump(dict(settings)))
-    return [*TINY, "settings.yaml"]
+    return ["--configfile", "tests/support/tiny.yaml", "settings.yaml"]
 
 
 def with_imagenet(images: Path | None, **settings) -> dict:

@@ -17,6 +17,7 @@ from support.checkout import ROOT
 from support.snakemake_runs import (
     BUILT,
     PROBE_OF_VGG,
+    TABLE,
     TINY,
     complaint,
     configured,
@@ -142,11 +143,11 @@ def test_threads_and_resources_of_a_step_can_be_set(built):
 def test_a_shell_line_of_a_dry_run_can_be_copied(checkout):
     table = checkout / SHOWN / "table2.csv"
     before = table.read_bytes()
-    ended = snakemake(checkout, "-np", "-R", "table", targets=[str(table.relative_to(checkout))])
-    (line,) = re.findall(r"^ *(\S.* -m layer_robustness\.commands\.table .*)$", ended.stdout, re.M)
+    ended = snakemake(checkout, "-np", "-R", "table", targets=[TABLE])
+    (line,) = re.findall(r"^ *Shell command: (.*)$", ended.stdout, re.M)
     table.unlink()
-    bare = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    subprocess.run(["bash", "-c", line], cwd=checkout, env=bare, check=True)
+    environment = os.environ | {"PYTHONPATH": "src"}
+    subprocess.run(["bash", "-c", line], cwd=checkout, env=environment, check=True)
     assert table.read_bytes() == before
 
 
