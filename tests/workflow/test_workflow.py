@@ -18,7 +18,6 @@ from support.snakemake_runs import (
     BUILT,
     PROBE_OF_VGG,
     TABLE,
-    TINY,
     complaint,
     configured,
     counts,
@@ -197,7 +196,3 @@ def test_a_network_that_diverges_is_shown_as_such_and_spoils_nothing_else(checko
     cells = pd.read_csv(checkout / SHOWN / "figure1.csv")
     assert cells["value"].isna().all() and set(cells["did_not_train"]) == {1}
     assert planned(checkout, config=config, targets=BUILT) == set()
-
-
-def test_nothing_is_left_to_do(built):
-    assert "Nothing to be done" in snakemake(built, targets=BUILT, config=TINY).stderr
