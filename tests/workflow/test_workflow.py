@@ -190,7 +190,7 @@ def test_a_damaged_checkpoint_fails_with_its_name_and_a_remedy_that_works(checko
 
 
 def test_a_network_that_diverges_is_shown_as_such_and_spoils_nothing_else(checkout):
-    config = configured(checkout, {"training": {"mnist/fcn3x256": {"learning_rate": 1e6}}})
+    config = configured(checkout, {"training": {"mnist/fcn3x256": {"learning_rate": 1000}}})
     ran = jobs(snakemake(checkout, config=config, targets=BUILT))
     assert ran == {"train", "probe", "distances", "figure"}
     cells = pd.read_csv(checkout / SHOWN / "figure1.csv")
