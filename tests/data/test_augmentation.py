@@ -87,9 +87,7 @@ def test_augmentation_goes_by_the_position_in_the_epoch(few_digits, cropped):
     images, labels = joined(batches(few_digits, EXPERIMENTS, 3, cropped))
     odd = replace(cropped, batch_size=50)  # the last batch has 20
     assert torch.equal(images, joined(batches(few_digits, EXPERIMENTS, 3, odd))[0])
-    plain, same = joined(
-        batches(few_digits, EXPERIMENTS, 3, replace(cropped, augmentation="none"))
-    )
+    plain, same = joined(batches(few_digits, EXPERIMENTS, 3, replace(cropped, augmentation="none")))
     assert torch.equal(labels, same)
     for index, experiment in enumerate(EXPERIMENTS):
         draws = draw(experiment, 3, 320)

@@ -1,8 +1,11 @@
 # The plan: what the config asks for, checked before any job runs.
+import io
 import shlex
+from contextlib import redirect_stderr
 from functools import cache, partial
 
 import yaml
+from snakemake.cli import parse_args
 
 from layer_robustness.data.image_listing import folder_digest
 from layer_robustness.experiments import paths
@@ -127,11 +130,19 @@ def check_gpus():
 check_gpus()
 
 
+def asked_targets():
+    """Targets on the command line, of which Snakemake tells rules only after it has read them."""
+    if Path(sys.argv[0]).name not in ("snakemake", "__main__.py"):
+        return []
+    with redirect_stderr(io.StringIO()):  # it names the profile once more
+        _, arguments = parse_args(sys.argv[1:])
+    return arguments.targets
+
+
 def check_targets():
     """Refuse targets that no rule makes, naming the nearest ones; to be called after all rules."""
-    names = [rule.name for rule in workflow.rules]
-    settings = workflow.dag_settings  # none where rules are only listed
-    for target in settings.targets if settings else ():
+    names = [rule.name for rule in workflow.rules if not rule.has_wildcards()]
+    for target in asked_targets():
         or_exit(check_target, target, names, ALL, PLAN)
 
 
