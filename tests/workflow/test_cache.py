@@ -7,14 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-<<<<<<< HEAD
-import yaml
-from layer_robustness.planning.shared_cache import cached_steps
 
-from layer_robustness.runtime.errors import InputError
-=======
-
->>>>>>> t-flow
 from support import snakemake_runs
 from support.snakemake_runs import SOURCE, TINY, configured, copy_checkout, edit
 

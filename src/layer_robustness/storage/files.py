@@ -35,16 +35,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remedy(path: Path) -> str:
-<<<<<<< HEAD
-    """Say what to delete so that a file is made again, including its copy in a shared cache.
-
-    There the file is a link into the cache, and Snakemake would only link the same copy again.
-=======
     """Say what to delete so that a file or folder is made again, in a shared cache too.
 
     Snakemake puts links into the cache in the place of files, and would link the same file again.
     Of a folder, either itself or what is in it is linked.
->>>>>>> t-flow
     """
     inside = (entry.readlink().parent for entry in path.glob("*") if entry.is_symlink())
     shared = path.readlink() if path.is_symlink() else next(inside, None)
