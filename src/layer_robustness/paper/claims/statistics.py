@@ -7,6 +7,7 @@ or looks at the spread over seeds; of a single seed, at the spread over test ima
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -59,23 +60,27 @@ def order(critical: pd.Series, robust: pd.Series, about: str = "") -> Statistic:
 def trend(x: pd.Series, y: pd.Series, sign: int, about: str = "") -> Statistic:
     """Test a rank correlation of this sign, permuting the pairs; its value is times the sign."""
 
-    def correlation(values: np.ndarray) -> float:
-        return float(stats.spearmanr(values, y).statistic)
+    ranks, others = stats.rankdata(x), stats.rankdata(y)
 
-    p, opposite = (
-        float(
-            stats.permutation_test(
-                (x.to_numpy(),),
-                correlation,
-                permutation_type="pairings",
-                alternative=side,
-                n_resamples=RESAMPLES,
-                rng=np.random.default_rng(0),
-            ).pvalue
+    def correlation(values: np.ndarray) -> float:
+        return float(np.corrcoef(values, others)[0, 1])
+
+    def one_sided(alternative: Literal["greater", "less"]) -> float:
+        random = np.random.default_rng(0)
+        found = stats.permutation_test(
+            (ranks,),
+            correlation,
+            permutation_type="pairings",
+            alternative=alternative,
+            n_resamples=RESAMPLES,
+            rng=random,
         )
-        for side in (("greater", "less") if sign > 0 else ("less", "greater"))
-    )
-    return Statistic(sign * correlation(x.to_numpy()), 0, p, opposite, "permuted pairs", about)
+        return float(found.pvalue)
+
+    p, opposite = one_sided("greater"), one_sided("less")
+    if sign < 0:
+        p, opposite = opposite, p
+    return Statistic(sign * correlation(ranks), 0, p, opposite, "permuted pairs", about)
 
 
 def majority(differences: pd.Series, about: str = "") -> Statistic:
@@ -113,7 +118,7 @@ def over_images(missed: np.ndarray, number: Callable, about: str) -> Statistic:
     number
         Takes errors [B, R] and gives a number for each of B resamples.
     """
-    rows, images = missed.shape
+    images = missed.shape[1]
     random = np.random.default_rng(0)
     counts = random.multinomial(images, np.full(images, 1 / images), RESAMPLES)
     numbers = number(counts @ missed.T / images)
