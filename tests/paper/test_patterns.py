@@ -80,10 +80,11 @@ def test_opposite_values_show_no_pattern(papers):
         elif path.name == "adversarial.csv":
             baseline = frame["configuration"] == "baseline"
             frame.loc[baseline, "accuracy"] = 1 - 0.1 * frame["accuracy"]
+        elif "+frozen" in str(path):
+            frame["test_error"] = 0.95  # freezing costs more than any reset
         write_csv(path, frame)
     found = verdicts(papers, **SMALL)
-    assert {found[number] for number in (1, 2, 3, 4, 5, 7, 9, 10)} == {judgement.ABSENT}
-    assert judgement.PRESENT not in found.values()
+    assert {found[number] for number in found if number != 6} == {judgement.ABSENT}
 
 
 def test_a_single_network_is_judged_over_its_test_images(papers):

@@ -12,6 +12,7 @@ Claim 6 and parts of 3 and 8 compare the paper's data sets: they have no pattern
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
 from layer_robustness.experiments.groups import members
@@ -118,7 +119,7 @@ def contrast(
         costs = {name: cost(error, full, chance) for name, error in errors.items()}
         return difference(number(pd.DataFrame(costs).T), about)
     parts = [final[final["seed"].isin(full.index)], *rows.values()]
-    missed = [evidence.results.missed(part).mean(0) for part in parts]
+    missed = np.stack([evidence.results.missed(part).mean(0) for part in parts])
 
     def of_errors(errors):
         whole, others = errors[:, 0], errors[:, 1:]
@@ -260,7 +261,7 @@ PATTERNS = (
     ),
     Pattern(
         4,
-        "Re-initializing a convolution of stages 1 and 2 costs more than one of stage 5, or fc1, fc2.",
+        "Re-initializing a convolution of stages 1 and 2 costs more than one of stage 5, fc1, fc2.",
         told_apart_by(INITIAL),
         each(VGGS, PROBE),
     ),
