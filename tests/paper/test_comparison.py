@@ -9,9 +9,11 @@ from dataclasses import asdict
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
-import pytest
-
 import papers_results
+import pytest
+from papers_results import VALUES
+from test_checkpoints import ENVIRONMENT
+
 from conftest import ROOT, write_csv
 from layer_robustness.figures import style
 from layer_robustness.figures.registry import FIGURES
@@ -24,8 +26,6 @@ from layer_robustness.paper.criticality import chance, cost, is_trained
 from layer_robustness.paper.setups import describe
 from layer_robustness.storage import jsonfile
 from layer_robustness.tables.registry import TABLES
-from papers_results import VALUES
-from test_checkpoints import ENVIRONMENT
 
 CHANCES = {"mnist": 0.9, "cifar10": 0.9, "imagenet": 0.999}
 

@@ -27,7 +27,8 @@ def check_target(target: str, rules: Iterable[str], shown: Iterable[str], plan: 
     if target in (*rules, *shown, paths.STRUCTURE) or Path(target).is_file():
         return
     results = f"{paths.results(plan.preset)}/"
-    if target.startswith((f"{paths.DATA}/", f"{results}logs/")):
+    calibration = (f"{results}calibration/", paths.shown(plan.preset, "calibration."))
+    if target.startswith((f"{paths.DATA}/", f"{results}logs/", *calibration)):
         return
     job, _, file = target.removeprefix(results).rpartition("/")
     if target.startswith(results) and file in FILES and job not in (j.name for j in plan.jobs):
