@@ -79,7 +79,7 @@ def claims(shown: Path) -> tuple[str, str]:
 
 
 def panels(shown: Path) -> tuple[str, float, float]:
-    """Return the panels of Figures 3 to 5 as a table, the least AUC and the mean kappa of 3 and 4."""
+    """Return the panels of Figures 3 to 5; of Figures 3 and 4 the least AUC and the mean kappa."""
     frame = pd.read_csv(shown / "comparison_panels.csv", dtype={"checkpoint": str})
     rows = frame[(frame["checkpoint"] == "0") & frame["target"].str.fullmatch("[345][a-d]")]
     both = rows[rows["target"].str.startswith(("3", "4"))]
