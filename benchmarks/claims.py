@@ -13,20 +13,26 @@ import pandas as pd
 
 from layer_robustness.experiments.groups import downsampling, identity_skips, members
 from layer_robustness.experiments.names import Network, parse_network
-from layer_robustness.figures.collect import bar_errors, cells, read
-from layer_robustness.figures.registry import WIDTHS
+from layer_robustness.experiments.results import Results
+from layer_robustness.experiments.sweeps import WIDTHS, job_of
+from layer_robustness.figures.collect import bar_errors, cells
 
 VGGS = ("vgg11", "vgg13", "vgg16", "vgg19")
 RESNETS = ("resnet18", "resnet50", "resnet101", "resnet152")
 
 
-def seeds(results: Path, network: Network, file: str) -> int:
-    return len(list(results.glob(f"{network}/seed*/{file}")))
+def has(results: Path, network: Network, file: str) -> bool:
+    return (results / job_of(network) / file).exists()
+
+
+def read(results: Path, network: Network, file: str) -> pd.DataFrame:
+    """Rows of all seeds."""
+    return Results.read([], [results / job_of(network) / file]).of(network, file)
 
 
 def errors(results: Path, network: Network, file: str = "probe.csv") -> pd.DataFrame:
     """Mean and deviation of the error, by unit and source."""
-    frame = read(results, network, seeds(results, network, file), file)
+    frame = read(results, network, file)
     return cells(frame, "error").set_index(["unit", "source"])[["mean", "std"]]
 
 
@@ -55,7 +61,7 @@ def widths(results: Path, dataset: str) -> None:
         row = [str(width)]
         for depth in (3, 5):
             network = Network(dataset, f"fcn{depth}x{width}")
-            frame = read(results, network, seeds(results, network, "probe.csv"), "probe.csv")
+            frame = read(results, network, "probe.csv")
             row += [tell(per_seed.agg(["mean", "std"])) for per_seed in bar_errors(frame, network)]
         print(f"| {' | '.join(row)} |")
 
@@ -121,7 +127,7 @@ def frozen_and_removed(results: Path) -> None:
         jointly = errors(results, network, "joint.csv").loc[("all_but_first", "0")]
         trained = [network.model, f"{name}+frozen", "resnet50+removed"]
         final = [
-            read(results, Network("cifar10", model), 1, "training.csv")["test_error"].iloc[-1]
+            read(results, Network("cifar10", model), "training.csv")["test_error"].iloc[-1]
             for model in trained
         ]
         print(f"| {name} | {final[0]:.3f} | {tell(jointly)} | {final[1]:.3f} | {final[2]:.3f} |")
@@ -131,11 +137,11 @@ def main() -> None:
     results = Path(sys.argv[1])
 
     def there(dataset: str, names, file: str = "probe.csv") -> bool:
-        return all(seeds(results, Network(dataset, name), file) for name in names)
+        return all(has(results, Network(dataset, name), file) for name in names)
 
     print("\n## Claims 1 and 2")
     for name in ("mnist/fcn3x256", "mnist/fcn5x256"):
-        if seeds(results, parse_network(name), "probe.csv"):
+        if has(results, parse_network(name), "probe.csv"):
             single_layers(results, parse_network(name))
     print("\n## Claim 3")
     for dataset in ("mnist", "cifar10"):
@@ -152,7 +158,7 @@ def main() -> None:
                 blocks_of_resnets(results, dataset, source)
     print("\n## Claim 7")
     for name in ("mnist/fcn5x256", *(f"cifar10/{name}" for name in RESNETS)):
-        if seeds(results, parse_network(name), "joint.csv"):
+        if all(has(results, parse_network(name), file) for file in ("probe.csv", "joint.csv")):
             joint(results, parse_network(name))
     if there("cifar10", ["resnet152+frozen", "resnet50+removed"], "training.csv"):
         print("\n## Claim 8")

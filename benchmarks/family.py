@@ -18,7 +18,7 @@ from machine import describe
 from layer_robustness.data import dataset as data
 from layer_robustness.data.sources import digits5k
 from layer_robustness.experiments.recipe import Recipe
-from layer_robustness.runtime import cpus
+from layer_robustness.runtime import machine
 
 ROUNDS = 3
 SEEDS = 5
@@ -38,13 +38,13 @@ def train(folder: Path, results: str, recipes: dict, workers: int) -> None:
 
 def one_job(folder: Path, results: str) -> None:
     recipes = {network: {"seeds": [*range(SEEDS)], **asdict(RECIPE)} for network in NETWORKS}
-    train(folder, results, recipes, cpus.available())
+    train(folder, results, recipes, machine.cpus())
 
 
 def a_job_each(folder: Path, results: str) -> None:
     """One seed each: the same amount of training."""
     jobs = [(network, seed) for network in NETWORKS for seed in range(SEEDS)]
-    with ThreadPoolExecutor(cpus.available()) as pool:
+    with ThreadPoolExecutor(machine.cpus()) as pool:
         for network, seed in jobs:
             recipes = {network: {"seeds": [seed], **asdict(RECIPE)}}
             pool.submit(train, folder, results, recipes, 1)

@@ -196,7 +196,7 @@ def test_fashion_mnist_stands_in_for_cifar10(tmp_path, monkeypatch):
     write_files(tmp_path)
     grey = sources.from_idx_folder("fashion_mnist", tmp_path)
     monkeypatch.setattr(sources, "fashion_mnist", lambda: grey)
-    made = sources.fashion_mnist_as_cifar10()
+    made = sources.SOURCES["fashion_mnist_as_cifar10"]()
     assert (made.source, made.image_shape) == ("fashion_mnist_as_cifar10", (3, 32, 32))
     inner = made.train_images[:, :, 2:30, 2:30]
     assert torch.equal(inner, grey.train_images.expand(-1, 3, -1, -1))

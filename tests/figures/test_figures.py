@@ -148,7 +148,8 @@ def test_the_heatmaps_are_the_papers_panel_by_panel():
 
 
 def test_every_figure_is_there_and_its_rows_hold_its_panels():
-    assert [figure.number for figure in FIGURES.values()] == list(range(1, 19))
+    papers = [figure.number for figure in FIGURES.values() if figure.in_paper]
+    assert papers == list(range(1, 19))
     for name, figure in FIGURES.items():
         assert name == figure.name
         assert sum(figure.rows) == len(figure.panels)

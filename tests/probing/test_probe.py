@@ -172,7 +172,7 @@ def test_activations_that_are_not_a_number_are_said_to_be(few_digits, image):
     images = few_digits.normalize(few_digits.test_images)
     images[image, 0, 14] = math.inf
     unit = "layer1" if image == 0 else "layer4"
-    with pytest.raises(InputError, match=f"unit {unit} puts out NaN"):
+    with pytest.raises(InputError, match=f"unit {unit} outputs NaN"):
         probe(small_fcn(), [], images, few_digits.test_labels, MICRO_BATCH)
 
 

@@ -200,7 +200,7 @@ def test_batches_are_the_cpus(few_digits, deep, gpu, augmentation):
     experiments = [parse_network("mnist/fcn3x32").seed(seed) for seed in range(2)]
     recipe = replace(deep, augmentation=augmentation)
     of_devices = [
-        list(batches(few_digits.to(device), experiments, 1, recipe, device)) for device in DEVICES
+        list(batches(few_digits.to(device), experiments, 1, recipe)) for device in DEVICES
     ]
     for (images, labels, size), (on_gpu, labels_there, size_there) in zip(*of_devices, strict=True):
         assert on_gpu.device.type == labels_there.device.type == "cuda"

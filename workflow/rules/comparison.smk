@@ -1,4 +1,4 @@
-# The paper's values beside ours, its claims judged by ours, and a page to look up every cell in.
+# Compare the paper's values with ours, judge its claims, and make a page to look up every cell.
 import os
 
 from layer_robustness.explorer.panels import HEATMAPS
@@ -33,7 +33,7 @@ rule comparison:
         "../../envs/light.yaml"
     params:
         preset=PRESET,
-        paper=PAPER,
+        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
     shell:
         "python -m layer_robustness.commands.comparison --results {input.results}"
         " --manifests {input.manifests} --paper {params.paper} --preset {params.preset}"
@@ -63,7 +63,7 @@ rule comparison_figure:
         "../../envs/light.yaml"
     params:
         preset=PRESET,
-        paper=PAPER,
+        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
         scale=config["error_scale"],
     shell:
         "python -m layer_robustness.commands.comparison_figure {wildcards.figure}"
@@ -98,7 +98,7 @@ rule claims:
         " --manifests {input.manifests} --preset {params.preset} --output {output.csv} > {log} 2>&1"
 
 
-# Where nothing of the heatmaps was run, there are no histories either.
+# Empty if no network of the heatmaps is trained.
 HISTORIES = [
     manifest.replace(paths.MANIFEST, paths.TRAINING)
     for manifest in PLAN.manifests(*HEATMAPS.values())
@@ -126,7 +126,7 @@ rule explorer:
         "../../envs/light.yaml"
     params:
         preset=PRESET,
-        paper=PAPER,
+        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
     shell:
         "python -m layer_robustness.commands.explorer --figures {input.figures}"
         " --comparison {input.comparison} --results {input.results} --manifests {input.manifests}"

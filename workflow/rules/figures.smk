@@ -22,16 +22,13 @@ rule structure:
         "python -m layer_robustness.commands.structure {output} > {log} 2>&1"
 
 
-def structure(wildcards):
-    """The traced blocks, where a figure shows them."""
-    return [paths.STRUCTURE] if FIGURES[wildcards.figure].structure else []
-
-
 rule figure:
     input:
         results=lambda wildcards: PLAN.files(FIGURES[wildcards.figure]),
         manifests=lambda wildcards: PLAN.manifests(FIGURES[wildcards.figure]),
-        structure=structure,
+        structure=lambda wildcards: (
+            [paths.STRUCTURE] if FIGURES[wildcards.figure].structure else []
+        ),
         code=lambda wildcards: source_files(
             "commands.figure", f"figures.{FIGURES[wildcards.figure].kind}"
         ),

@@ -59,7 +59,7 @@ def write_rows(arguments: argparse.Namespace, rows_of: RowsOf) -> None:
         trained = TrainedNetwork.load(arguments.manifest, experiment)
         return [labels | row for row in rows_of(trained)]
 
-    note_signals()  # what is measured is kept, and workers leave between their steps
+    note_signals()  # measurements save what they have, and workers stop between their steps
     experiments = list(Manifest.load(arguments.manifest).experiments)
     found = run_all(task, experiments, arguments.workers)
     table = [row for part in found for row in part]

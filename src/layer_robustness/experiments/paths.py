@@ -7,7 +7,7 @@ results/{preset}/{job}/                       what one job trained and measured,
     checkpoints/{model}/seed0/epoch0.safetensors ..., rerand0.safetensors ...
     training.csv, probe.csv, joint.csv, distances.csv, adversarial.csv
     probe.missed.safetensors, joint.missed.safetensors    which images each row gets wrong, as bits
-    resume/{model}/seed0/                     what a stopped step goes on from; no rule's output
+    resume/{model}/seed0/                     what a stopped step continues from; no rule's output
 paper_figures/{preset}/figure1.pdf ...        what is shown
 """
 
@@ -55,7 +55,7 @@ def weights(manifest: Path, experiment: Experiment, name: str) -> Path:
 
 
 def resume(manifest: Path, experiment: Experiment, name: str) -> Path:
-    """Where a stopped step of an experiment keeps what it goes on from."""
+    """Where a step saves an experiment's state, to continue from when it was stopped."""
     return in_folder(manifest.parent / "resume", experiment) / f"{name}.safetensors"
 
 

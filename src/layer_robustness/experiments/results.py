@@ -13,7 +13,7 @@ from layer_robustness.runtime.errors import InputError
 from layer_robustness.storage import bits
 from layer_robustness.storage.files import remedy
 
-LABELS = ("network", "seed")  # what every result file tells its rows apart by
+LABELS = ("network", "seed")  # columns that every result file starts with
 
 
 @dataclass(frozen=True)

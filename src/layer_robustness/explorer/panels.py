@@ -19,9 +19,10 @@ from layer_robustness.figures.names import (
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.comparison.checkpoints import CORRESPONDING
+from layer_robustness.paper.comparison.targets import DRAWN
 from layer_robustness.runtime.errors import InputError
 
-HEATMAPS = {name: figure for name, figure in FIGURES.items() if figure.kind == "heatmap"}
+HEATMAPS = {name: FIGURES[name] for name in DRAWN}
 
 # Of a cell; what was not measured, is not in the paper, or cannot be compared is empty.
 CELL = [

@@ -56,8 +56,8 @@ def draw_panel(axes: Axes, bars: pd.DataFrame) -> None:
             error_kw={"elinewidth": 0.8, "capsize": 2},
             label=f"{depth} hidden layers",
         )
-        for position, bar in zip(positions, of_depth.itertuples(), strict=True):
-            if bar.did_not_train:
+        for position, bar in zip(positions, of_depth.to_dict("records"), strict=True):
+            if bar["did_not_train"]:
                 say_absent(axes, position, bar)
     if bars["did_not_train"].any():
         axes.margins(y=0.35)  # room for the words above a bar
@@ -67,13 +67,14 @@ def draw_panel(axes: Axes, bars: pd.DataFrame) -> None:
     sns.despine(ax=axes)
 
 
-def say_absent(axes: Axes, position: float, bar: tuple) -> None:
+def say_absent(axes: Axes, position: float, bar: dict) -> None:
     """Write above a bar, or in its place, how many seeds are not in it."""
-    top = bar.reinit_error_mean + np.nan_to_num(bar.reinit_error_std) if bar.seeds else 0
+    absent, seeds = bar["did_not_train"], bar["seeds"]
+    top = bar["reinit_error_mean"] + np.nan_to_num(bar["reinit_error_std"]) if seeds else 0
     axes.text(
         position,
         top,
-        f" {names.did_not_train(bar.did_not_train, bar.seeds)}",
+        f" {names.did_not_train(absent, seeds)}",
         fontsize=style.SMALL_PRINT,
         color="0.4",
         rotation=90,

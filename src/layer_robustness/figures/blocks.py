@@ -89,7 +89,7 @@ def place(inputs: Graph) -> dict[str, tuple[float, float]]:
     depth = depths(inputs)
     straight = [list(inputs)[-1]]
     while inputs[straight[-1]]:
-        straight.append(max(inputs[straight[-1]], key=depth.get))
+        straight.append(max(inputs[straight[-1]], key=depth.__getitem__))
     positions = {node: (0.0, -STEP * depth[node]) for node in straight}
     for node in inputs.keys() - positions.keys():
         (end,) = (after for after, sources in inputs.items() if node in sources)

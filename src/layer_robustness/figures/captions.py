@@ -11,18 +11,22 @@ class Target(Protocol):
     @property
     def name(self) -> str:
         """Such as `figure4`."""
+        ...
 
     @property
     def number(self) -> int:
         """In the paper."""
+        ...
 
     @property
     def title(self) -> str:
         """Without a full stop."""
+        ...
 
     @property
     def caption(self) -> str:
         """What follows the title."""
+        ...
 
 
 def heading(target: Target, sources: Sources = PAPERS_DATA) -> str:

@@ -101,6 +101,7 @@ def draw_panel(
         for name in axes.get_xticklabels():
             name.set(ha="right", rotation_mode="anchor")
     bar = axes.collections[0].colorbar
+    assert bar is not None
     bar.ax.tick_params(labelsize=6, length=2)
     if isinstance(norm, LogNorm):
         bar.ax.yaxis.set_major_formatter("{x:g}")

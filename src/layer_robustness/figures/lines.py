@@ -68,7 +68,7 @@ def draw_panel(axes: Axes, cells: pd.DataFrame) -> None:
         legend="full",
         ax=axes,
     )
-    axes.get_legend().remove()
+    axes.legend().remove()
     axes.set(xlabel="", ylabel="", ylim=(0, None))
     axes.tick_params(axis="x", rotation=90, labelsize=style.LAYER_NAME)
     sns.despine(ax=axes)

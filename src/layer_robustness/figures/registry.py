@@ -1,10 +1,9 @@
 """What each figure of the paper shows. A figure is an entry here, not a function of its own."""
 
-from layer_robustness.experiments.names import Network, parse_network
+from layer_robustness.experiments import sweeps
+from layer_robustness.experiments.names import parse_network
 from layer_robustness.figures.figure import Figure, Panel
 from layer_robustness.figures.names import DATASETS, QUANTITIES, printed
-
-WIDTHS = (16, 32, 64, 128, 256, 512)
 
 FULLY_CONNECTED = "3.1 Fully connected networks"
 CONVOLUTIONAL = "3.2 Large convolutional networks"
@@ -20,8 +19,7 @@ def panel(letter: str, name: str, **rest: str) -> Panel:
 
 def widths(letter: str, dataset: str) -> Panel:
     """Make a panel of Figure 2: FCNs of two depths and all widths."""
-    networks = (Network(dataset, f"fcn{depth}x{width}") for depth in (3, 5) for width in WIDTHS)
-    return Panel(letter, tuple(networks), title=DATASETS[dataset])
+    return Panel(letter, sweeps.widths(dataset), title=DATASETS[dataset])
 
 
 def quantities(letters: str, name: str, subtitle: str = "") -> tuple[Panel, ...]:

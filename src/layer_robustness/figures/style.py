@@ -56,7 +56,7 @@ def panels(
         Of each axes, relative to the others of its row.
     """
     mpl.use("agg")
-    mpl.rcParams.update(RC)
+    plt.style.use(RC)
     drawing = plt.figure(figsize=(WIDTH, len(rows) * height), layout="constrained")
     # Laid out once all is there: seaborn draws the whole figure with each heatmap that it adds.
     drawing.set_layout_engine("none")
@@ -84,7 +84,9 @@ def add_note(drawing: Drawing, note: str) -> None:
 def alone(axes: Axes) -> Iterator[None]:
     """Hide all rows but that of the axes: seaborn draws what it sees with each heatmap it adds."""
     row = axes.get_figure(root=False)
-    rows = axes.get_figure(root=True).subfigs
+    drawing = axes.get_figure(root=True)
+    assert drawing is not None
+    rows = drawing.subfigs
     for other in rows:
         other.set_visible(other is row)
     yield
@@ -131,7 +133,7 @@ def say(axes: Axes, reason: str) -> None:
 
 def lay_out(drawing: Drawing, small_print: str) -> None:
     """Lay a drawing out over lines that say what was computed from what, and add them."""
-    text = "; ".join(filter(None, (small_print.strip(), drawing.get_label())))
+    text = "; ".join(filter(None, (small_print.strip(), str(drawing.get_label()))))
     lines = textwrap.wrap(text, SMALL_PRINT_LINE, break_on_hyphens=False)
     below = (1.3 * SMALL_PRINT * len(lines) + 4) / 72  # inches
     height = drawing.get_figheight() + below

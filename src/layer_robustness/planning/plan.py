@@ -1,7 +1,6 @@
 """What has to be built: the bridge between config, registries and the workflow's rules."""
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.experiments.sweeps import job_of, networks_of
 from layer_robustness.figures.figure import Figure
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.planning.config import in_folder, missing_source, recipe_of, seeds_of
+from layer_robustness.planning.config import in_folder, recipe_of, runs, seeds_of
 from layer_robustness.storage.bits import path_of
 from layer_robustness.tables.registry import DRAWS, TABLES, Table
 
@@ -80,7 +79,8 @@ class Job:
         """Numbers of stages of which the classifiers of Table 2 replace a residual block."""
         attacked = (table for table in TABLES.values() if table.kind == "adversarial")
         rows = (row for table in attacked for row in table.rows)
-        return [row[2] for row in rows if job_of(Network(*row[:2])) == self.name]
+        networks = ((Network(row.dataset, row.architecture), row) for row in rows)
+        return [row.replaced for network, row in networks if job_of(network) == self.name]
 
 
 @dataclass(frozen=True)
@@ -100,8 +100,9 @@ class Plan:
         Raises
         ------
         InputError
-            If it is the name of no network and no sweep.
+            If it is the name of no network and no sweep, or of a part of a sweep.
         """
+        networks_of(name)
         return Job(name, self.config)
 
     @cached_property
@@ -112,9 +113,8 @@ class Plan:
         return tuple(map(self.job, names))
 
     def runs(self, network: Network) -> bool:
-        """Whether a network is trained: its data can be had, and the config asks for it."""
-        asked = any(fnmatchcase(job_of(network), p) for p in self.config["networks"])
-        return asked and not missing_source(self.config, network.dataset)
+        """Whether a network is trained: the config asks for it, and its data can be had."""
+        return runs(self.config, network)
 
     def files(self, *targets: Target) -> list[str]:
         """Return the result files that figures, tables or claims read."""

@@ -1,14 +1,14 @@
 """From a trained experiment to the rows of its probe: error, loss and agreement of each reset."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
 from layer_robustness.data.dataset import Dataset
-from layer_robustness.models.build import memory_format
+from layer_robustness.models.build import placed
 from layer_robustness.probing.engine import Outcome, Reset, fitting_micro_batch, outcomes
 from layer_robustness.probing.measurement import Measurement
 from layer_robustness.runtime.precision import PRECISIONS, arithmetic, computed_in
@@ -58,7 +58,7 @@ class Tally:
 def reset_rows(
     trained: TrainedNetwork,
     dataset: Dataset,
-    groups: dict[str, Sequence[str]],
+    groups: Mapping[str, Sequence[str]],
     limits: Limits,
     name: str,
 ) -> Iterator[dict]:
@@ -113,7 +113,7 @@ def measures(tally: Tally | None, row: int, images: int) -> dict[str, float]:
 def count(
     trained: TrainedNetwork,
     dataset: Dataset,
-    groups: dict[str, Sequence[str]],
+    groups: Mapping[str, Sequence[str]],
     cells: Sequence[tuple[str, Source]],
     limits: Limits,
     name: str,
@@ -125,10 +125,11 @@ def count(
     cells
         A group and a source for each reset.
     """
-    network, precision = trained.network, trained.manifest.recipe.precision
+    precision = trained.manifest.recipe.precision
+    weights = PRECISIONS[precision].weights
     device, labels = dataset.device, dataset.test_labels.cpu()
-    layout = memory_format(trained.experiment.network, dataset.image_shape, device)
-    network.to(device, memory_format=layout)
+    shape = dataset.image_shape
+    network = placed(trained.network, trained.experiment.network, shape, device, weights)
     final = network.state_dict()
     states = {
         source: {part: tensor.to(final[part]) for part, tensor in trained.state(*source).items()}
@@ -137,7 +138,7 @@ def count(
     resets = [Reset(frozenset(groups[group]), states[source]) for group, source in cells]
 
     def prepare(images: Tensor) -> Tensor:
-        return dataset.normalize(images.to(device), PRECISIONS[precision].weights)
+        return dataset.normalize(images.to(device), weights)
 
     joined = len(states) if device.type == "cuda" else 1
     with arithmetic(precision, device):

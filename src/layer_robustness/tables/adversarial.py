@@ -31,18 +31,18 @@ def accuracy(
 def collect(table: Table, results: Results) -> pd.DataFrame:
     """Return the table's numbers in percent; cells of networks that were not run are empty."""
     rows = []
-    for dataset, architecture, replaced in table.rows:
+    for row in table.rows:
         values = {
-            "architecture": architecture.removeprefix("resnet"),
-            "configuration": "stochastic" if replaced else "baseline",
-            "r": DRAWS if replaced else None,
-            "s": replaced or None,
+            "architecture": row.architecture.removeprefix("resnet"),
+            "configuration": "stochastic" if row.replaced else "baseline",
+            "r": DRAWS if row.replaced else None,
+            "s": row.replaced or None,
         }
         for column in table.columns:
-            network = column.network((dataset, architecture, replaced))
+            network = column.network(row)
             found = (float("nan"), float("nan"), None)
             if results.ran([network]):
-                found = accuracy(results, network, replaced, column.name)
+                found = accuracy(results, network, row.replaced, column.name)
             values |= dict(zip(column.headings, found, strict=True))
         rows.append(values)
     counts = dict.fromkeys(["r", "s", *(column.headings[2] for column in table.columns)], "Int64")
@@ -62,5 +62,5 @@ def layout(table: Table, frame: pd.DataFrame, *, sources: Sources = PAPERS_DATA)
     }
     for column in table.columns:
         cells = frame[list(column.headings)].itertuples(index=False)
-        shown[column.title] = [written(*numbers, table.decimals) for numbers in cells]
+        shown[column.title] = [written(*numbers, decimals=table.decimals) for numbers in cells]
     return pd.DataFrame(shown)

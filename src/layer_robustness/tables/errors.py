@@ -52,7 +52,7 @@ def collect(table: Table, results: Results) -> pd.DataFrame:
     """Return a table's numbers in percent; cells of networks that were not run are empty."""
     rows = []
     for row in table.rows:
-        values = dict(zip(("dataset", "architecture"), row, strict=True))
+        values = {"dataset": row.dataset, "architecture": row.architecture}
         for column in table.columns:
             network = column.network(row)
             found = (float("nan"), float("nan"), None)
@@ -73,7 +73,7 @@ def layout(table: Table, frame: pd.DataFrame, *, sources: Sources = PAPERS_DATA)
     }
     for column in table.columns:
         cells = frame[list(column.headings)].itertuples(index=False)
-        shown[column.title] = [written(*numbers, table.decimals) for numbers in cells]
+        shown[column.title] = [written(*numbers, decimals=table.decimals) for numbers in cells]
     return pd.DataFrame(shown)
 
 

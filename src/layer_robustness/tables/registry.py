@@ -1,22 +1,28 @@
 """What each table of the paper shows. A table is an entry here, not a function of its own."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from layer_robustness.experiments import paths
 from layer_robustness.experiments.names import Network, parse_network
 
 # The result file that each quantity is read from.
 FILES = {
-    "test_error": "training.csv",
-    "reinit_error": "probe.csv",
-    "accuracy": "adversarial.csv",
+    "test_error": paths.TRAINING,
+    "reinit_error": paths.PROBE,
+    "accuracy": paths.ADVERSARIAL,
 }
 
 # r of Table 2: fresh draws of each residual block.
 DRAWS = 4
 
-# A data set and an architecture; in Table 2 also s, the stages of which a block is replaced.
-Row = tuple[str, str] | tuple[str, str, int]
+
+class Row(NamedTuple):
+    """One row: a network, and in Table 2 of how many stages, s, a block is replaced."""
+
+    dataset: str
+    architecture: str
+    replaced: int = 0
 
 
 @dataclass(frozen=True)
@@ -48,8 +54,7 @@ class Column:
 
     def network(self, row: Row) -> Network:
         """Return the network of a row."""
-        dataset, architecture, *_ = row
-        return parse_network(f"{dataset}/{self.model.format(architecture=architecture)}")
+        return parse_network(f"{row.dataset}/{self.model.format(architecture=row.architecture)}")
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,7 @@ class Table:
 
 def resnets(dataset: str, *depths: int) -> tuple[Row, ...]:
     """Make a row of each depth."""
-    return tuple((dataset, f"resnet{depth}") for depth in depths)
+    return tuple(Row(dataset, f"resnet{depth}") for depth in depths)
 
 
 TABLES = {
@@ -129,8 +134,8 @@ TABLES = {
             "Accuracy (%) under attack, on CIFAR10, of classifiers that replace a residual block "
             "of s stages by one of r fresh draws at each inference",
             (
-                *(("cifar10", "resnet4^2", replaced) for replaced in (0, 1, 2)),
-                *(("cifar10", "resnet4^4", replaced) for replaced in (0, 1, 2, 4)),
+                *(Row("cifar10", "resnet4^2", replaced) for replaced in (0, 1, 2)),
+                *(Row("cifar10", "resnet4^4", replaced) for replaced in (0, 1, 2, 4)),
             ),
             (
                 Column("clean", "no attack", quantity="accuracy"),
@@ -157,7 +162,7 @@ TABLES = {
             "Test error (%) with and without weight decay (wd) and batch normalization (bn)",
             (
                 *resnets("cifar10", 18, 34, 50, 101, 152),
-                *(("cifar10", f"vgg{depth}") for depth in (11, 13, 16, 19)),
+                *(Row("cifar10", f"vgg{depth}") for depth in (11, 13, 16, 19)),
                 *resnets("imagenet", 18, 34, 50, 101, 152),
             ),
             (

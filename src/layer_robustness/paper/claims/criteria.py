@@ -26,16 +26,14 @@ from itertools import chain
 from math import inf
 from typing import Literal
 
+from layer_robustness.experiments.groups import downsampling, identity_skips
 from layer_robustness.experiments.names import Network, parse_network
+from layer_robustness.experiments.paths import ADVERSARIAL, DISTANCES, JOINT, PROBE, TRAINING
+from layer_robustness.experiments.sweeps import WIDTHS
 from layer_robustness.paper.claims import adversarial, measures
 from layer_robustness.paper.claims.evidence import Sample
+from layer_robustness.paper.claims.measures import INITIAL, RERAND
 from layer_robustness.paper.criticality import CRITICAL
-
-PROBE = "probe.csv"
-JOINT = "joint.csv"
-TRAINING = "training.csv"
-DISTANCES = "distances.csv"
-ADVERSARIAL = "adversarial.csv"
 
 # Costs, beside `CRITICAL`
 HALF_WAY = 0.5
@@ -129,15 +127,15 @@ def each(names: list[str], *files: str) -> tuple[Case, ...]:
     return tuple(Case((n,), tuple((n, file) for file in files)) for n in networks)
 
 
-def together(names: list[str], file: str = PROBE) -> Case:
-    """Make one case of networks that all need the same file."""
+def together(names: list[str]) -> Case:
+    """Make one case of networks that are all probed."""
     networks = tuple(map(parse_network, names))
-    return Case(networks, tuple((network, file) for network in networks))
+    return Case(networks, tuple((network, PROBE) for network in networks))
 
 
 def widths(dataset: str, depth: int) -> Case:
     """Make a case of the FCNs of one depth, narrow to wide."""
-    return together([f"{dataset}/fcn{depth}x{width}" for width in (16, 32, 64, 128, 256, 512)])
+    return together([f"{dataset}/fcn{depth}x{width}" for width in WIDTHS])
 
 
 def treated(dataset: str, model: str, *treatments: str, files: tuple[str, ...]) -> Case:
@@ -172,7 +170,7 @@ CLAIMS = (
             for part in (
                 Part(
                     f"{kind}, re-randomized: the lowest cost of a layer",
-                    measures.lowest_of_all_rerandomized,
+                    measures.lowest(RERAND, measures.every),
                     "at least",
                     HALF_WAY,
                     each(names, PROBE),
@@ -194,14 +192,14 @@ CLAIMS = (
         (
             Part(
                 "re-initialized to 0: the cost of layer1",
-                measures.first_layer,
+                measures.lowest(INITIAL, measures.named("layer1")),
                 "at least",
                 CRITICAL,
                 each(["mnist/fcn3x256"], PROBE),
             ),
             Part(
                 "re-initialized to 0: the highest cost of another layer",
-                measures.highest_of_upper_layers,
+                measures.highest(INITIAL, measures.upper),
                 "at most",
                 CRITICAL,
                 each(["mnist/fcn3x256"], PROBE),
@@ -251,7 +249,7 @@ CLAIMS = (
         (
             Part(
                 "re-initialized to 0: the lowest cost of a convolution of stages 1 and 2",
-                measures.lowest_of_lower_convolutions,
+                measures.lowest(INITIAL, measures.named("stage1", "stage2")),
                 "at least",
                 CRITICAL,
                 each(VGGS, PROBE),
@@ -259,7 +257,7 @@ CLAIMS = (
             Part(
                 "re-initialized to 0: the highest cost of a convolution of stage 5, fc1, fc2 or "
                 "final_linear",
-                measures.highest_of_upper_units,
+                measures.highest(INITIAL, measures.named("stage5", "fc1", "fc2", "final_linear")),
                 "at most",
                 CRITICAL,
                 each(VGGS, PROBE),
@@ -275,42 +273,42 @@ CLAIMS = (
         (
             Part(
                 "re-initialized to 0: the cost of stage0",
-                measures.stage0,
+                measures.lowest(INITIAL, measures.named("stage0")),
                 "at least",
                 CRITICAL,
                 each(RESNETS, PROBE),
             ),
             Part(
                 "re-initialized to 0: the lowest cost of a downsampling block",
-                measures.lowest_of_downsampling,
+                measures.lowest(INITIAL, downsampling),
                 "at least",
                 CRITICAL,
                 each(RESNETS, PROBE),
             ),
             Part(
                 "re-initialized to 0: the share of identity-skip blocks that are robust",
-                measures.identity_robust_to_reinit,
+                measures.share_robust(INITIAL, identity_skips),
                 "at least",
                 MOST,
                 each(RESNETS, PROBE),
             ),
             Part(
                 "re-randomized: the share of identity-skip blocks that are robust",
-                measures.identity_robust_to_rerand,
+                measures.share_robust(RERAND, identity_skips),
                 "at least",
                 MOST,
                 each(RESNETS, PROBE),
             ),
             Part(
                 "CIFAR10, re-initialized to 0: the cost of final_linear",
-                measures.final_linear_reinitialized,
+                measures.highest(INITIAL, measures.named("final_linear")),
                 "at most",
                 CRITICAL,
                 each(ON_CIFAR10, PROBE),
             ),
             Part(
                 "CIFAR10, re-randomized: the cost of final_linear",
-                measures.final_linear_rerandomized,
+                measures.lowest(RERAND, measures.named("final_linear")),
                 "at least",
                 CRITICAL,
                 each(ON_CIFAR10, PROBE),
@@ -343,7 +341,7 @@ CLAIMS = (
         (
             Part(
                 "all but the first, re-initialized to 0 one by one: the share that is robust",
-                measures.alone,
+                measures.share_robust(INITIAL, measures.all_but_first),
                 "at least",
                 MOST,
                 each(["mnist/fcn5x256", *ON_CIFAR10], PROBE),
@@ -413,7 +411,7 @@ CLAIMS = (
             Part(
                 "rank correlation over layers of the 2-norm distance after training and the cost "
                 "of re-initialization to 0",
-                measures.l2_correlation,
+                measures.distance_correlation("dist_l2"),
                 "at most",
                 0.5,
                 each(WITH_DISTANCES, PROBE, DISTANCES),
@@ -422,7 +420,7 @@ CLAIMS = (
             Part(
                 "rank correlation over layers of the infinity-norm distance after training and the "
                 "cost of re-initialization to 0",
-                measures.linf_correlation,
+                measures.distance_correlation("dist_linf"),
                 "at most",
                 0.5,
                 each(WITH_DISTANCES, PROBE, DISTANCES),
