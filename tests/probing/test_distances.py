@@ -7,13 +7,13 @@ from layer_robustness.probing.distances import distances
 def test_a_known_answer():
     initial = {
         "unit.weight": torch.zeros(2, 3),
-        "unit.bias": torch.zeros(3),
+        "unit.bias": torch.tensor([2.0, 0, 0]),
         "other.w": torch.ones(1),
     }
     weight = torch.tensor([[3.0, 0, 0], [0, 0, 0]])
     final = {
         "unit.weight": weight,
-        "unit.bias": torch.tensor([0.0, -4, 0]),
+        "unit.bias": torch.tensor([2.0, -4, 0]),
         "other.w": torch.ones(1),
     }
     assert distances(initial, final, "unit") == pytest.approx(
@@ -22,6 +22,8 @@ def test_a_known_answer():
             "dist_linf": 7,
             "dist_l2_stated": 5 / 3,
             "dist_linf_stated": 4,
+            "cosine_distance": 1 - 2 / 29**0.5,
+            "norm_ratio": 29**0.5 / 2,
         }
     )
 

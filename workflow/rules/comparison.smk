@@ -74,6 +74,7 @@ rule comparison_figure:
 rule claims:
     input:
         results=PLAN.files(*CLAIMS),
+        missed=PLAN.missed(*CLAIMS),
         manifests=PLAN.manifests(*CLAIMS),
         code=source_files("commands.claims"),
     output:

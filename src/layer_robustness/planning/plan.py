@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 
 from layer_robustness.experiments import paths
 from layer_robustness.experiments.names import Network
@@ -10,9 +11,11 @@ from layer_robustness.experiments.sweeps import job_of, networks_of
 from layer_robustness.figures.figure import Figure
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.planning.config import in_folder, recipe_of, runs, seeds_of
+from layer_robustness.storage.bits import path_of
 from layer_robustness.tables.registry import DRAWS, TABLES, Table
 
 Target = Figure | Table
+PROBES = (paths.PROBE, paths.JOINT)
 TARGETS: dict[str, Target] = {**FIGURES, **TABLES}
 
 
@@ -122,6 +125,10 @@ class Plan:
             if self.runs(network)
         )
         return list(dict.fromkeys(found))
+
+    def missed(self, *targets: Target) -> list[str]:
+        """Return the files beside them that say which images each reset gets wrong."""
+        return [str(path_of(Path(f))) for f in self.files(*targets) if f.endswith(PROBES)]
 
     def manifests(self, *targets: Target) -> list[str]:
         """Return the manifests of their networks."""

@@ -28,7 +28,9 @@ def check_target(target: str, rules: Iterable[str], shown: Iterable[str], plan: 
     """
     known = [*rules, *shown, paths.STRUCTURE, *DATA]
     results = f"{paths.results(plan.preset)}/"
-    if target in known or target.startswith(f"{results}logs/") or Path(target).is_file():
+    calibration = (f"{results}calibration/", paths.shown(plan.preset, "calibration."))
+    made = target.startswith((f"{results}logs/", *calibration))
+    if target in known or made or Path(target).is_file():
         return
     job, _, file = target.removeprefix(results).rpartition("/")
     if target.startswith(results) and file in FILES:

@@ -15,6 +15,7 @@ from layer_robustness.runtime.precision import PRECISIONS, arithmetic, computed_
 from layer_robustness.training.trained import Source, TrainedNetwork
 
 FULL_MODEL = "fullmodel"
+MISSED = "missed"
 
 
 @dataclass(frozen=True)
@@ -29,25 +30,27 @@ class Limits:
 class Tally:
     """What was counted over some test images, for the final network and each reset: all [R + 1].
 
-    wrong, agreeing
-        int64, predictions that are not the label, and that are the final network's own.
+    missed
+        bool [R + 1, N], images that are classified wrong.
+    agreeing
+        int64, predictions that are the final network's own.
     losses
         float64, sum of cross entropies.
     """
 
-    wrong: Tensor
+    missed: Tensor
     agreeing: Tensor
     losses: Tensor
 
     @classmethod
     def of_nothing(cls, rows: int) -> "Tally":
         """Return the tally of no image."""
-        counts = torch.zeros(rows, dtype=torch.int64)
-        return cls(counts, counts.clone(), torch.zeros(rows, dtype=torch.float64))
+        nothing = torch.zeros(rows, 0, dtype=torch.bool), torch.zeros(rows, dtype=torch.int64)
+        return cls(*nothing, torch.zeros(rows, dtype=torch.float64))
 
     def add(self, outcome: Outcome, labels: Tensor) -> None:
         """Count a micro-batch of images with labels int64 [N]."""
-        self.wrong += (outcome.predictions != labels).sum(1)
+        self.missed = torch.cat([self.missed, outcome.predictions != labels], 1)
         self.agreeing += (outcome.predictions == outcome.predictions[0]).sum(1)
         self.losses += outcome.losses.sum(1)
 
@@ -71,6 +74,8 @@ def reset_rows(
         Fraction of test images that get the final network's own prediction.
     precision
         What the three were computed in. They are NaN for a network that diverged.
+    missed
+        Which images are classified wrong: bool [N], none for a network that diverged.
 
     Parameters
     ----------
@@ -90,6 +95,7 @@ def reset_rows(
             **measures(tally, row, images),
             "images": images,
             "precision": computed_in(trained.manifest.recipe.precision, dataset.device),
+            MISSED: torch.zeros(0) if tally is None else tally.missed[row],
         }
 
 
@@ -98,7 +104,7 @@ def measures(tally: Tally | None, row: int, images: int) -> dict[str, float]:
     if tally is None:
         return dict.fromkeys(("error", "loss", "agreement"), math.nan)
     return {
-        "error": int(tally.wrong[row]) / images,
+        "error": int(tally.missed[row].sum()) / images,
         "loss": float(tally.losses[row]) / images,
         "agreement": int(tally.agreeing[row]) / images,
     }
