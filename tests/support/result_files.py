@@ -7,7 +7,7 @@ import pandas as pd
 from layer_robustness.experiments.manifest import Manifest, Trained, TrainingData
 from layer_robustness.experiments.names import Network
 from layer_robustness.experiments.recipe import Recipe
-from layer_robustness.experiments.results import Results, read
+from layer_robustness.experiments.results import Results
 from layer_robustness.figures.figure import Figure
 from layer_robustness.figures.names import PAPERS_DATA, Sources
 from layer_robustness.storage import rows
@@ -29,8 +29,8 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read results to make others of them."""
-    return read(path)
+    """Read results to make others of them; they may lack columns."""
+    return pd.read_csv(path, dtype={"source": str})
 
 
 def write_manifest(
