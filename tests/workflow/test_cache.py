@@ -181,10 +181,3 @@ def test_an_emptied_cache_is_one_line_and_filled_again(spoiled):
     log = (spoiled[0] / "results/tiny/logs/train/mnist/fcn3x256.log").read_text()
     assert " epoch " not in log
     assert not made(run(spoiled[1], targets=DISTANCES))
-
-
-def test_without_a_place_for_it_there_is_one_line(clones):
-    ended = snakemake_runs.snakemake(clones[1], "--cache", "data", "-n", targets=TRAIN)
-    assert ended.returncode == 1
-    told = ended.stderr + ended.stdout
-    assert "SNAKEMAKE_OUTPUT_CACHE" in told and "Traceback" not in told
