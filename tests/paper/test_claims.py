@@ -1,7 +1,10 @@
-"""Each claim is judged as its criterion says: on the paper's own values, on others, on none."""
+"""Levels are judged as their criteria say: on the paper's own values, on others, on none.
+
+Patterns are tested in test_patterns.
+"""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from fnmatch import filter as matching
 from functools import partial
@@ -15,15 +18,21 @@ from layer_robustness.experiments.groups import downsampling, identity_skips
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.results import Results, Setup
 from layer_robustness.paper.claims import summary
-from layer_robustness.paper.claims.criteria import CLAIMS
+from layer_robustness.paper.claims.criteria import CLAIMS, Claim
 from layer_robustness.paper.claims.evidence import Evidence, estimate
 from layer_robustness.paper.claims.judgement import (
+    ABSENT,
+    FRAGILE,
+    NOT_FRAGILE,
     NOT_SUPPORTED,
     NOT_TESTED,
+    PRESENT,
     SUPPORTED,
-    combined,
+    UNDECIDED,
     judge,
+    verdict_of,
 )
+from layer_robustness.paper.claims.patterns import PATTERNS
 from support import papers_results
 from support.checkout import ROOT
 from support.steps import ended
@@ -31,6 +40,10 @@ from support.steps import ended
 IDS = [f"{claim.number}.{n}" for claim in CLAIMS for n in range(1, len(claim.parts) + 1)]
 NOTHING = Evidence(Results({}))
 NAN = float("nan")
+FAILED = {NOT_SUPPORTED, NOT_FRAGILE}
+# Parts of which the paper's own value is less than a quarter of the bound away from it; see the
+# table at the end of docs/comparison.md.
+ON_THE_BRINK = {"1.2", "1.4", "3.1", "3.2", "4.2", "5.3", "5.4", "6.1", "7.2"}
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +55,14 @@ def papers(tmp_path_factory) -> SimpleNamespace:
     return SimpleNamespace(folder=folder, evidence=evidence, rows=judge(CLAIMS, evidence))
 
 
+def levels(claims: Iterable[Claim], evidence: Evidence) -> pd.DataFrame:
+    """Judge claims, and keep what is said of levels."""
+    return judge(claims, evidence).query("sense == 'level'")
+
+
 def verdicts(rows: pd.DataFrame) -> dict[str, str]:
-    """Verdict of each part, such as `3.2`."""
-    parts = rows.groupby(["claim", "part"])["part_verdict"].first()
+    """Verdict of each part on a level, such as `3.2`."""
+    parts = rows.query("sense == 'level'").groupby(["claim", "part"])["part_verdict"].first()
     return {f"{claim}.{part}": verdict for (claim, part), verdict in parts.items()}
 
 
@@ -56,8 +74,8 @@ def test_the_claims_are_the_papers_eleven():
 
 
 def test_the_papers_own_values_support_all_its_claims(papers):
-    assert set(papers.rows["claim_verdict"]) == {SUPPORTED}
-    assert verdicts(papers.rows) == dict.fromkeys(IDS, SUPPORTED)
+    expected = dict.fromkeys(IDS, SUPPORTED) | dict.fromkeys(ON_THE_BRINK, FRAGILE)
+    assert verdicts(papers.rows) == expected
     assert papers.rows["why_not_tested"].isna().all()
 
 
@@ -165,23 +183,39 @@ def judged(papers):
         evidence = papers.evidence
         for pattern, edit in changes:
             evidence = changed(evidence, pattern, edit)
-        return judge([CLAIMS[int(part.partition(".")[0]) - 1]], evidence)
+        return levels([CLAIMS[int(part.partition(".")[0]) - 1]], evidence)
 
     return judged
 
 
 def of_part(rows: pd.DataFrame, part: str) -> pd.DataFrame:
-    """Rows of a part, such as `3.2`, by case."""
+    """Rows of a part on a level, such as `3.2`, by case."""
     return rows[rows["part"] == int(part.partition(".")[2])].set_index("case")
 
 
 @pytest.mark.parametrize("part", IDS)
 def test_other_results_do_not_support_a_part(part, judged):
     rows = judged(part, BREAKS[part])
-    assert verdicts(rows)[part] == NOT_SUPPORTED
-    assert set(rows["claim_verdict"]) == {NOT_SUPPORTED}
-    broken = {name for name, verdict in verdicts(rows).items() if verdict == NOT_SUPPORTED}
-    assert broken == {part}
+    assert {name for name, verdict in verdicts(rows).items() if verdict in FAILED} == {part}
+    assert set(rows["claim_verdict"]) == {verdicts(rows)[part]}
+
+
+# A unit that has to cost at most 0.2: what it costs, and the verdict where the bound may be moved
+# to 0.15 and 0.25. In the paper, the costliest of 4.2 costs 0.198.
+MOVED = [(0.14, SUPPORTED), (0.16, FRAGILE), (0.24, NOT_FRAGILE), (0.26, NOT_SUPPORTED)]
+
+
+@pytest.mark.parametrize(("cost", "verdict"), MOVED)
+def test_a_verdict_is_fragile_where_a_quarter_of_the_bound_would_flip_it(cost, verdict):
+    rows = levels(CLAIMS[1:2], fcn((0.1, [0.9]), upper=0.1 + cost * 0.8))
+    assert verdicts(rows) == {"2.1": SUPPORTED, "2.2": verdict}
+    assert set(rows["claim_verdict"]) == {verdict}
+
+
+def test_the_papers_highest_cost_of_claim_4_is_fragile(papers):
+    rows = of_part(papers.rows.query("claim == 4 and sense == 'level'"), "4.2")
+    assert rows["value"].max() == pytest.approx(0.198, abs=5e-4)
+    assert rows["holds"].all() and set(rows["part_verdict"]) == {FRAGILE}
 
 
 def without_a_cost(frame: pd.DataFrame) -> pd.DataFrame:
@@ -242,7 +276,6 @@ def test_of_what_is_not_positive_there_is_no_share(part, change, case, why, judg
 def test_without_any_share_a_part_is_not_tested(judged):
     rows = judged("11.4", ("*/*/*/adversarial.csv", attacked("fgsm", 0.05)))
     assert verdicts(rows)["11.4"] == NOT_TESTED and verdicts(rows)["11.2"] == NOT_SUPPORTED
-    assert set(rows["claim_verdict"]) == {NOT_SUPPORTED}
 
 
 # A change to one seed of two, so that the t-interval leaves what the number can be.
@@ -291,7 +324,9 @@ def test_a_difference_is_judged_either_way_by_its_mean_over_seeds(removed, holds
 
 
 def test_one_counterexample_is_enough_where_the_criterion_says_so(papers):
-    holds = papers.rows.query("claim == 9 and part == 1").set_index("case")["holds"]
+    holds = papers.rows.query("claim == 9 and part == 1 and sense == 'level'").set_index("case")[
+        "holds"
+    ]
     assert not holds["cifar10/vgg16"] and holds["cifar10/resnet50+wd+bn"]
 
 
@@ -299,25 +334,33 @@ def setups_changed(evidence: Evidence, setups: dict[str, Setup]) -> Evidence:
     return Evidence(replace(evidence.results, setups=setups))
 
 
-def test_parts_that_compare_data_sets_need_the_papers_data(papers):
+@pytest.mark.parametrize(
+    ("change", "how"),
+    [
+        ({"data": "digits5k"}, "digits5k, width 1, 100 epochs"),
+        ({"width": 0.125}, "cifar10, width 0.125, 100 epochs"),
+        ({"epochs": 20}, "cifar10, width 1, 20 epochs"),
+    ],
+)
+def test_levels_are_judged_only_of_networks_that_ran_as_the_papers_did(change, how, papers):
     setups = papers.evidence.results.setups
-    digits = {name: replace(setup, data="digits5k") for name, setup in setups.items()}
-    rows = judge(CLAIMS, setups_changed(papers.evidence, digits))
-    not_tested = {name for name, verdict in verdicts(rows).items() if verdict == NOT_TESTED}
-    assert not_tested == {"3.3", "6.1", "8.3"}
-    assert rows["why_not_tested"].dropna().str.contains("is digits5k here").all()
-    of_claims = rows.groupby("claim")["claim_verdict"].first()
-    assert of_claims[6] == NOT_TESTED and of_claims[3] == of_claims[8] == SUPPORTED
+    setups = setups | {"cifar10/vgg13": replace(setups["cifar10/vgg13"], **change)}
+    rows = levels(CLAIMS[3:4], setups_changed(papers.evidence, setups))
+    reasons = rows.set_index("case")["why_not_tested"]
+    (reason,) = set(reasons["cifar10/vgg13"])
+    assert reason.startswith(f"cifar10/vgg13 was run on {how}: its levels")
+    assert reasons.drop("cifar10/vgg13").isna().all()
+    assert verdicts(rows) == {"4.1": SUPPORTED, "4.2": FRAGILE}
 
 
 def test_what_was_not_run_is_named_and_the_rest_is_judged(papers):
     ran = papers.evidence.results.setups.items()
     setups = {name: setup for name, setup in ran if name != "cifar10/vgg13"}
-    rows = judge(CLAIMS[3:4], setups_changed(papers.evidence, setups))
-    assert set(rows["part_verdict"]) == {SUPPORTED}
+    rows = levels(CLAIMS[3:4], setups_changed(papers.evidence, setups))
     reasons = rows.set_index("case")["why_not_tested"]
     assert set(reasons["cifar10/vgg13"]) == {"cifar10/vgg13 was not run"}
     assert reasons.drop("cifar10/vgg13").isna().all()
+    assert verdicts(rows) == {"4.1": SUPPORTED, "4.2": FRAGILE}
 
 
 def test_a_file_that_is_missing_is_named(papers):
@@ -330,17 +373,20 @@ def test_a_file_that_is_missing_is_named(papers):
 FCN = parse_network("mnist/fcn3x256")
 
 
-def fcn(*seeds: tuple[float, list[float]]) -> Evidence:
-    """Probe FCN 3x256: by seed the full model's error, and that of layer1 reset to 0, by draw."""
+def fcn(*seeds: tuple[float, list[float]], upper: float | None = None) -> Evidence:
+    """Probe FCN 3x256: by seed the full model's error, and that of layer1 reset to 0, by draw.
+
+    Resets of other layers have the error `upper`, or the full model's.
+    """
     rows = []
     for seed, (full, errors) in enumerate(seeds):
-        found = [("fullmodel", "30", 0, full), ("layer1", "30", 0, full)]
+        found = [("fullmodel", "100", 0, full), ("layer1", "100", 0, full)]
         found += [("layer1", "rerand", draw, error) for draw, error in enumerate(errors)]
         found += [("layer1", "0", 0, errors[0]), ("layer1", "9", 0, 0.9)]
-        found += [(f"layer{number}", "0", 0, full) for number in (2, 3, 4)]
-        rows += [(str(FCN), seed, *row) for row in found]
-    columns = ["network", "seed", "unit", "source", "draw", "error"]
-    setup = Setup("mnist", classes=10, width=1, epochs=30, seeds=len(seeds))
+        found += [(f"layer{number}", "0", 0, upper or full) for number in (2, 3, 4)]
+        rows += [(str(FCN), seed, *row, "probe.csv") for row in found]
+    columns = ["network", "seed", "unit", "source", "draw", "error", "path"]
+    setup = Setup("mnist", classes=10, width=1, epochs=100, seeds=len(seeds))
     frames = {"probe.csv": pd.DataFrame(rows, columns=columns)}
     return Evidence(Results({str(FCN): setup}, frames))
 
@@ -434,17 +480,31 @@ def test_one_number_has_no_interval_and_none_is_left_out():
 
 def test_an_interval_across_the_bound_is_not_clear():
     """The bound of 2.1 is a cost of 0.2, an error of 0.26 beside a full model at 0.1."""
-    rows = judge(CLAIMS[1:2], fcn((0.1, [0.3]), (0.1, [0.4]))).query("part == 1")
+    rows = levels(CLAIMS[1:2], fcn((0.1, [0.3]), (0.1, [0.4]))).query("part == 1")
     row = rows.iloc[0]
     assert row["holds"] and row["low"] < 0.2 and row["clear"] == "no"
     assert row["value"] == pytest.approx((0.25 + 0.375) / 2)
 
 
-def test_a_claim_is_as_good_as_its_parts():
-    assert combined([SUPPORTED, SUPPORTED]) == SUPPORTED
-    assert combined([SUPPORTED, NOT_TESTED]) == SUPPORTED
-    assert combined([SUPPORTED, NOT_TESTED, NOT_SUPPORTED]) == NOT_SUPPORTED
-    assert combined([NOT_TESTED]) == NOT_TESTED
+@pytest.mark.parametrize(
+    ("of_levels", "of_patterns", "expected"),
+    [
+        ([SUPPORTED, FRAGILE, NOT_FRAGILE, NOT_SUPPORTED], [PRESENT], NOT_SUPPORTED),
+        ([NOT_TESTED, SUPPORTED, FRAGILE, NOT_FRAGILE], [PRESENT], NOT_FRAGILE),
+        ([SUPPORTED, FRAGILE], [ABSENT], FRAGILE),
+        ([NOT_TESTED, SUPPORTED], [ABSENT], SUPPORTED),
+        ([NOT_TESTED], [PRESENT, UNDECIDED, ABSENT], ABSENT),
+        ([NOT_TESTED], [PRESENT, UNDECIDED], UNDECIDED),
+        ([NOT_TESTED], [PRESENT, NOT_TESTED], PRESENT),
+        ([NOT_TESTED], [NOT_TESTED], NOT_TESTED),
+    ],
+)
+def test_the_worst_part_decides_by_levels_where_any_was_tested(of_levels, of_patterns, expected):
+    senses = {
+        sense: [[{"part_verdict": verdict}] for verdict in parts]
+        for sense, parts in (("level", of_levels), ("pattern", of_patterns))
+    }
+    assert verdict_of(senses) == expected
 
 
 def test_the_first_blocks_of_stages_downsample_but_for_stage1_of_basic_blocks():
@@ -473,15 +533,17 @@ def test_the_summary_says_what_the_rows_say(papers):
         assert f"## {claim.number}. {claim.text}" in text
         for part in claim.parts:
             assert part.criterion in text
+    for pattern in PATTERNS:
+        assert pattern.what.rstrip(".") in text
     cells = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines()]
-    overview = {row[0]: row[1:] for row in cells if len(row) == 5}
-    assert overview["9"] == [CLAIMS[8].text, SUPPORTED, "2 of 2", "6 of 10"]
-    shown = [row[:3] for row in cells if len(row) == 6 and row[2][-1].isdigit()]
-    assert shown == [
-        [row.case, row.about, f"{row.value:.3f}"] for row in papers.rows.itertuples(index=False)
-    ]
+    overview = {row[0]: row[1:] for row in cells if len(row) == 4}
+    assert overview["9"] == [CLAIMS[8].text, SUPPORTED, "6 of 10 bounds"]
+    for sense, columns in (("level", 6), ("pattern", 7)):
+        shown = [row[:3] for row in cells if len(row) == columns and row[2][-1].isdigit()]
+        rows = papers.rows[papers.rows["sense"] == sense].itertuples(index=False)
+        assert shown == [[row.case, row.about, f"{row.value:.3f}"] for row in rows]
 
 
 def test_the_summary_says_why_something_was_not_tested():
     text = summary.markdown(CLAIMS, judge(CLAIMS, NOTHING), "# head")
-    assert "0 of 4" in text and "Not tested: cifar10/resnet4^2 was not run;" in text
+    assert "Not tested here: cifar10/resnet4^2 was not run;" in text

@@ -1,20 +1,35 @@
 """Which jobs there are, what each does, and which results a figure reads of them."""
 
+from fnmatch import fnmatchcase
+
 import pytest
 
 from layer_robustness.experiments import paths
+from layer_robustness.experiments.sweeps import job_of
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper.claims.criteria import CLAIMS
 from layer_robustness.planning.plan import TARGETS
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.tables.registry import TABLES
-from support.plans import NETWORKS, PRESETS, plan
+from support.plans import NETWORKS, PRESETS, config_of, plan
 
 
 @pytest.mark.parametrize("preset", PRESETS)
-def test_each_preset_trains_every_network_once(preset):
-    trained = [n for job in plan(preset, imagenet_path="x").jobs for n in job.networks]
-    assert len(trained) == len(set(trained)) and set(trained) == NETWORKS
+def test_each_preset_trains_every_network_that_it_asks_for_once(preset):
+    every = plan(preset, imagenet_path="x")
+    trained = [network for job in every.jobs for network in job.networks]
+    asked = config_of(preset)["networks"]
+    wanted = {n for n in NETWORKS if any(fnmatchcase(job_of(n), pattern) for pattern in asked)}
+    assert len(trained) == len(set(trained)) and set(trained) == wanted
+
+
+def test_one_day_is_for_the_papers_recipes_without_imagenet():
+    """Its networks are all that figures 1 to 3 show, and their recipes those of `paper`."""
+    jobs = plan("oneday", imagenet_path="x").jobs
+    assert {job.dataset for job in jobs} == {"mnist", "cifar10"}
+    assert [job.recipe for job in jobs] == [plan("paper").job(job.name).recipe for job in jobs]
+    shown = {network for n in (1, 2, 3) for network in FIGURES[f"figure{n}"].networks}
+    assert shown <= {network for job in jobs for network in job.networks}
 
 
 def test_the_papers_deep_networks_are_among_them():

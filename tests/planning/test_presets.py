@@ -45,7 +45,7 @@ def test_quick_is_the_default():
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"preset": "papr"}, ["'papr'", "fashion, paper, quick", "--configfile=FILE"]),
+        ({"preset": "papr"}, ["'papr'", ", ".join(PRESETS), "--configfile=FILE"]),
         ({"preset": "paper", "training": {}}, ["recipes of your own", "'paper'", "preset: mine"]),
         ({"training": {}}, ["'quick'", "preset: mine"]),
     ],
@@ -76,16 +76,16 @@ def test_a_preset_of_some_networks_needs_recipes_of_those_alone():
 
 
 @pytest.mark.parametrize(
-    ("name", "law", "batch", "augmentation"),
+    ("name", "law", "batch", "rate", "augmentation"),
     [
-        ("mnist/fcn3x256", "uniform_fan_in", 128, "none"),
-        ("cifar10/vgg16+wd+bn", "xavier_normal", 128, "pad_crop_flip"),
-        ("cifar10/resnet4^2", "uniform_fan_in", 128, "pad_crop_flip"),
-        ("imagenet/resnet50+bn", "uniform_fan_in", 128, "resized_crop_flip"),
-        ("imagenet/resnet152+wd", "uniform_fan_in", 64, "resized_crop_flip"),
+        ("mnist/fcn3x256", "uniform_fan_in", 128, 0.01, "none"),
+        ("cifar10/vgg16+wd+bn", "xavier_normal", 128, 0.1, "pad_crop_flip"),
+        ("cifar10/resnet4^2", "uniform_fan_in", 128, 0.01, "pad_crop_flip"),
+        ("imagenet/resnet50+bn", "uniform_fan_in", 128, 0.1, "scaled_crop_flip"),
+        ("imagenet/resnet152+wd", "uniform_fan_in", 64, 0.01, "scaled_crop_flip"),
     ],
 )
-def test_the_paper_preset_is_the_papers_recipe(name, law, batch, augmentation):
+def test_the_paper_preset_is_the_papers_recipe(name, law, batch, rate, augmentation):
     network = parse_network(name)
     recipe = recipe_of(config_of("paper"), network)
     assert (recipe.epochs, recipe.milestones, recipe.factor) == (100, (30, 60, 90), 0.2)
@@ -94,7 +94,7 @@ def test_the_paper_preset_is_the_papers_recipe(name, law, batch, augmentation):
     assert bool(recipe.weight_decay) == ("wd" in name)
     fcn = network.kind == "fcn"
     kept = (0, 1, 2, 3, 8, 40, 90, 100) if fcn else (0, 1, 10, 100)
-    assert recipe.checkpoints == kept and (recipe.learning_rate == 0.01 or "bn" in name)
+    assert (recipe.checkpoints, recipe.learning_rate) == (kept, rate)
     assert seeds_of(config_of("paper"), network) == (5 if fcn else 1)
 
 
