@@ -276,7 +276,7 @@ def test_two_processes_that_train_together_leave_together(tmp_path, few_digits, 
             return subprocess.Popen(command, env=environment, stderr=file, start_new_session=True)
 
     for number, status, told in (
-        (signal.SIGTERM, EXIT_STATUS, "stopped by SIGTERM: run it again to go on"),
+        (signal.SIGTERM, EXIT_STATUS, "stopped by a signal to its processes: "),
         (signal.SIGKILL, 1, "error: a process was killed, most likely because memory ran out: "),
     ):
         with started() as process:

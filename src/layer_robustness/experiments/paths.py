@@ -46,9 +46,14 @@ def shown(preset: str, name: str) -> str:
     return f"paper_figures/{preset}/{name}"
 
 
+def checkpoints(manifest: Path) -> Path:
+    """Folder of all weights that a manifest names."""
+    return manifest.parent / "checkpoints"
+
+
 def weights(manifest: Path, experiment: Experiment, name: str) -> Path:
     """Where the weights `epoch0`, `rerand0`, ... of an experiment are, beside its manifest."""
-    return in_folder(manifest.parent / "checkpoints", experiment) / f"{name}.safetensors"
+    return in_folder(checkpoints(manifest), experiment) / f"{name}.safetensors"
 
 
 def resume(manifest: Path, experiment: Experiment, name: str) -> Path:

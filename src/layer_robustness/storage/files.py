@@ -35,12 +35,14 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def remedy(path: Path) -> str:
-    """Say what to delete so that a file is made again: also what a shared cache has of it.
+    """Say what to delete so that a file or folder is made again, in a shared cache too.
 
     Snakemake puts links into the cache in the place of files, and would link the same file again.
+    Of a folder, either itself or what is in it is linked.
     """
-    shared = f" and {path.readlink()}" if path.is_symlink() else ""
-    return f"delete {path}{shared} and run again"
+    inside = (entry.readlink().parent for entry in path.glob("*") if entry.is_symlink())
+    shared = path.readlink() if path.is_symlink() else next(inside, None)
+    return f"delete {path}{f' and {shared}' if shared else ''} and run again"
 
 
 def link(source: Path, target: Path) -> None:

@@ -48,13 +48,13 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
     return sha256
 
 
-def load(path: Path, made_with: Path | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
+def load(path: Path, delete: Path | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the tensors and the metadata of a file written by `save`.
 
     Parameters
     ----------
-    made_with
-        What to delete so that the file is made again, where that is another one.
+    delete
+        What an error says to delete, where that is not the file alone.
 
     Raises
     ------
@@ -66,11 +66,10 @@ def load(path: Path, made_with: Path | None = None) -> tuple[dict[str, Tensor], 
             metadata = dict(json.loads((file.metadata() or {}).get("metadata", "{}")))
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (OSError, ValueError, TypeError, RecursionError, SafetensorError) as error:
-        cure = remedy(made_with or path)
-        raise InputError(f"{path} cannot be read ({error}): {cure}") from error
+        raise InputError(f"{path} cannot be read ({error}): {remedy(delete or path)}") from error
     carried = {key: value for key, value in metadata.items() if key != "sha256"}
     if metadata.get("sha256") != digest(tensors, carried):
-        raise InputError(f"{path} does not match its own checksum: {remedy(made_with or path)}")
+        raise InputError(f"{path} does not match its own checksum: {remedy(delete or path)}")
     return tensors, metadata
 
 

@@ -84,21 +84,20 @@ class TrainedNetwork:
             If the file is missing, damaged, of another network, or not the one that was trained.
         """
         path = paths.weights(self.path, self.experiment, name)
-        # The folder of weights is one output of a job, in which no single file is missed.
-        cure = remedy(self.path)
-        tensors, metadata = tensorfile.load(path, made_with=self.path)
+        folder = paths.checkpoints(self.path)  # one output of Snakemake's: it is made as a whole
+        tensors, metadata = tensorfile.load(path, delete=folder)
         shapes = {name: tuple(tensor.shape) for name, tensor in self.network.state_dict().items()}
         found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
         for name in sorted({*shapes, *found}):
             if shapes.get(name) != found.get(name):
                 raise InputError(
                     f"{path} is a checkpoint of another network: {name} has shape "
-                    f"{found.get(name)}, expected {shapes.get(name)}; {cure}"
+                    f"{found.get(name)}, expected {shapes.get(name)}; {remedy(folder)}"
                 )
         if metadata["sha256"] != self.entry.checkpoints.get(path.stem):
             raise InputError(
                 f"{path} is not the checkpoint that was trained ({self.path.name} has another "
-                f"checksum): {cure}"
+                f"checksum): {remedy(folder)}"
             )
         return tensors
 
