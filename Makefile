@@ -1,37 +1,34 @@
-# make figures builds every figure of the quick preset; make test runs the tests.
+# `make help` lists the commands.
 PYTHON ?= python3
 CORES ?= $(shell getconf _NPROCESSORS_ONLN)
+PRESET ?= quick
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONPATH := $(CURDIR)/src
 
-.PHONY: figures status report test kept benchmarks lock
+.PHONY: help figures status report test benchmarks lock
 .DELETE_ON_ERROR:
 
-figures: .venv/requirements.done
-	snakemake --cores $(CORES) paper_figures/all
+help: ## list these commands (default)
+	@sed -nE 's/^([a-z]+):[^#]*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+	@echo "Options: PRESET=$(PRESET) CORES=$(CORES) PYTHON=$(PYTHON)"
 
-# What is built, what is missing, and how many hours remain.
-status: .venv/requirements.done
-	@python -m layer_robustness.commands.status
+figures: .venv/requirements.done ## build all figures and tables of PRESET into paper_figures/
+	snakemake --cores $(CORES) paper_figures/all --config preset=$(PRESET)
 
-# All of it as one page.
-report: figures
-	snakemake --cores $(CORES) paper_figures/all --report report.html
+status: .venv/requirements.done ## say what of PRESET is built, what is missing, how many hours are left
+	@python -m layer_robustness.commands.status --config preset=$(PRESET)
 
-test: .venv/requirements-test.done
+report: figures ## build all of PRESET, then put it into one page, report.html
+	snakemake --cores $(CORES) paper_figures/all --report report.html --config preset=$(PRESET)
+
+test: .venv/requirements-test.done ## run the tests
 	pytest
 
-# Figures of full-size runs, from their kept results, into paper_figures/kept/.
-kept: .venv/requirements.done
-	for preset in $(wildcard kept/*/); do \
-		python -m layer_robustness.commands.redraw $$preset --output paper_figures/$$preset || exit 1; \
-	done
-
-benchmarks: .venv/requirements-test.done
+benchmarks: .venv/requirements-test.done ## print the tables of docs/benchmarks.md
+	python benchmarks/budget.py
 	python benchmarks/training.py
 	python benchmarks/convolutions.py
 	python benchmarks/probe.py
-	python benchmarks/family.py
 	python benchmarks/interruption.py
 	python benchmarks/image_listing.py
 	python benchmarks/workflow.py
@@ -46,8 +43,7 @@ benchmarks: .venv/requirements-test.done
 		"Python 3.11 or newer is needed, this is " + sys.version.split()[0] + ": make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 
-# Resolve the versions anew from pyproject.toml; needs uv.
 LOCK = uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header
-lock:
+lock: ## pin the newest versions that pyproject.toml allows (needs uv)
 	$(LOCK) --upgrade pyproject.toml -o envs/requirements.txt
 	$(LOCK) --upgrade --constraint envs/requirements.txt --extra test pyproject.toml -o envs/requirements-test.txt

@@ -35,6 +35,7 @@ include: "workflow/rules/train.smk"
 include: "workflow/rules/measure.smk"
 include: "workflow/rules/figures.smk"
 include: "workflow/rules/comparison.smk"
+include: "workflow/rules/calibration.smk"
 
 
 # Without an output, so that it notices a figure that was deleted.

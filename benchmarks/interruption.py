@@ -4,25 +4,26 @@ What has to be waited for is the batch that is being trained on; then the state 
 round asks at another moment.
 """
 
-import json
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import asdict
 from pathlib import Path
 
 from machine import describe
 
 from layer_robustness.data import dataset as data
 from layer_robustness.data.sources import digits5k_as_cifar10
+from layer_robustness.experiments import paths
+from layer_robustness.experiments.flags import as_flags
+from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.runtime.interruption import EXIT_STATUS
 
 ROUNDS = 5
-NETWORKS = ("cifar10/fcn3x256", "cifar10/vgg16", "cifar10/resnet18", "cifar10/resnet50+bn")
+NETWORKS = ("cifar10/vgg16", "cifar10/resnet18", "cifar10/resnet50+bn")
 LAW = "lecun_normal"
 RECIPE = Recipe(999, 128, 0.001, (), 0.2, 0.9, 0.0, (0, 999), LAW, 1, "pad_crop_flip", "float32")
 
@@ -42,19 +43,21 @@ def main() -> None:
 
 def state(folder: Path, network: str) -> Path:
     """Where a training is kept."""
-    return folder / network / "seed0/resume/state.safetensors"
+    manifest = folder / network / paths.MANIFEST
+    return paths.resume(manifest, parse_network(network).seed(0), "state")
 
 
 def seconds_to_leave(folder: Path, network: str, wait: float) -> float:
     """Let a training go on, ask it to leave after some seconds, and say how long that takes."""
-    recipes = json.dumps({network: {"seeds": [0], **asdict(RECIPE)}})
-    command = [sys.executable, "-m", "layer_robustness.commands.train", "--recipes", recipes]
-    command += ["--data", str(folder / "digits.safetensors"), "--results", str(folder)]
+    command = [sys.executable, "-m", "layer_robustness.commands.train", network]
+    command += ["--data", str(folder / "digits.safetensors"), *as_flags(RECIPE).split()]
+    command += ["--manifest", str(folder / network / paths.MANIFEST)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
         if wait > 1:
             process.stderr.readline()  # "goes on after ..."
         else:
             while not state(folder, network).exists():
+                assert process.poll() is None, process.stderr.read()
                 time.sleep(0.1)
         time.sleep(wait)
         asked = time.monotonic()

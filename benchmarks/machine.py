@@ -2,7 +2,7 @@
 
 import torch
 
-from layer_robustness.runtime import cpus
+from layer_robustness.runtime import machine
 
 
 def describe() -> str:
@@ -10,5 +10,5 @@ def describe() -> str:
     if torch.cuda.is_available():
         device = torch.cuda.get_device_name()
     else:
-        device = f"{cpus.available()} CPU cores, {torch.get_num_threads()} thread(s)"
+        device = f"{machine.cpus()} CPU cores, {torch.get_num_threads()} thread(s)"
     return f"{device}, torch {torch.__version__}"

@@ -20,7 +20,7 @@ import torch
 from machine import describe
 from torch.utils.flop_counter import FlopCounterMode
 
-from layer_robustness.data.sources import digits5k, digits5k_as_cifar10
+from layer_robustness.data.sources import SOURCES
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.models.build import draw, memory_format
@@ -94,7 +94,7 @@ def plain_loop(network, states, images, micro_batch):
 
 def compare(name, recipe, epochs, micro_batch, rounds) -> None:
     """Time the ways in turns, and print their table."""
-    data = digits5k() if name.startswith("mnist") else digits5k_as_cifar10()
+    data = SOURCES["digits5k" if name.startswith("mnist") else "digits5k_as_cifar10"]()
     network, states = sources(parse_network(name).seed(0), recipe, epochs, data)
     images, labels = data.normalize(data.test_images), data.test_labels
     resets = [Reset(frozenset([unit]), s) for unit in network.unit_names for s in states]

@@ -18,7 +18,7 @@ from layer_robustness.data.sources import digits5k
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.models.build import draw
-from layer_robustness.runtime import cpus
+from layer_robustness.runtime import machine
 from layer_robustness.training.loop import train
 from layer_robustness.training.state import TrainState
 
@@ -87,7 +87,7 @@ def main() -> None:
     # Without an evaluation after each epoch, which the DataLoader's loop does not have.
     data = replace(data, test_images=data.test_images[:1], test_labels=data.test_labels[:1])
     images = Images(data)
-    for threads in dict.fromkeys((1, cpus.available())):
+    for threads in dict.fromkeys((1, machine.cpus())):
         compare(data, images, threads)
 
 

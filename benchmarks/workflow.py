@@ -14,7 +14,7 @@ from pathlib import Path
 import psutil
 from machine import describe
 
-from layer_robustness.runtime import cpus
+from layer_robustness.runtime import machine
 
 ROOT = Path(__file__).parents[1]
 
@@ -31,7 +31,7 @@ def measure(folder: Path, *targets: str) -> tuple[float, float]:
     """Run Snakemake; return seconds and the peak of memory in GB."""
     peak = 0
     started = time.perf_counter()
-    command = ["snakemake", "--cores", str(cpus.available()), *targets]
+    command = ["snakemake", "--cores", str(machine.cpus()), *targets]
     with subprocess.Popen(command, cwd=folder, stderr=subprocess.DEVNULL) as process:
 
         def watch() -> None:
@@ -68,9 +68,9 @@ def main() -> None:
         heatmap = folder / "src/layer_robustness/figures/heatmap.py"
         heatmap.write_text(heatmap.read_text() + "# edited\n")
         rows["figure 1 after an edit to its drawing code"] = measure(
-            folder, "paper_figures/figure1.pdf"
+            folder, "paper_figures/quick/figure1.pdf"
         )
-    print(f"\nQuick preset, snakemake --cores {cpus.available()}, {describe()}\n")
+    print(f"\nQuick preset, snakemake --cores {machine.cpus()}, {describe()}\n")
     print("| run | seconds | peak memory, GB |\n|---|---:|---:|")
     for run, (seconds, peak) in rows.items():
         print(f"| {run} | {seconds:.1f} | {peak:.1f} |")

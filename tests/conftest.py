@@ -86,7 +86,7 @@ def recipe() -> Recipe:
         weight_decay=0.0,
         checkpoints=(0, 1, 2, 4),
         initial_law="uniform_fan_in",
-        width=1,
+        width=1.0,
         augmentation="none",
         precision="float32",
     )

@@ -90,19 +90,18 @@ def test_an_attack_is_foolboxs(name, images, network):
 
 
 @pytest.mark.parametrize("name", ATTACKS)
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-def test_an_attack_stays_inside_eps_and_the_range_of_pixels(name, dtype, images):
-    """Whatever the gradient says, and at every step."""
-    pixels = images[0].to(dtype)
+def test_an_attack_stays_inside_eps_and_the_range_of_pixels(name, images):
+    """Whatever the gradient says, and at every step; in float32, which rounds more."""
+    pixels = images[0].float()
     random, seen = generator("gradients"), []
 
     def gradient(inputs):
         seen.append(inputs)
-        return torch.randn(inputs.shape, generator=random, dtype=dtype)
+        return torch.randn(inputs.shape, generator=random)
 
     attacked = attack(name, gradient, pixels)
     assert len(seen) == (1 if name == "fgsm" else STEPS)
-    rounding = torch.finfo(dtype).eps
+    rounding = torch.finfo(torch.float32).eps
     for inputs in (*seen, attacked):
         assert (inputs - pixels).abs().max() <= EPS + rounding
         assert inputs.min() >= 0 and inputs.max() <= 1
@@ -114,12 +113,3 @@ def test_a_random_start_is_uniform_in_the_box():
     assert abs(start.mean()) < EPS / 50
     assert start.std() == pytest.approx(EPS / 3**0.5, rel=0.02)
     assert start.min() < -0.99 * EPS and start.max() > 0.99 * EPS
-
-
-def test_the_gradient_of_an_image_does_not_depend_on_its_batch(images, network):
-    pixels, labels = images
-    together = mean_gradient([network], pixels, labels)
-    for number in (0, 7):
-        own = slice(number, number + 1)
-        alone = mean_gradient([network], pixels[own], labels[own])
-        torch.testing.assert_close(alone, together[own])

@@ -62,7 +62,7 @@ def test_without_replacements_it_is_the_plain_network(images):
     assert torch.equal(baseline(pixels, choice), baseline.networks[0]((pixels - MEAN) / STD))
 
 
-@pytest.mark.parametrize(("name", "replaced"), [("4^2", 1), ("4^2", 2), ("4^4", 1), ("4^4", 3)])
+@pytest.mark.parametrize(("name", "replaced"), [("4^2", 1), ("4^4", 3)])
 def test_every_stage_block_and_draw_is_equally_likely(name, replaced):
     """Also jointly: one block in each of s stages, all sets of stages alike."""
     count, draws, blocks = 60_000, 3, 4
@@ -151,12 +151,6 @@ def test_an_attack_sees_fresh_choices_at_each_step_or_the_same(attack_choice, ch
     Trial(random_one, settings, generator("attack")).attacked("pgd_eot", *images)
     assert len(seen) == 3 * 5
     assert len(torch.stack(seen).unique(dim=0)) == choices
-
-
-@pytest.mark.parametrize(("choice", "rows"), [("example", 24), ("batch", 1)])
-def test_a_choice_is_for_an_example_or_a_batch(choice, rows):
-    trial = Trial(classifier(), replace(SETTINGS, choice=choice), generator("choice"))
-    assert trial.choose(24).shape == (rows, 8)
 
 
 @pytest.mark.parametrize(("start", "same"), [("image", True), ("random", False)])

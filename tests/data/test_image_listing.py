@@ -25,27 +25,17 @@ def folder(tmp_path) -> Path:
     return tmp_path / "here"
 
 
-def other_name(folder):
-    (folder / FIRST).rename(folder / FIRST.with_name("3.JPEG"))
-
-
-def other_size(folder):
-    (folder / FIRST).write_bytes(bytes(9))
-
-
-def other_class(folder):
-    (folder / FIRST.parent).rename(folder / "train/n01484850")
-
-
-def other_split(folder):
-    (folder / FIRST).rename(folder / "val" / FIRST.parent.name / "3.JPEG")
-
-
-def one_less(folder):
-    (folder / "train/n01443537/images/2.JPEG").unlink()
-
-
-@pytest.mark.parametrize("change", [other_name, other_size, other_class, other_split, one_less])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda folder: (folder / FIRST).rename(folder / FIRST.with_name("3.JPEG")),
+        lambda folder: (folder / FIRST).write_bytes(bytes(9)),
+        lambda folder: (folder / FIRST.parent).rename(folder / "train/n01484850"),
+        lambda folder: (folder / FIRST).rename(folder / "val/n01440764/3.JPEG"),
+        lambda folder: (folder / "train/n01443537/images/2.JPEG").unlink(),
+    ],
+    ids=["name", "size", "class", "split", "one less"],
+)
 def test_other_images_have_another_digest(folder, change):
     before = folder_digest(folder)
     change(folder)

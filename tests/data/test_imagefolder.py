@@ -1,9 +1,8 @@
 """Folders of images: what is prepared of them, and what is told when they are not as expected."""
 
 import os
+import re
 import shutil
-import subprocess
-import sys
 from argparse import Namespace
 from dataclasses import replace
 from itertools import pairwise
@@ -17,8 +16,6 @@ from torchvision import datasets, transforms
 from layer_robustness.commands.train import decoders as decoders_of_each
 from layer_robustness.data import dataset as data
 from layer_robustness.data import imagefolder
-from layer_robustness.runtime.errors import InputError
-from support.checkout import ENVIRONMENT
 from support.image_folders import CLASSES, write_images
 from support.steps import ended
 from support.training import train_arguments
@@ -102,21 +99,15 @@ def test_the_same_images_elsewhere_are_the_same_data_set(tmp_path, prepared, own
     assert data.load_to_train(here, own_folder).train_images.root == own_folder / "train"
 
 
-def other_name(folder):
-    file = folder / "train" / CLASSES[0] / f"{CLASSES[0]}_4.JPEG"
-    file.rename(file.with_stem("renamed"))
-
-
 def other_size(folder):
     """With the same pixels, as mean and deviation are."""
     path = folder / "train" / CLASSES[1] / f"{CLASSES[1]}_2.JPEG"
     path.write_bytes(path.read_bytes() + b"\0")
 
 
-@pytest.mark.parametrize("change", [other_name, other_size])
-def test_other_training_files_are_another_data_set(tmp_path, prepared, own_folder, change):
+def test_other_training_files_are_another_data_set(tmp_path, prepared, own_folder):
     data.save(prepared, tmp_path / "before.safetensors")
-    change(own_folder)
+    other_size(own_folder)
     data.save(imagefolder.imagenet(own_folder), tmp_path / "after.safetensors")
     before, after = (data.load(tmp_path / f"{name}.safetensors") for name in ("before", "after"))
     assert before.sha256 != after.sha256
@@ -148,25 +139,17 @@ def train(tmp_path, prepared, recipe):
     recipe = replace(recipe, epochs=1, checkpoints=(0, 1), augmentation="resized_crop_flip")
     recipe = replace(recipe, width=0.125, initial_law="lecun_normal")
 
-    def run(*options: object, seeds: int = 1) -> str:
+    def run(*options: object) -> str:
         arguments = train_arguments(
-            tmp_path, tmp_path / "results", recipe, ["imagenet/resnet18"], seeds
+            tmp_path, tmp_path / "results", recipe, "imagenet/resnet18", seeds=1
         )
         return ended("train", *arguments, *options)
 
     return run
 
 
-def another_class(folder):
-    for split in ("train", "val"):
-        shutil.copytree(folder / split / CLASSES[2], folder / split / "n99999999")
-
-
-@pytest.mark.parametrize("change", [other_size, another_class])
-def test_training_on_other_images_than_were_prepared_is_one_line(
-    tmp_path, train, own_folder, change
-):
-    change(own_folder)
+def test_training_on_other_images_than_were_prepared_is_one_line(tmp_path, train, own_folder):
+    other_size(own_folder)
     told = train("--images", own_folder)
     assert f"{own_folder} has other images than {tmp_path / 'digits.safetensors'} was " in told
     assert not (tmp_path / "results").exists()
@@ -211,25 +194,18 @@ def test_training_decodes_in_as_many_processes_as_were_given(folder, train, deco
 
 
 @pytest.mark.parametrize(
-    ("device", "processes", "seeds", "each"),
+    ("device", "processes", "experiments", "each"),
     [("cuda", 1, 5, 16), ("cuda", 3, 5, 5), ("cpu", 3, 1, 5), ("cpu", 1, 5, 3), ("cpu", 1, 40, 1)],
 )
-def test_those_that_train_at_once_share_the_processes_that_decode(device, processes, seeds, each):
+def test_those_that_train_at_once_share_the_processes_that_decode(
+    device, processes, experiments, each
+):
     """One on each GPU or, on CPUs, as many networks as there are workers."""
-    recipes = {"one network": {"seeds": [0]}, "another": {"seeds": [*range(seeds - 1)]}}
-    arguments = Namespace(workers=16, processes=processes, recipes=recipes)
-    assert decoders_of_each(arguments, torch.device(device)) == each
+    arguments = Namespace(workers=16, processes=processes)
+    assert decoders_of_each(arguments, torch.device(device), experiments) == each
 
 
-def spoil_nothing_there(folder):
-    shutil.rmtree(folder)
-
-
-def spoil_no_val(folder):
-    shutil.rmtree(folder / "val")
-
-
-def spoil_flat_val(folder):
+def flatten(folder: Path) -> None:
     """As ImageNet's archive of validation images is."""
     for path in (folder / "val").glob("*/*"):
         path.rename(folder / "val" / path.name)
@@ -237,67 +213,44 @@ def spoil_flat_val(folder):
         (folder / "val" / name).rmdir()
 
 
-def spoil_empty_class(folder):
-    for path in (folder / "train" / CLASSES[1]).iterdir():
-        path.unlink()
-
-
-def spoil_class_of_train_only(folder):
-    shutil.rmtree(folder / "val" / CLASSES[2])
-
-
-def spoil_class_of_val_only(folder):
-    shutil.copytree(folder / "val" / CLASSES[2], folder / "val" / "n99999999")
-
-
-def spoil_truncated(folder):
+def truncate(folder: Path) -> None:
     path = folder / "val" / CLASSES[1] / "ILSVRC2012_val_1.JPEG"
     path.write_bytes(path.read_bytes()[:2000])
 
 
-def spoil_no_image(folder):
-    (folder / "train" / CLASSES[2] / f"{CLASSES[2]}_3.JPEG").write_text("<html>")
-
-
-def spoil_line_break(folder):
+def break_a_name(folder: Path) -> None:
     path = folder / "train" / CLASSES[2] / f"{CLASSES[2]}_3.JPEG"
     path.rename(path.with_stem("two\nlines"))
+
+
+def empty_a_class(folder: Path) -> None:
+    for path in (folder / "train" / CLASSES[1]).iterdir():
+        path.unlink()
 
 
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (spoil_nothing_there, r"images is not a folder: --images should be"),
-        (spoil_no_val, r"images/val is not a folder: --images should be"),
-        (spoil_flat_val, r"images/val: .*class folder.* Expected one folder of images"),
-        (spoil_empty_class, r"images/train: .*n01443537.* Expected one folder of images"),
-        (spoil_class_of_train_only, r"class n02085620 is in .*/train but not in .*/val"),
-        (spoil_class_of_val_only, r"class n99999999 is in .*/val but not in .*/train"),
-        (spoil_truncated, r"n01443537/ILSVRC2012_val_1\.JPEG cannot be read .*truncated"),
-        (spoil_no_image, r"n02085620/n02085620_3\.JPEG cannot be read .*identify"),
-        (spoil_line_break, r"two\\nlines\.JPEG' has a line break in it: rename it"),
+        (shutil.rmtree, r"images is not a folder: --images should be"),
+        (lambda f: shutil.rmtree(f / "val"), r"images/val is not a folder: --images should be"),
+        (flatten, r"images/val: .*class folder.* Expected one folder of images"),
+        (empty_a_class, r"images/train: .*n01443537.* Expected one folder of images"),
+        (
+            lambda f: shutil.rmtree(f / "val" / CLASSES[2]),
+            r"class n02085620 is in .*/train but not in .*/val",
+        ),
+        (
+            lambda f: shutil.copytree(f / "val" / CLASSES[2], f / "val/n99999999"),
+            r"class n99999999 is in .*/val but not in .*/train",
+        ),
+        (truncate, r"n01443537/ILSVRC2012_val_1\.JPEG cannot be read .*truncated"),
+        (break_a_name, r"two\\nlines\.JPEG' has a line break in it: rename it"),
     ],
 )
-def test_a_folder_that_is_not_as_expected_is_one_clear_error(own_folder, spoil, complaint):
+def test_a_folder_that_is_not_as_expected_is_one_clear_error(
+    tmp_path, own_folder, spoil, complaint
+):
     spoil(own_folder)
-    with pytest.raises(InputError, match=complaint) as raised:
-        imagefolder.imagenet(own_folder)
-    assert "\n" not in str(raised.value)
-
-
-def test_the_command_prepares_a_folder_or_fails_in_one_line(tmp_path, own_folder):
-    output = tmp_path / "out" / "imagenet.safetensors"
-
-    def prepare():
-        module = ["-m", "layer_robustness.commands.data", "imagenet", str(output)]
-        command = [sys.executable, *module, "--images", str(own_folder)]
-        return subprocess.run(command, env=ENVIRONMENT, capture_output=True, text=True)
-
-    assert prepare().returncode == 0
-    assert data.load(output).test_images.shape == (6, 3, 224, 224)
-    shutil.rmtree(output.parent)
-    spoil_truncated(own_folder)
-    ended = prepare()
-    assert ended.returncode == 1
-    assert ended.stderr.startswith("error: ") and ended.stderr.count("\n") == 1
-    assert not output.parent.exists() or not list(output.parent.iterdir())
+    output = tmp_path / "out/imagenet.safetensors"
+    assert re.search(complaint, ended("data", "imagenet", output, "--images", own_folder))
+    assert not output.parent.exists()

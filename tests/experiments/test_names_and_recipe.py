@@ -4,6 +4,8 @@ import pytest
 
 from layer_robustness.experiments.groups import complement, frozen_units, members
 from layer_robustness.experiments.names import parse_experiment, parse_network
+from layer_robustness.experiments.sweeps import ALONE, SWEEPS, job_of, networks_of
+from layer_robustness.figures.registry import FIGURES
 from layer_robustness.runtime.errors import InputError
 
 
@@ -12,7 +14,6 @@ def test_a_name_is_read_and_printed_back():
     assert str(experiment) == "mnist/fcn3x256/seed3"
     assert experiment.network.fcn_shape == (3, 256)
     assert experiment.network.units == ("layer1", "layer2", "layer3", "layer4")
-    assert parse_network("mnist/fcn3x256+wd").variant == "wd"
 
 
 def test_variant_and_treatment_are_parts_of_the_name():
@@ -30,32 +31,37 @@ def test_frozen_units_are_all_blocks_but_the_first_of_each_stage():
     assert frozen_units(parse_network("cifar10/resnet18")) == ()
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "mnist",
-        "mnist/",
-        "svhn/fcn3x256",
-        "mnist/fcn3",
-        "mnist/fcn0x5",
-        "mnist/fcn3x256+",
-        "mnist/x",
-        "mnist/fcn3x256+bn",
-        "cifar10/resnet20",
-        "cifar10/resnet50+bn+wd",
-        "cifar10/resnet50+frozen+wd",
-        "cifar10/vgg16+frozen",
-        "cifar10/resnet50+",
-    ],
-)
+UNKNOWN = ["mnist", "svhn/fcn3x256", "mnist/fcn3", "mnist/fcn0x5", "mnist/fcn3x256+"]
+UNKNOWN += ["mnist/fcn3x256+bn", "cifar10/resnet20", "cifar10/resnet50+bn+wd"]
+UNKNOWN += ["cifar10/resnet50+frozen+wd", "cifar10/vgg16+frozen"]
+
+
+@pytest.mark.parametrize("name", UNKNOWN)
 def test_an_unknown_network_is_refused_with_what_is_allowed(name):
     with pytest.raises(InputError, match="allowed"):
-        parse_network(name)
+        networks_of(name)
 
 
 def test_an_experiment_needs_a_seed():
     with pytest.raises(InputError, match="seed"):
         parse_experiment("mnist/fcn3x256")
+
+
+def test_a_sweep_trains_all_of_its_figure_but_what_other_figures_show_alone():
+    for name, networks in SWEEPS.items():
+        assert networks_of(name) == networks
+        assert {job_of(network) for network in networks} == {name}
+    shown = set(FIGURES["figure2"].networks)
+    alone = {network for network in shown if str(network) in ALONE}
+    assert shown == alone.union(*SWEEPS.values()) and len(alone) == len(ALONE)
+    for network in (*alone, parse_network("cifar10/vgg16")):
+        assert job_of(network) == str(network)
+        assert networks_of(str(network)) == (network,)
+
+
+def test_a_network_of_a_sweep_is_no_job_of_its_own():
+    with pytest.raises(InputError, match="fcn3x32 is part of the sweep mnist/fcn_widths: name the"):
+        networks_of("mnist/fcn3x32")
 
 
 @pytest.mark.parametrize(

@@ -4,23 +4,21 @@ import itertools
 import json
 import math
 import re
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
+from layer_robustness.experiments.results import Results
 from layer_robustness.explorer.panels import CELL, HEATMAPS, panels
 from layer_robustness.figures.collect import collect
+from layer_robustness.figures.small_print import small_print
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.comparison.values import compare
-from layer_robustness.paper.setups import Setup
 from support.browser import DESKTOP, PHONE, colours
-from support.checkout import ENVIRONMENT, ROOT
-from support.result_files import SEEDS, write_csv, write_results
+from support.checkout import ROOT
+from support.result_files import SEEDS, arguments_of, write_csv, write_results
 from support.steps import ended
 
 PAPER = ROOT / "resources/paper"
@@ -29,86 +27,72 @@ MODES = ("ours", "paper", "difference")
 # Rows and columns, a joint group, a distance of a variant, and two that were not run.
 PANELS = ("1a", "4b", "6a", "15e", "13a", "3a")
 RUN = ("figure1", "figure4", "figure6", "figure11", "figure15")
+SOURCES = {"mnist": "digits5k", "cifar10": "digits5k_as_cifar10"}
 
 
-def write_training(results, network: str) -> None:
-    for seed in range(SEEDS):
-        rows = [
-            {"epoch": epoch, "train_loss": 2 / epoch + seed, "train_error": 0.8 / epoch}
-            | {"test_error": 0.9 / epoch + seed / 100}
-            for epoch in range(1, 5)
-        ]
-        write_csv(results / network / f"seed{seed}/training.csv", pd.DataFrame(rows))
-
-
-def command(folder, seeds: dict) -> subprocess.CompletedProcess:
-    small_prints = {name: f"made up <b>&</b> {name}" for name in HEATMAPS}
-    script = (
-        "import runpy, sys\n"
-        "runpy.run_module('layer_robustness.commands.explorer', run_name='__main__')\n"
-        "assert not {'torch', 'timm'} & set(sys.modules)\n"
-    )
-    arguments = ["--figures", str(folder / "figures"), "--results", str(folder / "results")]
-    arguments += ["--paper", str(PAPER), "--seeds", json.dumps(seeds)]
-    arguments += ["--small-prints", json.dumps(small_prints)]
-    arguments += ["--output", str(folder / "explorer.html")]
-    return subprocess.run(
-        [sys.executable, "-c", script, *arguments],
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-    )
+def write_training(folder: Path, network: str) -> None:
+    rows = [
+        {"network": network, "seed": seed, "epoch": epoch, "train_loss": 2 / epoch + seed}
+        | {"train_error": 0.8 / epoch, "test_error": 0.9 / epoch + seed / 100}
+        for seed in range(SEEDS)
+        for epoch in range(1, 5)
+    ]
+    write_csv(folder / network / "training.csv", pd.DataFrame(rows))
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory) -> SimpleNamespace:
+def made(tmp_path_factory, recipe) -> SimpleNamespace:
     """The page of made-up results of some figures, and the frames that it was made from."""
     folder = tmp_path_factory.mktemp("explorer")
-    (folder / "figures").mkdir()
-    results, ours, compared, seeds = folder / "results", [], [], {}
-    for name, figure in HEATMAPS.items():
-        needed = write_results(results, figure) if name in RUN else {}
-        frame = collect(figure, results, needed)
-        frame.to_csv(folder / f"figures/{name}.csv", index=False)
-        if needed:
-            setups = {network: Setup("made_up", 10, 1, 4, SEEDS) for network in needed}
-            ours.append(frame)
-            compared.append(compare([figure], results, setups, paper.load(PAPER)))
-        seeds |= needed
-    comparison = pd.concat(compared)
-    comparison.to_csv(folder / "figures/comparison.csv", index=False)
-    for network in seeds:
-        write_training(folder / "results", network)
-    ended = command(folder, seeds)
-    assert ended.returncode == 0, ended.stderr
+    results = [write_results(folder, HEATMAPS[name], recipe, SOURCES) for name in RUN][-1]
+    for network in results.setups:
+        write_training(folder, network)
+    frames = {
+        name: collect(figure, results if name in RUN else Results({}))
+        for name, figure in HEATMAPS.items()
+    }
+    frames["comparison"] = compare([HEATMAPS[name] for name in RUN], results, paper.load(PAPER))
+    write_frames(folder, frames)
+    assert command(folder, folder) == ""
     page = folder / "explorer.html"
     embedded = re.search(r'id="data">(.*?)</script>', page.read_text(), re.S)[1]
     return SimpleNamespace(
         folder=folder,
         page=page,
         data=json.loads(embedded),
-        ours=pd.concat(ours),
-        comparison=comparison,
+        results=results,
+        frames=frames,
+        ours=pd.concat([frames[name] for name in RUN]),
+        comparison=frames["comparison"],
         paper=pd.read_csv(PAPER / "figure_heatmaps.csv", dtype=LABELS),
     )
+
+
+def write_frames(folder: Path, frames: dict[str, pd.DataFrame]) -> None:
+    """Write the CSV files of figures and comparison, as their steps do."""
+    for name, frame in frames.items():
+        frame.to_csv(folder / f"{name}.csv", index=False)
+
+
+def command(results: Path, figures: Path) -> str:
+    """Make the page beside the figures' CSV files."""
+    own = [figures / f"{name}.csv" for name in HEATMAPS]
+    own = ["--figures", *own, "--comparison", figures / "comparison.csv", "--paper", PAPER]
+    return ended("explorer", *arguments_of(results), *own, "--output", figures / "explorer.html")
 
 
 @pytest.mark.parametrize("name", ["figure4", "comparison"])
 @pytest.mark.parametrize("damage", ["one line short", "digit changed"])
 def test_a_page_is_not_made_of_files_that_disagree(made, tmp_path, survived, name, damage):
     """They carry no checksum, as they are made to be read; each tells of the other."""
-    shutil.copytree(made.folder / "figures", tmp_path / "figures")
-    path = tmp_path / f"figures/{name}.csv"
-    frame = pd.read_csv(path, dtype=LABELS)
+    frame = made.frames[name].copy()
     if damage == "digit changed":
-        row = frame.index[frame["ours" if name == "comparison" else "value"].notna()][3]
-        frame.loc[row, "ours" if name == "comparison" else "value"] += 0.01
+        column = "ours" if name == "comparison" else "value"
+        frame.loc[frame.index[frame[column].notna()][3], column] += 0.01
     else:
         frame = frame.iloc[:-1]
-    frame.to_csv(path, index=False)
-    arguments = ["--figures", tmp_path / "figures", "--results", made.folder / "results"]
-    arguments += ["--paper", PAPER, "--seeds", "{}", "--small-prints", "{}"]
-    told = ended("explorer", *arguments, "--output", tmp_path / "explorer.html")
+    write_frames(tmp_path, made.frames | {name: frame})
+    told = command(made.folder, tmp_path)
     assert "do not have the same cells of panel" in told and told.endswith("and run again")
     assert not (tmp_path / "explorer.html").exists()
     survived(damage, "what the explorer is made of", "refused in one line")
@@ -119,6 +103,7 @@ def expected(made, panel: str) -> dict[str, dict[tuple[str, str], float]]:
     ours = made.ours[made.ours["figure"] == panel]
     theirs = made.paper[made.paper["figure"] == panel]
     both = made.comparison[made.comparison["target"] == panel]
+    both = both[both["matched_by"] != "position"]  # other stages of training
     pairs = [
         own if own == papers else f"{own} / {papers}"
         for own, papers in zip(both["our_checkpoint"], both["checkpoint"], strict=True)
@@ -156,12 +141,14 @@ def test_every_cell_is_the_csvs_cell(made):
 
 
 def test_a_network_that_did_not_train_has_the_papers_cells_alone(made, tmp_path):
-    figures = Path(shutil.copytree(made.folder / "figures", tmp_path / "figures"))
+    frames = dict(made.frames)
     for name, columns in {"figure11": ["value"], "comparison": ["ours", "difference"]}.items():
-        frame = pd.read_csv(figures / f"{name}.csv", dtype=LABELS)
-        frame.loc[frame[frame.columns[0]] == "11a", columns] = math.nan
-        frame.to_csv(figures / f"{name}.csv", index=False)
-    (panel,) = (panel for panel in panels(figures, PAPER) if panel["name"] == "11a")
+        frames[name] = frames[name].copy()
+        frames[name].loc[frames[name].iloc[:, 0] == "11a", columns] = math.nan
+    write_frames(tmp_path, frames)
+    figures = {name: tmp_path / f"{name}.csv" for name in HEATMAPS}
+    found = panels(figures, tmp_path / "comparison.csv", PAPER)
+    (panel,) = (panel for panel in found if panel["name"] == "11a")
     assert panel["absent"] == "did not train"
     cells = pd.DataFrame(panel["cells"], columns=CELL)
     assert cells["ours"].isna().all() and cells["paper"].notna().sum() == 17 * 5
@@ -174,14 +161,18 @@ def test_curves_are_means_over_seeds(made):
     assert curve["train_loss_std"] == pytest.approx([math.sqrt(0.5)] * 4)
 
 
-def test_the_page_is_small_enough_to_be_sent(made):
+def test_the_page_can_be_sent_and_says_what_all_was_computed_from(made):
     assert made.page.stat().st_size < 10e6
+    data = {panel["dataset"]: panel["data"] for panel in made.data["panels"]}
+    stand_ins = {"MNIST": "MNIST (digits)", "CIFAR10": "CIFAR10 (digits)"}
+    assert data == stand_ins | {"ImageNet": "ImageNet"}
+    assert made.data["small_prints"] == {
+        name: small_print(figure, "made_up", made.results) for name, figure in HEATMAPS.items()
+    }
 
 
 def test_a_missing_file_ends_in_one_line(tmp_path):
-    ended = command(tmp_path, {})
-    assert ended.returncode == 1 and ended.stderr.count("\n") == 1
-    assert "comparison.csv" in ended.stderr
+    assert "comparison.csv" in command(tmp_path, tmp_path)
 
 
 # What is shown
@@ -236,7 +227,7 @@ def test_what_is_drawn_is_what_the_csvs_say(made, browser, size):
             assert f"Figure {panel}," in browser.evaluate("element('heading').textContent")
             if not wanted[mode]:
                 assert browser.evaluate("element('heatmap').hidden")
-                assert "not run: no " in browser.evaluate("element('missing').textContent")
+                assert "not run: " in browser.evaluate("element('missing').textContent")
                 continue
             assert browser.evaluate("element('missing').hidden")
             cells = drawn(browser)
@@ -287,11 +278,25 @@ def test_lists_hold_what_the_choices_before_leave(made, browser):
 
 
 @pytest.mark.browser
+def test_stand_ins_are_named_but_not_with_the_papers_values(made, browser):
+    browser.open(made.page)
+    labels = browser.evaluate("[...element('dataset').options].map((option) => option.text)")
+    assert labels == ["all", "MNIST (digits)", "CIFAR10 (digits)", "ImageNet"]
+    for mode, data in {"ours": "MNIST (digits)", "paper": "MNIST"}.items():
+        choose(browser, "1a", mode)
+        heading = browser.evaluate("element('heading').textContent")
+        assert heading.startswith(f"Figure 1a, FCN 3x256 on {data}: ")
+        assert f"FCN 3x256 on {data}. " in browser.evaluate("element('reading').textContent")
+        colour_bar = "element('heatmap').querySelector('.colorbar').textContent"
+        assert "Test error" in browser.evaluate(colour_bar)
+
+
+@pytest.mark.browser
 def test_the_training_curve_is_that_of_the_network(made, browser):
     browser.open(made.page)
     choose(browser, "11b", "ours")
     assert browser.evaluate("element('training-heading').textContent") == (
-        "Training of VGG16 +wd on CIFAR10"
+        "Training of VGG16 +wd on CIFAR10 (digits)"
     )
     shown = browser.evaluate("element('training').data.map(({name, y}) => [name, y])")
     curve = made.data["training"]["cifar10/vgg16+wd"]

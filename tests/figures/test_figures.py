@@ -1,41 +1,49 @@
 """What is drawn is what the CSV says, and the CSV is what the results say."""
 
 import itertools
-import json
 import math
 import subprocess
 import sys
+from dataclasses import replace
 from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.colors import LogNorm
 from matplotlib.container import BarContainer
 from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 
 from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.names import parse_network
-from layer_robustness.figures import bars, blocks, heatmap, lines, style
+from layer_robustness.experiments.results import Results, Setup
+from layer_robustness.figures import bars, blocks, colours, heatmap, lines, style
+from layer_robustness.figures.captions import caption
 from layer_robustness.figures.collect import COLUMNS, collect, collect_blocks
 from layer_robustness.figures.figure import Figure
+from layer_robustness.figures.names import QUANTITIES, data_label, labelled
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.planning.imports import source_files
+from layer_robustness.figures.small_print import small_print
+from layer_robustness.report.labels import labels
 from layer_robustness.storage import jsonfile
+from layer_robustness.tables import TABLES
 from support.checkout import ENVIRONMENT, ROOT
 from support.result_files import (
     NAMES,
     SEEDS,
     SOURCES,
+    arguments_of,
     group_units,
     made_up,
-    read_csv,
-    write_csv,
     write_results,
 )
+from support.steps import ended
 
 KINDS = {"heatmap": heatmap, "bars": bars, "lines": lines, "blocks": blocks}
+NOTHING = Results({})
+DIGITS = {"mnist": "digits5k"}
 STD = 0.01 / 2**0.5  # of made_up over two seeds
 LONG = "quick preset, cifar10 = digits5k_as_cifar10, width 1/8, 4 epochs; seeds: 1; " * 5
 # A block with a skip and one whose skip is a convolution of the activation, for Figure 7.
@@ -70,22 +78,27 @@ def write_structure(path):
     return path
 
 
-def collected(figure: Figure, folder) -> pd.DataFrame:
+def collected(figure: Figure, folder, recipe) -> pd.DataFrame:
     if figure.structure:
         return collect_blocks(figure, write_structure(folder / "structure.json"))
-    return collect(figure, folder, write_results(folder, figure))
+    return collect(figure, write_results(folder, figure, recipe))
 
 
 @pytest.fixture(scope="module", params=FIGURES)
-def case(request, tmp_path_factory):
+def case(request, tmp_path_factory, recipe):
     """A figure, its numbers and its drawing, small print and layout included."""
     figure = FIGURES[request.param]
-    frame = collected(figure, tmp_path_factory.mktemp("results"))
+    frame = collected(figure, tmp_path_factory.mktemp("results"), recipe)
     drawing = KINDS[figure.kind].draw(figure, frame)
     style.lay_out(drawing, LONG)
     drawing.draw_without_rendering()
-    yield SimpleNamespace(figure=figure, frame=frame, drawing=drawing)
-    plt.close(drawing)
+    return SimpleNamespace(figure=figure, frame=frame, drawing=drawing)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
 
 
 # The registry
@@ -106,12 +119,13 @@ def test_the_heatmaps_are_the_papers_panel_by_panel():
 
 
 def test_every_figure_is_there_and_its_rows_hold_its_panels():
-    assert [figure.number for figure in FIGURES.values()] == list(range(1, 19))
+    papers = [figure.number for figure in FIGURES.values() if figure.in_paper]
+    assert papers == list(range(1, 19))
     for name, figure in FIGURES.items():
         assert name == figure.name
         assert sum(figure.rows) == len(figure.panels)
         assert [panel.letter for panel in figure.panels] == list("abcdef"[: len(figure.panels)])
-        assert (ROOT / f"workflow/report/{name}.rst").read_text().strip()
+        assert figure.caption.endswith(".")
 
 
 def test_line_figures_show_the_data_of_heatmaps():
@@ -169,9 +183,8 @@ def test_cells_are_means_over_draws_and_seeds_of_the_right_file(case):
         assert set(rows["draws"][rows["checkpoint"] != "rerand"]) == {1}
 
 
-def test_bars_leave_out_the_first_layer(tmp_path):
-    figure = FIGURES["figure2"]
-    frame = collect(figure, tmp_path, write_results(tmp_path, figure))
+def test_bars_leave_out_the_first_layer(tmp_path, recipe):
+    frame = collected(FIGURES["figure2"], tmp_path, recipe)
     bar = frame.set_index(["dataset", "hidden_layers", "width"]).loc[("cifar10", 3, 64)]
     # layer2 to layer4 are at positions 1 to 3 and fullmodel at 4; epochs 0 and 4 in columns 2, 5
     name = ("cifar10/fcn3x64", "probe.csv")
@@ -207,8 +220,9 @@ def compare_heatmap(figure, panel, axes, rows):
     assert labels == [f"*{name}" if name in inside else name for name in layers]
     axis = axes.xaxis if figure.transposed else axes.yaxis
     for name, label in zip(layers, axis.get_ticklabels(), strict=True):
-        assert label.get_color() == (heatmap.JOINT_BLUE if name in inside else "black")
+        assert label.get_color() == (colours.JOINT_GROUP if name in inside else "black")
     assert checkpoints == list(rows["checkpoint"].unique())
+    assert axes.collections[0].colorbar.ax.get_ylabel() == QUANTITIES[panel.quantity]
     value = rows.set_index(["layer", "checkpoint"])["value"]
     for (row, layer), (column, checkpoint) in itertools.product(
         enumerate(layers), enumerate(checkpoints)
@@ -217,6 +231,8 @@ def compare_heatmap(figure, panel, axes, rows):
 
 
 def compare_bars(figure, panel, axes, rows):
+    said = axes.get_figure(root=False).get_supxlabel()
+    assert "Lower end" in said and "Whisker" in said
     widths = [int(name) for name in names_of(axes.get_xticklabels())]
     assert widths == sorted(rows["width"].unique())
     depths = [int(text.split()[0]) for text in names_of(axes.get_legend().get_texts())]
@@ -286,6 +302,16 @@ def test_names_can_be_read_and_nothing_leaves_the_page(case):
         assert_apart([(t.y0, t.y1) for t in map(Text.get_window_extent, rows)])
         if not any(label.get_rotation() == 45 for label in columns):
             assert_apart([(t.x0, t.x1) for t in map(Text.get_window_extent, columns)])
+    titles = [axes.title.get_window_extent() for axes in case.drawing.axes if axes.get_title()]
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(titles, 2))
+
+
+def test_panels_of_a_row_are_as_wide_as_their_networks_are_deep(case):
+    if case.figure.transposed and case.figure.rows[:2] in ((2, 1), (2, 2)):
+        a, b, c, _ = (axes.get_window_extent() for axes in case.drawing.axes[:4])
+        assert a.y0 == pytest.approx(b.y0) and c.y1 < a.y0
+        deep = [len(panel.layers) for panel in case.figure.panels]
+        assert b.width / a.width == pytest.approx(deep[1] / deep[0], rel=0.05)
 
 
 def ticks(axis) -> list[Text]:
@@ -300,46 +326,42 @@ def assert_apart(extents):
         assert end <= start
 
 
-def test_titles_do_not_touch_their_neighbours(case):
-    titles = [axes.title.get_window_extent() for axes in case.drawing.axes if axes.get_title()]
-    for one, other in itertools.combinations(titles, 2):
-        assert not one.overlaps(other)
+# What was not run, or did not train
 
 
-@pytest.mark.parametrize("name", ["figure2", "figure5", "figure16", "figure18"])
-def test_a_figure_of_nothing_says_why(name, tmp_path):
+@pytest.mark.parametrize("name", ["figure2", "figure16", "figure18"])
+def test_a_figure_of_nothing_says_why(name):
     figure = FIGURES[name]
-    frame = collect(figure, tmp_path, {})
+    frame = collect(figure, NOTHING)
     assert frame.empty and tuple(frame.columns) == COLUMNS[figure.kind]
     drawing = KINDS[figure.kind].draw(figure, frame)
     for panel, axes in zip(figure.panels, drawing.axes, strict=True):
-        dataset = panel.networks[0].dataset
-        missing = "ImageNet path" if dataset == "imagenet" else f"source for {dataset}"
-        assert names_of(axes.texts) == [f"not run:\nno {missing} configured"]
-    plt.close(drawing)
+        first, *others = panel.networks
+        last = f" …\n{others[-1]}" if others else ""
+        assert names_of(axes.texts) == [f"not run:\n{first}{last}"]
 
 
-def test_a_figure_may_have_panels_that_were_not_run(tmp_path):
+def test_a_figure_may_have_panels_that_were_not_run(tmp_path, recipe):
     figure = FIGURES["figure18"]
-    seeds = write_results(tmp_path, figure)
-    frame = collect(figure, tmp_path, {"cifar10/resnet50": seeds["cifar10/resnet50"]})
+    results = write_results(tmp_path, figure, recipe)
+    ran = {"cifar10/resnet50": results.setups["cifar10/resnet50"]}
+    frame = collect(figure, replace(results, setups=ran))
     assert set(frame["figure"]) == {"18a", "18b", "18c"}
     drawing = lines.draw(figure, frame)
     assert [len(axes.texts) for axes in drawing.axes] == [0, 0, 0, 1, 1, 1]
     assert [len(row.legends) for row in drawing.subfigs] == [1, 0]
-    plt.close(drawing)
 
 
 @pytest.mark.parametrize("name", ["figure2", "figure3", "figure18"])
-def test_seeds_that_did_not_train_are_left_out_and_said_to_be(name, tmp_path):
+def test_seeds_that_did_not_train_are_left_out_and_said_to_be(name, tmp_path, recipe):
     """One of the two seeds of the first network, and both of the second."""
     figure = FIGURES[name]
-    seeds = write_results(tmp_path, figure)
-    first, second, *_ = figure.networks
-    for experiment in (first.seed(0), second.seed(0), second.seed(1)):
-        for path in (tmp_path / str(experiment)).iterdir():
-            write_csv(path, read_csv(path).assign(**dict.fromkeys(NAMES, math.nan)))
-    frame = collect(figure, tmp_path, seeds)
+    results = write_results(tmp_path, figure, recipe)
+    first, second, *_ = map(str, figure.networks)
+    for frame in results.frames.values():
+        diverged = (frame["network"] == first) & (frame["seed"] == 0)
+        frame.loc[diverged | (frame["network"] == second), list(NAMES)] = math.nan
+    frame = collect(figure, results)
     value = "reinit_error_mean" if figure.kind == "bars" else "value"
     assert {1, 2} <= set(frame["did_not_train"])
     assert (frame["did_not_train"] + frame["seeds"] == 2).all()
@@ -350,58 +372,192 @@ def test_seeds_that_did_not_train_are_left_out_and_said_to_be(name, tmp_path):
     wholly = {"figure2": " 2 of 2 seeds did not train"}.get(name, "did not train")
     of_network = 3 if name == "figure18" else 1
     assert len(partly) == said.count(wholly) == of_network
-    plt.close(drawing)
 
 
-def test_panels_of_a_row_are_as_wide_as_their_networks_are_deep(tmp_path):
-    figure = FIGURES["figure4"]
-    drawing = heatmap.draw(figure, collect(figure, tmp_path, write_results(tmp_path, figure)))
-    style.lay_out(drawing, LONG)
-    drawing.draw_without_rendering()
-    a, b, c, _ = (axes.get_window_extent() for axes in drawing.axes[:4])
-    assert a.y0 == pytest.approx(b.y0) and c.y1 < a.y0
-    assert b.width / a.width == pytest.approx(19 / 11, rel=0.05)
-    plt.close(drawing)
+# What the data are
 
 
-# Files
+@pytest.mark.parametrize(
+    ("dataset", "source", "label"),
+    [
+        ("mnist", "mnist", "MNIST"),
+        ("cifar10", "", "CIFAR10"),
+        ("mnist", "fashion_mnist", "MNIST (Fashion-MNIST)"),
+        ("cifar10", "digits5k_as_cifar10", "CIFAR10 (digits)"),
+        ("imagenet", "my_photographs", "ImageNet (my_photographs)"),
+    ],
+)
+def test_a_label_names_the_images_that_stand_in_for_the_papers(dataset, source, label):
+    assert data_label(dataset, source) == label
 
 
-def run(figure, folder, output, *options):
-    command = [
-        *(figure, "--results", str(folder), "--output", str(output), *options),
-        *("--small-print", "made up"),
-    ]
-    script = (
-        "import runpy, sys\n"
-        "runpy.run_module('layer_robustness.commands.figure', run_name='__main__')\n"
-        "assert not {'torch', 'timm'} & set(sys.modules)\n"
-    )
-    return subprocess.run(
-        [sys.executable, "-c", script, *command], env=ENVIRONMENT, capture_output=True, text=True
+def test_each_data_set_in_a_text_is_labelled_once():
+    sources = {"mnist": "fashion_mnist", "cifar10": "fashion_mnist_as_cifar10"}
+    assert labelled("MNIST, CIFAR10 and ImageNet", sources) == (
+        "MNIST (Fashion-MNIST), CIFAR10 (Fashion-MNIST) and ImageNet"
     )
 
 
-def test_the_command_writes_its_files_without_torch(tmp_path):
-    seeds = write_results(tmp_path, FIGURES["figure17"])
-    ended = run("figure17", tmp_path, tmp_path / "out", "--seeds", json.dumps(seeds))
-    assert ended.returncode == 0, ended.stderr
+@pytest.mark.parametrize(
+    ("name", "heading", "titles"),
+    [
+        ("figure2", "", ["(a) MNIST (digits)", "(b) CIFAR10"]),
+        ("figure8", "Joint robustness of the layers of FCN 5x256 on MNIST (digits)", []),
+        ("figure14", "", []),
+    ],
+)
+def test_a_drawing_says_what_its_data_are(name, heading, titles):
+    figure = FIGURES[name]
+    drawing = KINDS[figure.kind].draw(figure, collect(figure, NOTHING), sources=DIGITS)
+    assert drawing.get_suptitle() == heading
+    assert [axes.get_title() for axes in drawing.axes][: len(titles)] == titles
+
+
+def test_a_caption_has_number_title_text_and_small_print():
+    assert caption(FIGURES["figure8"], "made up", DIGITS) == (
+        "**Figure 8.** Joint robustness of the layers of FCN 5x256 on MNIST (digits). Test error "
+        "of FCN 5x256 after a group of layers (starred, blue) is reset jointly, and after the "
+        "remaining layers are.\n\nmade up\n"
+    )
+    assert caption(TABLES["table3"], "made up").startswith("**Table 3.** Test error (%) with and")
+
+
+def test_the_report_lists_a_figure_by_its_data_and_networks():
+    sources = {"cifar10": "digits5k_as_cifar10", "imagenet": "imagenet"}
+    assert labels(FIGURES["figure4"], "quick", sources) == {
+        "figure": "Figure  4",
+        "data set": "CIFAR10 (digits)",
+        "architecture": "ResNet18, 50, 101, 152",
+        "preset": "quick",
+        "shown": "ours",
+    }
+    of_table = labels(TABLES["table3"], "quick", sources)
+    assert of_table["data set"] == "CIFAR10 (digits), ImageNet"
+    assert of_table["architecture"] == "ResNet, VGG"
+
+
+def ran(width: float = 1, epochs: int = 30, **sources: str) -> Results:
+    """Say that ResNet50, or FCN 3x256, was run on these sources."""
+    setup = Setup("", 10, width, epochs, seeds=5, draws=3)
+    of = {"mnist": "fcn3x256"}
+    return Results(
+        {f"{d}/{of.get(d, 'resnet50')}": replace(setup, data=s) for d, s in sources.items()}
+    )
+
+
+def test_the_small_print_says_what_was_computed_from_what():
+    results = ran(mnist="digits5k")
+    assert small_print(FIGURES["figure1"], "quick", results) == (
+        "quick preset, mnist = digits5k, 30 epochs; seeds: 5, draws of rerand: 3 each; means are "
+        "shown"
+    )
+    both = ran(width=0.125, cifar10="digits5k_as_cifar10", imagenet="mine")
+    said = small_print(FIGURES["figure18"], "quick", both)
+    assert "cifar10 = digits5k_as_cifar10, imagenet = mine, width 1/8, 30 epochs" in said
+    assert "rerand" not in small_print(TABLES["table3"], "quick", both)
+
+
+def test_the_small_print_is_silent_about_what_was_not_run():
+    assert "imagenet" not in small_print(FIGURES["figure18"], "quick", ran(cifar10="cifar10"))
+    assert small_print(FIGURES["figure5"], "paper", NOTHING) == "paper preset"
+    assert "ResNet50" in small_print(FIGURES["figure7"], "paper", NOTHING)
+
+
+def test_the_small_print_of_table2_says_how_strong_the_attacks_are():
+    attacks = {"eps": 8.0, "step": 2.0, "steps": 20, "start": "random", "choice": "example"}
+    attacks |= {"attack_choice": "fresh", "eot_draws": 20, "repetitions": 5, "test_examples": 1000}
+    setups = {"cifar10/resnet4^2": Setup("cifar10", 10, 1, 100, 1)}
+
+    def said(**changes: str) -> str:
+        frames = {"adversarial.csv": pd.DataFrame([attacks | changes])}
+        return small_print(TABLES["table2"], "paper", Results(setups, frames))
+
+    for words in (
+        *("cifar10 = cifar10, 100 epochs", "1000 test examples", "eps 8/255", "20 steps of 2/255"),
+        *("a random start", "each example", "each step", "over 20 choices", "5 repetitions"),
+    ):
+        assert words in said()
+    others = said(choice="batch", attack_choice="fixed", start="image")
+    for words in ("each batch", "a whole attack", "from the image"):
+        assert words in others
+
+
+# Scales
+
+
+@pytest.mark.parametrize(
+    ("values", "logarithmic"),
+    [
+        ([0, 0, *[1] * 18, 2, 6], True),  # 18 of 20 that are not 0 are below a fifth of 6
+        ([0, 0, *[1] * 17, 2, 2, 6], False),
+        ([1] * 19 + [4.9], False),
+        ([math.nan, *[1] * 19, 6], True),
+        ([0, 0, 0], False),
+    ],
+)
+def test_distances_have_a_logarithmic_scale_where_few_would_darken_the_rest(values, logarithmic):
+    _, distance, _ = FIGURES["figure1"].panels
+    norm = heatmap.scale(distance, np.array(values, float), "panel")
+    assert isinstance(norm, LogNorm) == logarithmic
+    assert norm.vmax == np.nanmax(values)
+    if logarithmic:
+        assert norm.vmin == 1 and norm(0.0) == norm(1.0) == 0 < norm(2.0) < norm(6.0) == 1
+
+
+def test_errors_have_a_linear_scale_that_all_panels_may_share():
+    error, *_ = FIGURES["figure1"].panels
+    values = np.array([0.01] * 19 + [0.9])
+    for name, ends in {"panel": (0.01, 0.9), "shared": (0, 1)}.items():
+        norm = heatmap.scale(error, values, name)
+        assert (norm.vmin, norm.vmax) == ends and norm(sum(ends) / 2) == pytest.approx(0.5)
+
+
+# The command
+
+
+def run(name: str, folder, *options: object) -> str:
+    output = folder / f"out/{name}.pdf"
+    return ended("figure", name, *arguments_of(folder), "--output", output, *options)
+
+
+def test_the_command_writes_its_files_side_by_side(tmp_path, recipe):
+    figure, sources = FIGURES["figure4"], {"cifar10": "digits5k_as_cifar10"}
+    results = write_results(tmp_path, figure, recipe, sources)
+    assert run("figure4", tmp_path) == ""
     names = {path.name for path in (tmp_path / "out").iterdir()}
-    assert names == {"figure17.pdf", "figure17.png", "figure17.csv"}
-    written = pd.read_csv(tmp_path / "out/figure17.csv", keep_default_na=False)
-    assert len(written) == 3 * 16 * 5
+    assert names == {f"figure4{ending}" for ending in (".pdf", ".png", ".csv", ".md")}
+    written = pd.read_csv(tmp_path / "out/figure4.csv", keep_default_na=False)
+    assert len(written) == len(collect(figure, results))
+    text = (tmp_path / "out/figure4.md").read_text()
+    assert text == caption(figure, small_print(figure, "made_up", results), sources)
+    assert "on CIFAR10 (digits)" in text and "made_up preset" in text
+
+
+@pytest.mark.parametrize("name", ["figure2", "figure14", "figure17"])
+def test_errors_of_all_panels_share_a_scale_on_demand(name, tmp_path, recipe, monkeypatch):
+    figure, saved = FIGURES[name], []
+    write_results(tmp_path, figure, recipe, {"cifar10": "digits5k_as_cifar10"})
+    monkeypatch.setattr(style, "save", lambda drawing, *_: saved.append(drawing))
+    assert run(name, tmp_path, "--error-scale", "shared") == ""
+    (drawing,) = saved
+    for panel, axes in zip(figure.panels, drawing.axes, strict=False):
+        scale = axes.collections[0].get_clim() if figure.kind == "heatmap" else axes.get_ylim()
+        assert (scale == (0, 1)) == (panel.quantity == "test_error")
+    said = [drawing.get_suptitle(), *(axes.get_title() for axes in drawing.axes)]
+    assert name == "figure17" or any("CIFAR10 (digits)" in text for text in said)
 
 
 def test_figure7_needs_the_structure(tmp_path):
-    ended = run("figure7", tmp_path, tmp_path / "out", "--seeds", "{}")
-    assert ended.returncode == 1 and not (tmp_path / "out").exists()
-    assert ended.stderr.count("\n") == 1 and "--structure" in ended.stderr
+    assert "--structure" in run("figure7", tmp_path)
+    assert not (tmp_path / "out").exists()
+    assert run("figure7", tmp_path, "--structure", write_structure(tmp_path / "s.json")) == ""
+    assert (tmp_path / "out/figure7.pdf").exists()
 
 
 @pytest.mark.parametrize("name", ["figure2", "figure7", "figure8", "figure17"])
-def test_drawn_twice_the_bytes_are_equal(name, tmp_path):
+def test_drawn_twice_the_bytes_are_equal(name, tmp_path, recipe):
     figure = FIGURES[name]
-    frame = collected(figure, tmp_path)
+    frame = collected(figure, tmp_path, recipe)
     for time in ("first", "second"):
         style.save(KINDS[figure.kind].draw(figure, frame), tmp_path / time, "made up")
     for suffix in (".pdf", ".png"):
@@ -409,8 +565,9 @@ def test_drawn_twice_the_bytes_are_equal(name, tmp_path):
         assert first.read_bytes() == second.read_bytes()
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_no_kind_of_drawing_imports_torch(kind):
-    for path in source_files("commands.figure", f"figures.{kind}"):
-        text = (ROOT / path).read_text()
-        assert "import torch" not in text and "import timm" not in text
+def test_no_command_that_shows_results_needs_torch():
+    commands = ("figure", "table", "comparison", "comparison_figure", "claims", "explorer")
+    modules = [f"commands.{name}" for name in commands] + [f"figures.{kind}" for kind in KINDS]
+    imports = "".join(f"import layer_robustness.{module}\n" for module in modules)
+    script = f"import sys\n{imports}assert not {{'torch', 'timm'}} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", script], env=ENVIRONMENT, check=True)

@@ -35,12 +35,16 @@ def copy_in_order(source: nn.Module, target: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("ending", ["", "+bn"])
-@pytest.mark.parametrize("architecture", VGG_STAGES)
-def test_a_vgg_has_torchvisions_parameters(architecture, ending):
+@pytest.mark.parametrize("architecture", [*VGG_STAGES, *RESNET_STAGES])
+def test_a_network_has_the_parameters_of_the_librarys(architecture, ending):
     with torch.device("meta"):
         ours = build(parse_network(f"imagenet/{architecture}{ending}"), IMAGENET, 1000)
-        theirs = getattr(torchvision.models, architecture + ending.replace("+", "_"))()
-    assert count(ours) == count(theirs)
+        if architecture in VGG_STAGES:
+            theirs = getattr(torchvision.models, architecture + ending.replace("+", "_"))()
+        else:
+            theirs = timm.create_model(architecture.replace("resnet", "resnetv2_"))
+    norms = [part for part in theirs.modules() if isinstance(part, nn.BatchNorm2d)]
+    assert count(ours) == count(theirs) - (0 if ending else sum(map(count, norms)))
 
 
 @pytest.mark.parametrize("ending", ["", "+bn"])
@@ -57,17 +61,6 @@ def test_a_vgg_computes_what_torchvisions_does(ending):
     small = images[:, :, :32, :32]
     expected = ours.final_linear(classifier(theirs.features(small).flatten(1)))
     torch.testing.assert_close(ours(small), expected)
-
-
-@pytest.mark.parametrize("ending", ["", "+bn"])
-@pytest.mark.parametrize("architecture", RESNET_STAGES)
-def test_a_resnet_has_timms_parameters(architecture, ending):
-    with torch.device("meta"):
-        ours = build(parse_network(f"imagenet/{architecture}{ending}"), IMAGENET, 1000)
-        theirs = timm.create_model(architecture.replace("resnet", "resnetv2_"))
-    norms = [part for part in theirs.modules() if isinstance(part, nn.BatchNorm2d)]
-    of_norms = 0 if ending else sum(map(count, norms))
-    assert count(ours) == count(theirs) - of_norms
 
 
 @pytest.mark.parametrize("architecture", ["resnet18", "resnet50"])
@@ -109,19 +102,6 @@ def test_without_normalization_there_is_none(architecture):
     head = network.final_linear[1].fc
     torch.testing.assert_close(network(x), head(pooled).flatten(1))
     assert torch.equal(x, kept)
-
-
-@pytest.mark.parametrize(
-    ("architecture", "first"),
-    [("resnet18", {2, 3, 4}), ("resnet34", {2, 3, 4}), ("resnet50", {1, 2, 3, 4})],
-)
-def test_only_blocks_whose_shape_changes_have_a_downsampling_skip(architecture, first):
-    with torch.device("meta"):
-        network = build(parse_network(f"cifar10/{architecture}"), CIFAR, 10)
-    found = {
-        name for name, unit in network.units() if "resblk" in name and unit.downsample is not None
-    }
-    assert found == {f"stage{stage}.resblk1" for stage in first}
 
 
 @pytest.mark.parametrize("architecture", IDENTITY_SKIP_STAGES)
@@ -168,18 +148,8 @@ def test_resnet4s_units_are_in_order():
     assert [unit for unit in units if "down" in unit] == [f"stage{n}.downsample" for n in (2, 3, 4)]
 
 
-def test_the_widths_of_resnet4_are_those_of_resnet18():
-    with torch.device("meta"):
-        network = build(parse_network("cifar10/resnet4^4"), CIFAR, 10)
-    blocks = [unit for name, unit in network.units() if "resblk1" in name]
-    assert [block.conv1.in_channels for block in blocks] == [64, 128, 256, 512]
-    assert network.stage0.conv.out_channels == 64
-    assert network.stage0.conv.kernel_size == (3, 3) and network.stage0.conv.stride == (1, 1)
-
-
-NAMES = ["cifar10/vgg11", "cifar10/vgg19+bn", "cifar10/resnet18+wd", "imagenet/resnet50+wd+bn"]
-NAMES += ["imagenet/resnet152", "cifar10/resnet50+removed", "mnist/vgg16", "imagenet/resnet34"]
-NAMES += ["cifar10/resnet4^2", "cifar10/resnet4^4+wd+bn", "cifar10/resnet4^4+removed"]
+NAMES = ["cifar10/vgg19+bn", "mnist/vgg16", "mnist/fcn3x256", "cifar10/resnet18+wd"]
+NAMES += ["imagenet/resnet50+wd+bn", "cifar10/resnet50+removed", "cifar10/resnet4^4+wd+bn"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -199,10 +169,8 @@ def test_units_own_all_of_the_state_at_any_size(name, side):
     ("name", "device", "side", "expected"),
     [
         ("cifar10/vgg16", "cpu", 32, torch.channels_last),
-        ("cifar10/resnet18", "cuda", 32, torch.channels_last),
         ("imagenet/resnet18", "cpu", 224, torch.contiguous_format),
         ("imagenet/resnet18", "cuda", 224, torch.channels_last),
-        ("mnist/fcn3x256", "cpu", 28, torch.contiguous_format),
         ("mnist/fcn3x256", "cuda", 224, torch.contiguous_format),
     ],
 )
@@ -225,21 +193,21 @@ def test_removed_blocks_are_not_there_at_any_depth():
     assert len({str(network) for network in removed}) == 1
 
 
-# Figures 14b and 15b print a value for the fresh draw, which depends on the initial law alone.
+# Figures 1b, 14b and 15b print a value for the fresh draw, which depends on the initial law alone.
 PRINTED = [
-    ("cifar10/vgg16", "xavier_normal", "stage1.block1", 0.274),
+    ("mnist/fcn3x256", "uniform_fan_in", "layer1", 0.385),
+    ("mnist/fcn3x256", "uniform_fan_in", "layer4", 0.134),
     ("cifar10/vgg16", "xavier_normal", "stage2.block1", 0.629),
     ("cifar10/vgg16", "xavier_normal", "fc1", 1.264),
-    ("cifar10/vgg16", "xavier_normal", "fc2", 1.995),
     ("cifar10/resnet50", "uniform_fan_in", "stage1.resblk2", 0.976),
-    ("cifar10/resnet50", "uniform_fan_in", "stage1.resblk1", 1.64),
     ("cifar10/resnet50", "uniform_fan_in", "stage0", 1.08),
 ]
 
 
 @pytest.mark.parametrize(("name", "law", "unit", "printed"), PRINTED)
 def test_a_fresh_draw_is_as_far_as_the_paper_prints(name, law, unit, printed):
-    network = build(parse_network(name), CIFAR, 10).get_submodule(unit)
+    shape = (1, 28, 28) if name.startswith("mnist") else CIFAR
+    network = build(parse_network(name), shape, 10).get_submodule(unit)
     states = []
     for purpose in ("initial", "fresh"):
         initialize(network, LAWS[law], generator(name, purpose))

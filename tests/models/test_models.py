@@ -7,7 +7,6 @@ from torch import nn
 from layer_robustness.experiments.names import parse_experiment
 from layer_robustness.models.build import draw
 from layer_robustness.models.initialization import LAWS, initialize
-from layer_robustness.models.sequence import unit_state
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.seeding import generator
 
@@ -30,15 +29,6 @@ def test_an_fcn_is_its_units_in_order():
         expected = (expected @ layer.weight.T + layer.bias).clamp(min=0)
     expected = expected @ weights[-1].weight.T + weights[-1].bias
     torch.testing.assert_close(network(images), expected)
-
-
-def test_each_unit_owns_its_state():
-    network = fcn()
-    state = network.state_dict()
-    parts = {unit: unit_state(state, unit) for unit in network.unit_names}
-    assert {len(part) for part in parts.values()} == {2}
-    assert sum(map(len, parts.values())) == len(state)
-    network.layer2.load_state_dict(parts["layer2"])
 
 
 @pytest.mark.parametrize(

@@ -73,6 +73,6 @@ def test_a_missing_or_changed_file_is_one_line(tmp_path):
         shutil.copy(FOLDER / file, tmp_path)
     table3 = tmp_path / "table3.csv"
     table3.write_text(table3.read_text().replace("8", "9", 1))
-    with pytest.raises(InputError, match=r"table3\.csv is not the file that SHA256SUMS") as raised:
+    with pytest.raises(InputError, match=r"table3\.csv does not match its checksum") as raised:
         paper.load(tmp_path)
     assert "\n" not in str(raised.value)

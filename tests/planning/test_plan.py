@@ -1,122 +1,80 @@
-"""What is built, and what the figures say that they were built from."""
+"""Which jobs there are, what each does, and which results a figure reads of them."""
 
 import pytest
 
-from layer_robustness.experiments.names import parse_network
+from layer_robustness.experiments import paths
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.planning.config import seeds_of
+from layer_robustness.paper.claims.criteria import CLAIMS
+from layer_robustness.planning.plan import TARGETS
+from layer_robustness.runtime.errors import InputError
 from layer_robustness.tables.registry import TABLES
-from support.plans import plan
+from support.plans import NETWORKS, PRESETS, plan
 
 
-@pytest.mark.parametrize("seeds", [1, 2])
-@pytest.mark.parametrize("preset", ["config", "paper", "fashion"])
-def test_every_experiment_is_trained_by_one_job(preset, seeds):
-    of_preset = plan(preset)
-    of_preset.config["training"]["*"]["seeds"] = seeds
-    trained = [experiment for family in of_preset.families for experiment in family.experiments]
-    assert sorted(trained) == sorted(
-        network.seed(seed)
-        for network in of_preset.networks
-        for seed in range(seeds_of(of_preset.config, network))
-    )
-    for families in (
-        of_preset.families,
-        of_preset.joint_families,
-        of_preset.attacked_families,
-    ):
-        rules = [family.rule for family in families]
-        assert len(set(rules)) == len(rules)
+@pytest.mark.parametrize("preset", PRESETS)
+def test_each_preset_trains_every_network_once(preset):
+    trained = [n for job in plan(preset, imagenet_path="x").jobs for n in job.networks]
+    assert len(trained) == len(set(trained)) and set(trained) == NETWORKS
 
 
-def test_the_quick_preset_trains_all_that_the_paper_did():
-    wanted = {n for target in (*FIGURES.values(), *TABLES.values()) for n in target.networks}
-    assert set(plan().networks) == wanted
+def test_the_papers_deep_networks_are_among_them():
     endings = ("", "+wd", "+bn", "+wd+bn")
     deep = {f"cifar10/resnet{depth}{e}" for depth in (18, 34, 50, 101, 152) for e in endings}
     deep |= {name.replace("cifar10", "imagenet") for name in deep}
     deep |= {f"cifar10/vgg{depth}{e}" for depth in (11, 13, 16, 19) for e in endings}
-    assert deep <= set(map(str, wanted))
+    assert deep <= set(map(str, NETWORKS))
 
 
-def test_jobs_are_shared_by_what_the_same_figures_need():
-    """No figure trains what only another needs."""
-    of_quick = plan()
-    for family in of_quick.families:
-        needed_by = {
-            frozenset(t.name for t in of_quick.targets if experiment.network in t.networks)
-            for experiment in family.experiments
-        }
-        assert len(needed_by) == 1, family.name
+@pytest.mark.parametrize("preset", PRESETS)
+def test_jobs_have_all_that_figures_tables_and_claims_read(preset):
+    of_preset = plan(preset)
+    jobs = {network: job for job in of_preset.jobs for network in job.networks}
+    for target in (*TARGETS.values(), *CLAIMS):
+        needed = [need for need in target.needs if of_preset.runs(need[0])]
+        files = {f"results/{preset}/{jobs[network].name}/{file}" for network, file in needed}
+        assert set(of_preset.files(target)) == files
+        for network, file in needed:
+            assert file != paths.JOINT or jobs[network].groups
+            assert file != paths.ADVERSARIAL or jobs[network].replaced
 
 
-def test_large_networks_have_a_job_each():
-    for family in plan("paper").families:
-        if family.experiments[0].network.kind != "fcn":
-            assert family.name == str(family.experiments[0]) and len(family.experiments) == 1
+def test_a_sweep_is_a_job_and_a_network_of_it_is_none():
+    sweep = plan("paper").job("cifar10/fcn_widths")
+    assert (sweep.trainings, sweep.seeds, sweep.source) == (12 * 5, 5, "cifar10")
+    assert plan().job("mnist/fcn_widths").trainings == 10 * 5  # two widths are jobs of their own
+    with pytest.raises(InputError, match=r"part of the sweep mnist/fcn_widths"):
+        plan().job("mnist/fcn3x16")
 
 
-def test_joint_jobs_reset_the_groups_that_figures_show():
-    jobs = {f.name: plan().joint_groups(f.experiments[0].network) for f in plan().joint_families}
-    assert jobs["cifar10/resnet152"] == ["all_but_first", "every_second"]
-    assert jobs["cifar10/resnet50"] == [
+def test_a_filter_keeps_its_jobs_and_leaves_others_out_of_figures():
+    some = plan(networks=["cifar10/vgg*"])
+    names = [job.name for job in some.jobs]
+    assert len(names) == 16 and all(name.startswith("cifar10/vgg") for name in names)
+    shown, partly = FIGURES["figure3"], TABLES["table3"]
+    assert some.files(shown) == plan().files(shown) != []
+    for some_paths, all_paths in (
+        (some.files(partly), plan().files(partly)),
+        (some.manifests(partly), plan().manifests(partly)),
+    ):
+        assert some_paths == [path for path in all_paths if "cifar10/vgg" in path] != all_paths
+    assert some.files(FIGURES["figure1"]) == some.manifests(FIGURES["figure1"]) == []
+
+
+def test_jobs_reset_the_groups_that_figures_show():
+    groups = {job.name: job.groups for job in plan().jobs if job.groups}
+    assert groups["cifar10/resnet152"] == ["all_but_first", "every_second"]
+    assert groups["cifar10/resnet50"] == [
         *("all_but_first", "all_but_first_stages_2_3", "every_second")
     ]
-    assert set(jobs) == {
-        "mnist/fcn5x256",
-        *(f"cifar10/resnet{depth}" for depth in (18, 50, 101, 152)),
+    deep = {f"cifar10/resnet{depth}" for depth in (18, 50, 101, 152)}
+    assert set(groups) == {"mnist/fcn5x256", *deep}
+
+
+def test_attacked_jobs_store_the_draws_of_table_2_or_of_the_probe_if_those_are_more():
+    attacked = {job.name: (job.replaced, job.draws) for job in plan().jobs if job.replaced}
+    assert attacked == {
+        "cifar10/resnet4^2": ([0, 1, 2], 4),
+        "cifar10/resnet4^4": ([0, 1, 2, 4], 4),
     }
-
-
-def test_attacks_have_a_job_for_each_network_of_table2():
-    families = plan(experiments=["cifar10/resnet4^2/seed7"]).attacked_families
-    assert [family.name for family in families] == [
-        *("cifar10/resnet4^2/seed0", "cifar10/resnet4^4/seed0", "cifar10/resnet4^2/seed7")
-    ]
-    assert families[1].rule == "cifar10_resnet4_4_seed0"
-    replaced = [plan().replaced(family.experiments[0].network) for family in families]
-    assert replaced == [[0, 1, 2], [0, 1, 2, 4], [0, 1, 2]]
-    assert plan().replaced(FIGURES["figure1"].networks[0]) == []
-
-
-def test_the_small_print_of_table2_says_how_strong_the_attacks_are():
-    said = plan("paper").small_print(TABLES["table2"])
-    for words in (
-        *("cifar10 = cifar10, 100 epochs", "1000 test examples", "eps 8/255", "20 steps of 2/255"),
-        *("a random start", "each example", "each step", "over 20 choices", "5 repetitions"),
-        "looks more robust than it is",
-    ):
-        assert words in said
-    attacks = plan().config["adversarial"]
-    attacks |= {"choice": "batch", "attack_choice": "fixed", "start": "image"}
-    said = plan(adversarial=attacks).small_print(TABLES["table2"])
-    for words in ("each batch", "a whole attack", "from the image"):
-        assert words in said
-
-
-def test_the_small_print_says_what_was_computed_from_what():
-    first = plan().small_print(FIGURES["figure1"])
-    for words in ("quick preset", "mnist = digits5k", "30 epochs", "seeds: 5", "rerand: 1"):
-        assert words in first
-    assert "width" not in first
-    both = plan().small_print(FIGURES["figure18"])
-    for words in ("cifar10 = digits5k_as_cifar10", "imagenet = digits5k_as_imagenet", "width 1/8"):
-        assert words in both
-    assert "rerand" not in plan().small_print(TABLES["table3"])
-
-
-def test_the_small_print_is_silent_about_what_was_not_run():
-    assert "imagenet" not in plan("paper").small_print(FIGURES["figure18"])
-    assert plan("paper").small_print(FIGURES["figure5"]) == "paper preset"
-    assert "ResNet50" in plan().small_print(FIGURES["figure7"])
-
-
-def test_setups_say_how_networks_are_run():
-    names = ("cifar10/vgg16", "mnist/fcn3x256", "imagenet/resnet50")
-    networks = [parse_network(name) for name in names]
-    run = {"width": 1, "epochs": 100}
-    assert plan("paper").setups(networks) == {
-        "cifar10/vgg16": {"data": "cifar10", "seeds": 1, **run},
-        "mnist/fcn3x256": {"data": "mnist", "seeds": 5, **run},
-    }
-    assert plan().setups(networks)["imagenet/resnet50"]["data"] == "digits5k_as_imagenet"
+    assert plan().job("cifar10/vgg16").draws == 1
+    assert plan(probe={"draws": 7}).job("cifar10/resnet4^2").draws == 7

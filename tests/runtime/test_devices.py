@@ -1,6 +1,7 @@
 """Which device a step computes on, and what the plan says of it; no test needs a GPU."""
 
 import os
+import re
 import sys
 import tempfile
 import time
@@ -16,6 +17,7 @@ from layer_robustness.runtime.devices import choose
 from layer_robustness.runtime.errors import InputError
 from support.forked import FORK
 from support.snakemake_runs import copy_checkout, resources, snakemake
+from support.training import train_arguments
 
 ENOUGH = 20  # seconds for a forked process to take a GPU
 
@@ -103,10 +105,15 @@ def test_a_gpu_is_known_by_its_name_among_those_that_a_job_may_use(gpus, job):
     assert job(CUDA_VISIBLE_DEVICES="GPU-4a/1,3").device == "cuda:1"
 
 
-def launched(count: int, monkeypatch) -> str | None:
+@pytest.fixture
+def arguments(tmp_path, recipe) -> list[str]:
+    return train_arguments(tmp_path, tmp_path, recipe, "imagenet/resnet18")
+
+
+def launched(count: int, arguments: list[str], monkeypatch) -> str | None:
     """What the processes see that train together; they are not started."""
-    monkeypatch.setattr(sys, "argv", ["train", "--processes", str(count), "--data", "d"])
-    sys.argv += ["--results", "r", "--recipes", "{}"]
+    monkeypatch.setattr(sys, "argv", ["train", *arguments, "--processes", str(count)])
+    sys.argv += ["--device", "auto"]
     seen = []
     monkeypatch.setattr(
         train, "run_as_ranks", lambda *_: seen.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
@@ -116,11 +123,11 @@ def launched(count: int, monkeypatch) -> str | None:
 
 
 def test_processes_that_train_together_see_free_gpus_and_take_the_one_of_their_rank(
-    gpus, job, monkeypatch
+    gpus, job, arguments, monkeypatch
 ):
     gpus(3)
     assert job(CUDA_VISIBLE_DEVICES="5,6,7").device == "cuda:0"
-    together = job(lambda: launched(2, monkeypatch), CUDA_VISIBLE_DEVICES="5,6,7")
+    together = job(lambda: launched(2, arguments, monkeypatch), CUDA_VISIBLE_DEVICES="5,6,7")
     assert together.device == "6,7"
     for rank in "01":
         child = job(CUDA_VISIBLE_DEVICES="6,7", LOCAL_RANK=rank)
@@ -128,16 +135,16 @@ def test_processes_that_train_together_see_free_gpus_and_take_the_one_of_their_r
     assert job(CUDA_VISIBLE_DEVICES="7,5").device == "cuda:0"  # the ranks took none themselves
 
 
-def test_more_processes_than_gpus_are_refused_before_any_starts(gpus, monkeypatch):
+def test_more_processes_than_gpus_are_refused_before_any_starts(gpus, arguments, monkeypatch):
     gpus(1)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
     with pytest.raises(InputError, match=r"^4 processes .* of its own, .* 1 \(5\): .*gpu=4"):
-        launched(4, monkeypatch)
+        launched(4, arguments, monkeypatch)
 
 
-def test_processes_on_a_cpu_take_no_gpu(gpus, monkeypatch):
+def test_processes_on_a_cpu_take_no_gpu(gpus, arguments, monkeypatch):
     gpus(0)
-    assert launched(4, monkeypatch) is None
+    assert launched(4, arguments, monkeypatch) is None
 
 
 def test_a_gpu_that_is_asked_for_has_to_be_there(gpus):
@@ -168,15 +175,21 @@ def checkout(tmp_path_factory) -> Path:
     return folder
 
 
-NETWORK = "imagenet/resnet18/seed0"  # that processes can train together
-TOGETHER = ["gpu=4", "imagenet_path=images", f"experiments=[{NETWORK}]"]
-
-
-def dry_run(checkout, target: str, *options: str, config: list[str], **environment: str):
+def dry_run(checkout, *targets: str, options=(), config: list[str], **environment: str):
     """What Snakemake would do."""
     config = ["--configfile", "tests/support/tiny.yaml", "imagenet.yaml", "--config", *config]
-    options = [*options, "-n"]
-    return snakemake(checkout, *options, targets=[target], config=config, environment=environment)
+    return snakemake(
+        checkout, *options, "-n", targets=targets, config=config, environment=environment
+    )
+
+
+def gpus_of_trainings(ended) -> dict[str, str]:
+    """How many GPUs each training would have, by its job."""
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    found = re.findall(
+        r"^rule train:\n(?: {4}.+\n)*? {4}wildcards: job=(.+)\n((?: {4}.+\n)+)", ended.stdout, re.M
+    )
+    return {job: re.search(r"\bgpu=(\d+)", told)[1] for job, told in found}
 
 
 STAND_IN = """
@@ -203,22 +216,28 @@ def test_the_plan_has_the_gpus_that_torch_finds(checkout, tmp_path, found):
     auto = {"config": ["device=auto"], "PATH": path, "PYTHONPATH": str(tmp_path)}
     assert "data" in resources(dry_run(checkout, "results/data/digits5k.json", **auto))
     assert not asked.exists()
-    planned = resources(dry_run(checkout, "paper_figures/figure2.pdf", **auto))
-    assert planned["train_mnist_fcn3x256"]["gpu"] == str(int(found))
-    assert planned["probe_mnist_figure2"]["gpu"] == str(int(found))
+    ended = dry_run(checkout, "paper_figures/tiny/figure1.pdf", **auto)
+    assert set(gpus_of_trainings(ended).values()) == {str(int(found))}
+    assert resources(ended)["probe"]["gpu"] == str(int(found))
+    assert resources(ended)["distances"]["gpu"] == "0"
     assert asked.read_text() == "asked\n"
+
+
+IN_FILES, IN_MEMORY = "imagenet/resnet18", "mnist/fcn3x256"
+BOTH = [f"results/tiny/{job}/checkpoints.json" for job in (IN_FILES, IN_MEMORY)]
+TOGETHER = ["gpu=4", "imagenet_path=images"]
 
 
 def test_a_dry_run_tells_what_a_cluster_will_be_asked_for(checkout):
     """On a login node without a GPU each job is to have one."""
     slurm = ["--profile", "profiles/slurm"]
-    ended = dry_run(checkout, "train_mnist_fcn3x256", *slurm, config=["device=auto"])
-    assert resources(ended)["train_mnist_fcn3x256"]["gpu"] == "1"
+    ended = dry_run(checkout, BOTH[1], options=slurm, config=["device=auto"])
+    assert gpus_of_trainings(ended) == {IN_MEMORY: "1"}
 
 
 @pytest.mark.parametrize("where", [[], ["--profile", "profiles/slurm"]], ids=["here", "cluster"])
 def test_more_gpus_than_a_run_allows_are_refused_in_one_line(checkout, where):
-    ended = dry_run(checkout, NETWORK, *where, config=[*TOGETHER, "device=cuda"])
+    ended = dry_run(checkout, BOTH[0], options=where, config=[*TOGETHER, "device=cuda"])
     assert ended.returncode == 1 and "Building DAG" not in ended.stderr
     assert ended.stderr.splitlines()[-1] == (
         "error: config key gpu is 4, but this run gives a job 1 at most: "
@@ -229,17 +248,12 @@ def test_more_gpus_than_a_run_allows_are_refused_in_one_line(checkout, where):
 @pytest.mark.parametrize(
     ("options", "device", "gpus"),
     [
-        (["--resources", "gpu=4"], "cuda", "4"),
-        (["--workflow-profile", "none"], "cuda", "4"),
-        ([], "cpu", "0"),
+        (["--resources", "gpu=4"], "cuda", {IN_FILES: "4", IN_MEMORY: "1"}),
+        (["--workflow-profile", "none"], "cuda", {IN_FILES: "4", IN_MEMORY: "1"}),
+        ([], "cpu", {IN_FILES: "0", IN_MEMORY: "0"}),
     ],
     ids=["allowed", "without a limit", "on a CPU"],
 )
-def test_several_gpus_are_planned_where_the_run_allows_them(checkout, options, device, gpus):
-    ended = dry_run(checkout, NETWORK, *options, config=[*TOGETHER, f"device={device}"])
-    assert resources(ended)["train_imagenet_resnet18"]["gpu"] == gpus
-
-
-def test_a_number_of_gpus_without_images_is_none_that_a_job_asks_for(checkout):
-    ended = dry_run(checkout, "train_mnist_fcn3x256", config=["gpu=4", "device=cuda"])
-    assert resources(ended)["train_mnist_fcn3x256"]["gpu"] == "1"
+def test_several_gpus_are_planned_for_images_in_files(checkout, options, device, gpus):
+    ended = dry_run(checkout, *BOTH, options=options, config=[*TOGETHER, f"device={device}"])
+    assert gpus_of_trainings(ended) == gpus

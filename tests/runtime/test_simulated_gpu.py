@@ -12,10 +12,8 @@ import torch
 import torch.nn.functional as F
 
 from layer_robustness.attacks import accuracy as adversarial
-from layer_robustness.attacks.accuracy import Trial, adversarial_rows
-from layer_robustness.attacks.attacks import fgsm, pgd, random_start
-from layer_robustness.commands.train import train_alone, train_together
-from layer_robustness.data.batches import batches
+from layer_robustness.attacks.accuracy import adversarial_rows
+from layer_robustness.commands.train import train_together
 from layer_robustness.data.dataset import Dataset, from_splits
 from layer_robustness.data.imagefolder import imagenet
 from layer_robustness.data.standins import halved
@@ -23,21 +21,21 @@ from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.names import Experiment, parse_network
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.probing.distances import distances
-from layer_robustness.probing.engine import Reset, probe
 from layer_robustness.probing.rows import Limits, reset_rows
 from layer_robustness.runtime.interruption import Interrupted
 from layer_robustness.runtime.ranks import ALONE
-from layer_robustness.runtime.seeding import generator
 from layer_robustness.training import loop as training
-from layer_robustness.training.checkpoints import TrainedNetwork, TrainingFolder
+from layer_robustness.training.folder import TrainingFolder, publish
+from layer_robustness.training.trained import TrainedNetwork
 from support.image_folders import write_images
 from support.signals import Stops
 from support.simulated_gpu import simulated_gpu
-from support.stochastic import SETTINGS, SHAPE, classifier
-from support.training import history
+from support.stochastic import SETTINGS
+from support.training import finished, history
 
 NETWORKS = ["mnist/fcn3x32", "mnist/vgg11", "mnist/resnet18+bn"]
 DEVICES = (torch.device("cpu"), torch.device("cuda"))
+LIMITS = Limits(memory=10**9, micro_batch=64)
 
 
 @pytest.fixture
@@ -48,10 +46,26 @@ def gpu(monkeypatch):
 
 
 @pytest.fixture(scope="module")
+def few_digits(few_digits) -> Dataset:
+    """Still fewer, as much is simulated: two batches to train on, two micro-batches to test."""
+    fewer = {name: getattr(few_digits, name)[::3] for name in ("train_images", "train_labels")}
+    fewer |= {name: getattr(few_digits, name)[::2] for name in ("test_images", "test_labels")}
+    return replace(few_digits, **fewer)
+
+
+@pytest.fixture(scope="module")
 def deep(recipe) -> Recipe:
     """For any network."""
     recipe = replace(recipe, epochs=1, checkpoints=(0, 1), milestones=(), learning_rate=0.02)
     return replace(recipe, width=0.125, initial_law="lecun_normal", precision="float64")
+
+
+def alike(rows: list[dict], others: list[dict]) -> bool:
+    """Whether rows are the same but for the rounding of numbers."""
+    rounded = [
+        {k: pytest.approx(v) if isinstance(v, float) else v for k, v in row.items()} for row in rows
+    ]
+    return others == rounded
 
 
 def recipe_of(experiment: Experiment, deep: Recipe) -> Recipe:
@@ -60,15 +74,15 @@ def recipe_of(experiment: Experiment, deep: Recipe) -> Recipe:
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory, few_digits, deep):
-    """Train on the CPU, as there is no backward pass elsewhere; give the network for a device."""
+    """Train on the CPU, as there is no backward pass elsewhere; load the network anew each time."""
     results = tmp_path_factory.mktemp("results")
 
-    def load(name: str, device: torch.device, dataset: Dataset = few_digits) -> TrainedNetwork:
+    def load(name: str, dataset: Dataset = few_digits) -> TrainedNetwork:
         experiment = parse_network(name).seed(0)
-        folder = results / str(experiment)
-        if not folder.exists():
-            train_alone(TrainingFolder(folder, experiment, recipe_of(experiment, deep), dataset))
-        return TrainedNetwork.load(results, experiment, dataset.to(device))
+        manifest = results / name / "checkpoints.json"
+        if not manifest.exists():
+            finished(manifest, experiment, recipe_of(experiment, deep), dataset, draws=2)
+        return TrainedNetwork.load(manifest, experiment)
 
     return load
 
@@ -106,71 +120,26 @@ def test_the_simulation_leaves_nothing_behind():
     assert layer.double().weight is weight
 
 
-@pytest.mark.parametrize("joined", [1, 3])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_probe_gives_what_the_cpu_gives(trained, few_digits, gpu, name, joined):
-    outcomes = []
-    for device in DEVICES:
-        network = trained(name, device).network.to(device)
-        sources = [trained(name, device).rerand(0), trained(name, device).checkpoint(0)]
-        final = network.state_dict()
-        moved = [{k: t.to(final[k]) for k, t in source.items()} for source in sources]
-        units = network.unit_names
-        groups = [*([unit] for unit in units), units[1::2], units]
-        resets = [Reset(frozenset(group), state) for group in groups for state in moved]
-        images = few_digits.to(device).normalize(few_digits.test_images.to(device), torch.float64)
-        outcomes.append(probe(network, resets, images, few_digits.test_labels, 64, joined))
-    assert torch.equal(outcomes[0].predictions, outcomes[1].predictions)
-    torch.testing.assert_close(outcomes[0].losses, outcomes[1].losses)
-
-
-@pytest.mark.parametrize("name", NETWORKS)
-def test_joint_resets_are_the_rows_of_the_cpu(trained, gpu, name):
+def test_resets_are_the_rows_of_the_cpu(trained, few_digits, gpu, name):
+    """Those that begin at one unit travel joined on a GPU, and one by one on a CPU."""
     network = parse_network(name)
     groups = {"every_second": members(network, "every_second"), "first": network.units[:1]}
+    groups |= {"last": network.units[-1:], "fullmodel": network.units}
     rows = [
-        list(reset_rows(trained(name, device), groups, Limits(2, 64, 10**9), "joint"))
+        list(reset_rows(trained(name), few_digits.to(device), groups, LIMITS, "joint"))
         for device in DEVICES
     ]
-    assert len(rows[0]) == 2 * 4
-    for on_cpu, on_gpu in zip(*rows, strict=True):
-        assert on_gpu == {**on_cpu, "loss": pytest.approx(on_cpu["loss"])}
+    assert len(rows[0]) == 4 * 4
+    assert alike(*rows)
 
 
 def test_distances_are_the_cpus(trained, gpu):
-    network = trained(NETWORKS[2], gpu)
-    states = network.checkpoint(0), network.checkpoint(1)
+    network = trained(NETWORKS[2])
+    states = network.state("0"), network.state("1")
     moved = [{name: tensor.to(gpu) for name, tensor in state.items()} for state in states]
     for unit in network.network.unit_names:
         assert distances(*moved, unit) == distances(*states, unit)
-
-
-@pytest.mark.parametrize("choice", ["example", "batch"])
-def test_a_stochastic_classifier_classifies_as_on_the_cpu(gpu, choice):
-    pixels = torch.rand(24, *SHAPE, generator=generator("images"), dtype=torch.float64)
-    images, labels = (255 * pixels).to(torch.uint8), torch.arange(24) % 10
-    logits, accuracies = [], []
-    for device in DEVICES:
-        random_one = classifier()
-        for network in random_one.networks:
-            network.to(device)
-        trial = Trial(random_one, replace(SETTINGS, choice=choice), generator("trial"))
-        logits.append(random_one(pixels.to(device), trial.choose(24)).cpu())
-        accuracies.append(trial.accuracy("clean", images, labels.to(device)))
-    torch.testing.assert_close(*logits)
-    assert accuracies[0] == accuracies[1]
-
-
-def test_an_attack_takes_the_steps_of_the_cpu(gpu):
-    """Of a gradient that is known without going back."""
-    pixels = torch.rand(8, *SHAPE, generator=generator("images"), dtype=torch.float64)
-    ended = []
-    for device in DEVICES:
-        own = pixels.to(device)
-        start = random_start(own, 0.1, generator("start"))
-        stepped = pgd(lambda x: x - 0.5, own, start, 0.1, 0.03, 4)
-        ended.append(torch.stack([start, stepped, fgsm(lambda x: x - 0.5, own, 0.1)]).cpu())
-    assert torch.equal(*ended)
 
 
 def uphill(models, pixels, labels):
@@ -189,23 +158,11 @@ def test_the_rows_of_attacks_are_the_cpus(trained, few_digits, gpu, monkeypatch)
     small = from_splits("small", *zip(images, labels, strict=True))
     settings = replace(SETTINGS, steps=2, eot_draws=2, eps=64)
     rows = [
-        list(adversarial_rows(trained("mnist/resnet4^2", device, small), 2, [0, 1], settings))
+        list(adversarial_rows(network, small.to(device), 2, [0, 1], settings))
         for device in DEVICES
+        for network in [trained("mnist/resnet4^2", small)]
     ]
     assert rows[0] == rows[1] and len(rows[0]) == 14
-
-
-@pytest.mark.parametrize("augmentation", ["none", "pad_crop_flip"])
-def test_batches_are_the_cpus(few_digits, deep, gpu, augmentation):
-    experiments = [parse_network("mnist/fcn3x32").seed(seed) for seed in range(2)]
-    recipe = replace(deep, augmentation=augmentation)
-    of_devices = [
-        list(batches(few_digits.to(device), experiments, 1, recipe, device)) for device in DEVICES
-    ]
-    for (images, labels, size), (on_gpu, labels_there, size_there) in zip(*of_devices, strict=True):
-        assert on_gpu.device.type == labels_there.device.type == "cuda"
-        assert torch.equal(on_gpu.cpu(), images) and torch.equal(labels_there.cpu(), labels)
-        assert size_there == size
 
 
 def without_backward(monkeypatch) -> None:
@@ -219,22 +176,22 @@ def without_backward(monkeypatch) -> None:
     monkeypatch.setattr(torch.Tensor, "backward", lambda _: None)
 
 
-def finished(results: Path, names: list[str], recipe: Recipe, dataset: Dataset) -> tuple:
+def trained_on(job: Path, names: list[str], recipe: Recipe, dataset: Dataset) -> tuple:
     """Train networks of one shape together, stopped once; their weights and histories."""
     experiments = [parse_network(name).seed(seed) for seed, name in enumerate(names)]
-    recipe = recipe_of(experiments[0], recipe)
-    folders = [TrainingFolder(results / str(e), e, recipe, dataset) for e in experiments]
+    recipe, manifest = recipe_of(experiments[0], recipe), job / "checkpoints.json"
+    folders = [TrainingFolder(manifest, each, recipe, dataset) for each in experiments]
     with patch.object(training, "asked", Stops(3)), pytest.raises(Interrupted):
         train_together(folders, ALONE)
     train_together(folders, ALONE)
-    histories = [history(folder.path) for folder in folders]
-    trained = [TrainedNetwork.load(results, experiment, dataset) for experiment in experiments]
-    return [dict(each.checkpoint(1)) for each in trained], histories
+    publish(folders)
+    trained = [TrainedNetwork.load(manifest, experiment) for experiment in experiments]
+    return [dict(each.state("1")) for each in trained], history(job)
 
 
 @pytest.mark.parametrize(
     "names",
-    [["mnist/fcn3x32"] * 3, ["mnist/fcn3x32"], ["mnist/vgg11"], ["mnist/resnet18+wd+bn+frozen"]],
+    [["mnist/fcn3x32"] * 3, ["mnist/vgg11"], ["mnist/resnet18+wd+bn+frozen"]],
     ids=" ".join,
 )
 def test_all_of_training_but_going_back_is_the_cpus(
@@ -243,10 +200,11 @@ def test_all_of_training_but_going_back_is_the_cpus(
     without_backward(monkeypatch)
     recipe = replace(deep, weight_decay=0.01, augmentation="pad_crop_flip")
     (weights, histories), (weights_there, histories_there) = (
-        finished(tmp_path / device.type, names, recipe, few_digits.to(device)) for device in DEVICES
+        trained_on(tmp_path / device.type, names, recipe, few_digits.to(device))
+        for device in DEVICES
     )
     torch.testing.assert_close(weights_there, weights)
-    assert histories_there == [[pytest.approx(row) for row in rows] for rows in histories]
+    assert alike(histories_there, histories)
 
 
 def test_image_files_are_trained_and_tested_on_as_on_the_cpu(tmp_path, deep, gpu, monkeypatch):
@@ -257,24 +215,26 @@ def test_image_files_are_trained_and_tested_on_as_on_the_cpu(tmp_path, deep, gpu
     name = "imagenet/resnet18"
     weights, histories, rows, attacked = [], [], [], []
     for device in DEVICES:
-        results, dataset = tmp_path / device.type, files.to(device)
-        states, told = finished(results, [name], recipe, dataset)
+        job, dataset = tmp_path / device.type, files.to(device)
+        states, told = trained_on(job, [name], recipe, dataset)
         weights.append(states)
         histories.append(told)
-        trained = TrainedNetwork.load(results, parse_network(name).seed(0), dataset)
-        groups = {"first": ("stage0",)}
-        rows += [list(reset_rows(trained, groups, Limits(1, 4, 10**9), "joint"))]
-        attacked.append([part.cpu() for part in adversarial.examples(trained, 3)])
+        experiment, groups = parse_network(name).seed(0), {"first": ("stage0",)}
+        trained = TrainedNetwork.load(job / "checkpoints.json", experiment)
+        rows.append(
+            list(reset_rows(trained, dataset, groups, replace(LIMITS, micro_batch=4), "joint"))
+        )
+        examples = adversarial.examples(experiment.network, dataset, 3)
+        attacked.append([part.cpu() for part in examples])
     torch.testing.assert_close(*weights)
     torch.testing.assert_close(*attacked)
-    for told in (histories, [rows[:1], rows[1:]]):
-        assert told[1] == [[pytest.approx(row) for row in table] for table in told[0]]
+    assert alike(*histories) and alike(*rows)
 
 
 def test_large_images_are_computed_on_in_channels_last(trained, few_digits, gpu):
     """The network is built on the CPU, for the device that it computes on."""
     splits = [
-        (F.pad(images[::4], (22,) * 4), labels[::4])
+        (F.pad(images[::8], (22,) * 4), labels[::8])
         for images, labels in (
             (few_digits.train_images, few_digits.train_labels),
             (few_digits.test_images, few_digits.test_labels),
@@ -283,7 +243,7 @@ def test_large_images_are_computed_on_in_channels_last(trained, few_digits, gpu)
     large = from_splits("large", *splits)
     name = "mnist/resnet18+frozen"
     for device, layout in zip(DEVICES, (torch.contiguous_format, torch.channels_last), strict=True):
-        network = trained(name, device, large)
-        list(reset_rows(network, {"first": ("stage0",)}, Limits(1, 64, 10**9), "probe"))
+        network = trained(name, large)
+        list(reset_rows(network, large.to(device), {"first": ("stage0",)}, LIMITS, "probe"))
         weight = network.network.get_submodule("stage2.resblk1.conv1").weight
         assert weight.device.type == device.type and weight.is_contiguous(memory_format=layout)

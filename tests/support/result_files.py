@@ -7,8 +7,9 @@ import pandas as pd
 from layer_robustness.experiments.manifest import Manifest, Trained, TrainingData
 from layer_robustness.experiments.names import Network
 from layer_robustness.experiments.recipe import Recipe
-from layer_robustness.experiments.results import Results, read
+from layer_robustness.experiments.results import Results
 from layer_robustness.figures.figure import Figure
+from layer_robustness.figures.names import PAPERS_DATA, Sources
 from layer_robustness.storage import rows
 
 SEEDS = 2
@@ -28,8 +29,8 @@ def write_csv(path: Path, frame: pd.DataFrame) -> None:
 
 
 def read_csv(path: Path) -> pd.DataFrame:
-    """Read results to make others of them."""
-    return read(path)
+    """Read results to make others of them; they may lack columns."""
+    return pd.read_csv(path, dtype={"source": str})
 
 
 def write_manifest(
@@ -48,6 +49,13 @@ def results_in(folder: Path) -> Results:
     return Results.read(manifests, sorted(folder.glob("*/*/*.csv")))
 
 
+def arguments_of(folder: Path) -> list[object]:
+    """Return what tells a command to read all result files and manifests of a folder."""
+    results, manifests = folder.glob("*/*/*.csv"), folder.glob("*/*/checkpoints.json")
+    read = ["--results", *sorted(results), "--manifests", *sorted(manifests)]
+    return [*read, "--preset", "made_up"]
+
+
 def made_up(network: str, file: str, position: float, column: float, seed: float, name: str):
     """Return a number that tells where it comes from."""
     number = position + column / 10 + seed / 100 + NAMES.index(name) / 1000
@@ -59,8 +67,14 @@ def group_units(network, figure: Figure) -> list[str]:
     return [unit for group in groups for unit in (group, f"not {group}")]
 
 
-def write_results(folder: Path, figure: Figure, recipe: Recipe) -> Results:
-    """Write made-up result files of all that a figure needs, and read them."""
+def write_results(
+    folder: Path, figure: Figure, recipe: Recipe, sources: Sources = PAPERS_DATA
+) -> Results:
+    """Write made-up result files of all that a figure needs, and read them.
+
+    sources
+        What stands in for the paper's own data sets.
+    """
     for network, file in figure.needs:
         units = [*network.units, "fullmodel"]
         if file == "joint.csv":
@@ -84,6 +98,7 @@ def write_results(folder: Path, figure: Figure, recipe: Recipe) -> Results:
             for column, (source, draw) in enumerate(SOURCES[network.dataset])
         ]
         write_csv(folder / str(network) / file, pd.DataFrame(rows))
-        data = TrainingData(network.dataset, "made up", (1, 28, 28), 10)
+        source = sources.get(network.dataset, network.dataset)
+        data = TrainingData(source, "made up", (1, 28, 28), 10)
         write_manifest(folder, network, recipe, data, SEEDS, draws=2)
     return results_in(folder)

@@ -1,19 +1,30 @@
 """Real Snakemake runs in copies of this checkout, and what there is to change between them."""
 
+import multiprocessing
 import os
 import re
 import shutil
 import subprocess
+import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
+import yaml
 from PIL import Image
+from snakemake import cli
 
 from support.checkout import ROOT, files
 
 TINY = ["--configfile=tests/support/tiny.yaml"]
 SOURCE = Path("src/layer_robustness")
+# What the tests of the workflow build once: FCNs, a VGG of no figure, the ResNets of Table 2.
+FIGURES = [f"paper_figures/tiny/figure{number}.pdf" for number in (1, 8)]
+PROBE_OF_VGG = "results/tiny/cifar10/vgg11/probe.csv"
+TABLE = "paper_figures/tiny/table2.csv"
+BUILT = [*FIGURES, PROBE_OF_VGG, TABLE]
+FORK = multiprocessing.get_context("fork")
 
 
 def copy_checkout(folder: Path) -> Path:
@@ -31,22 +42,48 @@ def snakemake(
     targets: Sequence[str],
     config: Sequence[str] = TINY,
     environment: Mapping[str, str] | None = None,
+    cores: int | None = 2,
 ) -> subprocess.CompletedProcess:
-    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    return subprocess.run(
-        ["snakemake", *targets, *config, "--cores", "2", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        env=inherited | dict(environment or {}),
-    )
+    """Run Snakemake in a checkout; `cores=None` leaves their number to the profile."""
+    command = [*targets, *config, *arguments]
+    if cores is not None:
+        command += ["--cores", str(cores)]
+    with tempfile.TemporaryDirectory() as said:
+        streams = Path(said, "stdout"), Path(said, "stderr")
+        process = FORK.Process(target=be_snakemake, args=(folder, command, environment, streams))
+        process.start()
+        process.join()
+        told = [stream.read_text(errors="replace") for stream in streams]
+    return subprocess.CompletedProcess(command, process.exitcode, *told)
+
+
+def be_snakemake(folder: Path, command: list[str], environment, streams: Sequence[Path]) -> None:
+    """Be Snakemake in a forked process: it starts in no time, as it is imported already."""
+    for number, stream in enumerate(streams, start=1):
+        os.dup2(os.open(stream, os.O_WRONLY | os.O_CREAT), number)
+    sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
+    os.chdir(folder)
+    os.environ.pop("PYTHONPATH", None)
+    os.environ.update(environment or {})
+    # The workflow imports the package of its own checkout.
+    for name in [name for name in sys.modules if name.startswith("layer_robustness")]:
+        del sys.modules[name]
+    sys.path = [path for path in sys.path if not Path(path).is_relative_to(ROOT / "src")]
+    sys.argv = ["snakemake", *command]
+    cli.main(command)
 
 
 def jobs(ended: subprocess.CompletedProcess) -> set[str]:
     """Names of the rules that ran, or would run."""
+    return set(counts(ended))
+
+
+def counts(ended: subprocess.CompletedProcess) -> dict[str, int]:
+    """How often each rule ran, or would run."""
     assert ended.returncode == 0, ended.stdout + ended.stderr
     table = re.search(r"^job +count\n-.*\n((?:.+\n)+?)total", ended.stdout + ended.stderr, re.M)
-    return {line.split()[0] for line in table[1].splitlines()} if table else set()
+    rows = (line.split() for line in table[1].splitlines()) if table else ()
+    return {rule: int(count) for rule, count in rows}
 
 
 def planned(folder: Path, *arguments: str, **keywords) -> set[str]:
@@ -54,17 +91,52 @@ def planned(folder: Path, *arguments: str, **keywords) -> set[str]:
     return jobs(snakemake(folder, "-n", *arguments, **keywords))
 
 
+def outputs(ended: subprocess.CompletedProcess) -> set[str]:
+    """First outputs of all jobs of a dry run: which networks and figures they are of."""
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return set(re.findall(r"^ {4}output: ([^,\n]+)", ended.stdout, re.M))
+
+
 def resources(ended: subprocess.CompletedProcess) -> dict[str, dict[str, str]]:
-    """Resources by rule, of a dry run."""
+    """Resources and threads by rule, of a dry run."""
     assert ended.returncode == 0, ended.stdout + ended.stderr
     jobs = re.findall(
-        r"^(?:local)?rule (\S+):\n(?: {4}.+\n)* {4}resources: (.+)", ended.stdout, re.M
+        r"^(?:local)?rule (\S+):\n(?: {4}.+\n)*?(?: {4}threads: (\d+)\n)? {4}resources: (.+)",
+        ended.stdout,
+        re.M,
     )
-    return {rule: dict(re.findall(r"(\w+)=([^,]*)", told)) for rule, told in jobs}
+    return {
+        rule: {"threads": threads or "1", **dict(re.findall(r"(\w+)=([^,]*)", told))}
+        for rule, threads, told in jobs
+    }
+
+
+def complaint(ended: subprocess.CompletedProcess) -> str:
+    """Return the one line that a run ended with before any job."""
+    told = ended.stderr.splitlines()
+    told = [line for line in told if not line.startswith(("Using workflow", "Config file "))]
+    assert ended.returncode != 0 and len(told) == 1, ended.stderr
+    return told[0]
 
 
 def edit(path: Path) -> None:
     path.write_text(path.read_text() + "\n# an edit\n")
+
+
+def configured(folder: Path, settings: Mapping) -> list[str]:
+    """Options for the tiny preset with other settings on top."""
+    (folder / "settings.yaml").write_text(yaml.safe_dump(dict(settings)))
+    return ["--configfile", "tests/support/tiny.yaml", "settings.yaml"]
+
+
+def with_imagenet(images: Path | None, **settings) -> dict:
+    """Settings for training on ImageNet's folder; without one its networks are left out."""
+    return {
+        "datasets": {"imagenet": "imagenet"},
+        "imagenet_path": str(images) if images else None,
+        "training": {"imagenet/resnet*": {"augmentation": "resized_crop_flip", "batch_size": 8}},
+        **settings,
+    }
 
 
 def write_imagenet(folder: Path) -> None:

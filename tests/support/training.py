@@ -3,11 +3,14 @@
 import sys
 from pathlib import Path
 
+from layer_robustness.commands.train import train_alone
 from layer_robustness.experiments.flags import as_flags
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.models.build import draw
+from layer_robustness.training.folder import TrainingFolder, publish
 from layer_robustness.training.loop import train
 from layer_robustness.training.state import TrainState
+from layer_robustness.training.trained import TrainedNetwork
 from support.result_files import read_csv
 
 NETWORK = parse_network("mnist/fcn3x32")
@@ -33,6 +36,14 @@ def trained(experiments, recipe, dataset):
 
     train(experiments, states, recipe, dataset, keep)
     return snapshots, states
+
+
+def finished(manifest: Path, experiment, recipe, dataset, draws=1) -> TrainedNetwork:
+    """Train one experiment to its end, with all its files, and load it."""
+    folder = TrainingFolder(manifest, experiment, recipe, dataset, draws)
+    train_alone(folder)
+    publish([folder])
+    return TrainedNetwork.load(manifest, experiment)
 
 
 def weights(folder: Path) -> dict[str, bytes]:

@@ -1,9 +1,9 @@
+"""The training loop against its definition, and each training against others that must equal it."""
+
 import json
 import math
-import os
 import subprocess
-import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 
 import pytest
 import torch
@@ -12,14 +12,17 @@ from torch import nn
 from layer_robustness.data import dataset as data
 from layer_robustness.experiments.groups import frozen_units
 from layer_robustness.experiments.names import parse_network
-from layer_robustness.models.build import draw
+from layer_robustness.models.build import build, draw
 from layer_robustness.models.sequence import unit_state
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.ranks import Ranks
 from layer_robustness.runtime.seeding import generator
 from layer_robustness.storage import tensorfile
+from layer_robustness.training.ensemble import Single
 from layer_robustness.training.loop import train
 from layer_robustness.training.state import TrainState
-from support.checkout import ROOT
-from support.training import NETWORK, start, trained
+from support.checkout import ENVIRONMENT
+from support.training import NETWORK, finished, history, start, train_command, trained
 
 
 def equal(first: dict, second: dict) -> bool:
@@ -66,18 +69,7 @@ def test_the_history_says_what_happened(few_digits, recipe):
     assert error < 0.8  # chance is 0.9
 
 
-def test_the_same_seed_is_bit_identical_and_another_is_not(few_digits, recipe):
-    first, _ = trained([NETWORK.seed(0)], recipe, few_digits)
-    second, _ = trained([NETWORK.seed(0)], recipe, few_digits)
-    other, _ = trained([NETWORK.seed(1)], recipe, few_digits)
-    weights = [snapshots[-1][0] for run in (first, second, other) for snapshots in run.values()]
-    assert equal(weights[0], weights[1])
-    assert not equal(weights[0], weights[2])
-
-
-@pytest.mark.parametrize("precision", ["float32", "float64"])
-def test_going_on_from_any_epoch_is_bit_identical(few_digits, recipe, precision):
-    recipe = replace(recipe, precision=precision)
+def test_going_on_from_any_epoch_is_bit_identical(few_digits, recipe):
     experiment = NETWORK.seed(0)
     snapshots, (whole,) = trained([experiment], recipe, few_digits)
     for epoch, (weights, momentum) in enumerate(snapshots[experiment], 1):
@@ -155,17 +147,12 @@ def deep_recipe(recipe):
     )
 
 
-def initial_state(experiment, recipe, dataset) -> dict:
-    weights = start(experiment, recipe, dataset).weights
-    return {name: tensor.clone() for name, tensor in weights.items()}
-
-
-@pytest.mark.parametrize("name", ["mnist/resnet18+wd+frozen", "mnist/resnet18+wd+bn+frozen"])
-def test_frozen_units_keep_their_initial_values(few_digits, deep_recipe, name):
+def test_frozen_units_keep_their_initial_values(few_digits, deep_recipe):
     """Neither steps, momentum, weight decay nor running statistics touch them."""
     recipe = replace(deep_recipe, weight_decay=0.01)
-    experiment = parse_network(name).seed(0)
-    before = initial_state(experiment, recipe, few_digits)
+    experiment = parse_network("mnist/resnet18+wd+bn+frozen").seed(0)
+    initial = start(experiment, recipe, few_digits).weights
+    before = {name: tensor.clone() for name, tensor in initial.items()}
     _, (state,) = trained([experiment], recipe, few_digits)
     frozen = frozen_units(experiment.network)
     assert len(frozen) == 4
@@ -175,7 +162,7 @@ def test_frozen_units_keep_their_initial_values(few_digits, deep_recipe, name):
     assert not any(name.startswith(tuple(f"{unit}." for unit in frozen)) for name in state.momentum)
 
 
-@pytest.mark.parametrize("name", ["mnist/resnet18+wd+bn", "mnist/vgg11", "mnist/resnet18+frozen"])
+@pytest.mark.parametrize("name", ["mnist/resnet18+wd+bn", "mnist/vgg11"])
 def test_a_deep_network_goes_on_bit_identically(few_digits, deep_recipe, name):
     experiment = parse_network(name).seed(0)
     snapshots, (whole,) = trained([experiment], deep_recipe, few_digits)
@@ -188,12 +175,10 @@ def test_a_deep_network_goes_on_bit_identically(few_digits, deep_recipe, name):
 def test_the_precision_is_that_of_the_arithmetic(few_digits, deep_recipe):
     """On a CPU tf32 is float32; bf16 rounds, and leaves the weights in float32."""
     experiment = parse_network("mnist/resnet18").seed(0)
-    states = {
-        precision: trained([experiment], replace(deep_recipe, precision=precision), few_digits)[1][
-            0
-        ]
-        for precision in ("float32", "tf32", "bf16")
-    }
+    states = {}
+    for precision in ("float32", "tf32", "bf16"):
+        recipe = replace(deep_recipe, epochs=1, checkpoints=(0, 1), precision=precision)
+        _, (states[precision],) = trained([experiment], recipe, few_digits)
     assert equal(states["tf32"].weights, states["float32"].weights)
     assert not equal(states["bf16"].weights, states["float32"].weights)
     assert {tensor.dtype for tensor in states["bf16"].weights.values()} == {torch.float32}
@@ -217,42 +202,26 @@ def test_every_precision_learns(few_digits, recipe, seeds):
         torch.testing.assert_close(found, losses["float32"], rtol=0.1, atol=0)
 
 
-def train_in_processes(folder, name, recipe, count) -> subprocess.CompletedProcess:
-    """Train by the command."""
-    recipes = json.dumps({name: {"seeds": [0], **asdict(recipe)}})
-    command = [
-        *(sys.executable, "-m", "layer_robustness.commands.train", "--processes", str(count)),
-        *("--device", "cpu", "--recipes", recipes),
-        *("--data", str(folder / "few.safetensors"), "--results", str(folder / str(count))),
-    ]
-    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "OMP_NUM_THREADS": "1"}
-    return subprocess.run(command, env=environment, capture_output=True, text=True)
-
-
-@pytest.mark.parametrize("name", ["mnist/fcn3x32", "mnist/resnet18+frozen"])
-def test_two_processes_train_as_one(tmp_path, few_digits, deep_recipe, name):
+def test_two_processes_train_as_one(tmp_path, few_digits, deep_recipe):
     """Batches of 47 give one process more images than the other, and leave a last one of 38."""
-    width = 1 if "fcn" in name else 0.125
-    recipe = replace(deep_recipe, precision="float64", batch_size=47, width=width)
-    data.save(few_digits, tmp_path / "few.safetensors")
-    for count in (1, 2):
-        ended = train_in_processes(tmp_path, name, recipe, count)
-        assert ended.returncode == 0, ended.stderr
-    folders = [tmp_path / str(count) / name / "seed0" for count in (1, 2)]
-    finals = [tensorfile.load(folder / "checkpoints/epoch2.safetensors")[0] for folder in folders]
-    for key, tensor in finals[0].items():
-        torch.testing.assert_close(finals[1][key], tensor, rtol=1e-9, atol=1e-12)
-    histories = [(folder / "training.csv").read_text().splitlines()[1:] for folder in folders]
-    for one, two in zip(*histories, strict=True):  # all but seconds and checksum
-        assert [float(v) for v in two.split(",")[:-2]] == pytest.approx(
-            [float(v) for v in one.split(",")[:-2]]
-        )
-    manifest = json.loads((folders[1] / "checkpoints.json").read_text())
-    assert manifest["machines"][0]["processes"] == 2
+    name = "mnist/resnet18+frozen"
+    recipe = replace(deep_recipe, precision="float64", batch_size=47)
+    data.save(few_digits, tmp_path / "digits.safetensors")
+    alone = finished(
+        tmp_path / "alone/checkpoints.json", parse_network(name).seed(0), recipe, few_digits
+    )
+    command = train_command(tmp_path, tmp_path, recipe, name, seeds=1)
+    subprocess.run([*command, "--processes", "2"], env=ENVIRONMENT, check=True, capture_output=True)
+    folder = tmp_path / name
+    together, _ = tensorfile.load(folder / "checkpoints/resnet18+frozen/seed0/epoch2.safetensors")
+    torch.testing.assert_close(together, dict(alone.state("2")), rtol=1e-9, atol=1e-12)
+    for one, two in zip(history(tmp_path / "alone"), history(folder), strict=True):
+        assert two == {**one, **{k: pytest.approx(v) for k, v in one.items() if k != "network"}}
+    manifest = json.loads((folder / "checkpoints.json").read_text())
+    assert manifest["experiments"][f"{name}/seed0"]["machines"][0]["processes"] == 2
 
 
-def test_batch_statistics_over_processes_need_gpus(tmp_path, few_digits, deep_recipe):
-    data.save(few_digits, tmp_path / "few.safetensors")
-    ended = train_in_processes(tmp_path, "mnist/resnet18+bn", deep_recipe, 2)
-    assert ended.returncode != 0
-    assert "error: batch normalization over several processes needs GPUs" in ended.stderr
+def test_batch_statistics_over_processes_need_gpus():
+    network = build(parse_network("mnist/resnet18+bn"), (1, 28, 28), 10, 0.125)
+    with pytest.raises(InputError, match="batch normalization over several processes needs GPUs"):
+        Single(network, ranks=Ranks(0, 2))

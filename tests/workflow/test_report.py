@@ -1,12 +1,12 @@
 """Snakemake's report: what it lists can be opened, alone, in a real browser."""
 
 import json
+import shutil
 from collections import Counter, defaultdict
 from pathlib import Path
 
 import pandas as pd
 import pytest
-import yaml
 
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper.comparison.targets import DRAWN
@@ -14,23 +14,24 @@ from layer_robustness.report import pages
 from layer_robustness.report.labels import labels
 from layer_robustness.tables.registry import TABLES
 from support.browser import colours
-from support.snakemake_runs import TINY, copy_checkout, jobs, snakemake
+from support.snakemake_runs import configured, jobs, snakemake, with_imagenet
 
-# Without a path to ImageNet its figures need no training: they are drawn in seconds, and say so.
-NO_IMAGENET = {"datasets": {"imagenet": "imagenet"}, "training": {"imagenet/resnet*": {}}}
-NO_IMAGENET["training"]["imagenet/resnet*"]["augmentation"] = "resized_crop_flip"
-SECTION = FIGURES["figure5"].section
-TARGETS = [f"paper_figures/{name}.png" for name in ("figure5", "comparison_figure5", "figure13")]
+SECTION = FIGURES["figure8"].section
+SHOWN = "paper_figures/tiny"
+TARGETS = [f"{SHOWN}/{name}.png" for name in ("figure8", "comparison_figure8", "figure13")]
 
 
 @pytest.fixture(scope="module")
-def checkout(tmp_path_factory) -> Path:
-    """A copy of the checkout in which a few figures, and the report of them, were built."""
-    folder = copy_checkout(tmp_path_factory.mktemp("report") / "checkout")
-    (folder / "no_imagenet.yaml").write_text(yaml.safe_dump(NO_IMAGENET))
-    config = [*TINY, "no_imagenet.yaml"]
-    ran = jobs(snakemake(folder, config=config, targets=TARGETS))
-    assert ran == {"figure5", "comparison_figure5", "figure13"}
+def reported(built, tmp_path_factory) -> Path:
+    """A checkout with the report of a few figures, of which one has no data and says so."""
+    folder = tmp_path_factory.mktemp("report") / "checkout"
+    shutil.copytree(built, folder, copy_function=shutil.copy2)
+    config = configured(folder, with_imagenet(None))
+    assert jobs(snakemake(folder, config=config, targets=TARGETS)) == {
+        "comparison_figure",
+        "figure",
+    }
+    assert len(pd.read_csv(folder / SHOWN / "figure13.csv")) == 0
     ended = snakemake(folder, "--report", "report.html", config=config, targets=TARGETS)
     assert ended.returncode == 0, ended.stderr
     assert "downloading" not in ended.stderr  # what Snakemake says where a part of it is missing
@@ -80,13 +81,12 @@ def test_a_page_shows_a_table_and_no_foreign_html():
     assert "<td>0.1235</td>" in page and "&lt;b&gt;" in page and "nan" not in page.lower()
 
 
-def test_the_report_has_pictures_and_captions(checkout):
-    report = (checkout / "report.html").read_text()
+def test_the_report_has_pictures_and_captions(reported):
+    report = (reported / "report.html").read_text()
     for target in TARGETS:
         assert f'"{target}": {{' in report
-    for name in ("figure5", "comparison_figure", "figure13"):
-        caption = (checkout / f"workflow/report/{name}.rst").read_text()
-        assert caption.partition(" (")[0].split("``")[0].strip()[:60] in report
+    for name in ("figure8", "figure13"):
+        assert FIGURES[name].caption.split("``")[0][:40] in report
 
 
 def follow(browser, text: str) -> None:
@@ -98,12 +98,12 @@ def follow(browser, text: str) -> None:
 
 
 @pytest.mark.browser
-def test_everything_listed_can_be_seen(checkout, browser):
-    browser.open(checkout / "report.html")
+def test_everything_listed_can_be_seen(reported, browser):
+    browser.open(reported / "report.html")
     assert "tiny" in browser.evaluate("document.querySelector('.prose').textContent")
     follow(browser, SECTION)
     names = browser.evaluate("[...document.querySelectorAll('nav td')].map((d) => d.textContent)")
-    assert "ResNet18, 50, 101, 152" in names and "ImageNet" in names
+    assert "FCN 5x256" in names and "MNIST" in names
     pictures = set()
     for value in ("ours", "with the paper's"):
         toggle = json.dumps(f'nav input[value="{value}"]')

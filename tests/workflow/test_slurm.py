@@ -13,24 +13,21 @@ import pytest
 import yaml
 
 from support import slurm_cluster
-from support.result_files import read_csv
 from support.snakemake_runs import copy_checkout
+from support.training import history, weights
 
 pytestmark = pytest.mark.slurm
 
-CONFIG = {
-    "preset": "cluster",
-    "training": {
-        "*/fcn*": {"seeds": 2, "epochs": 100, "milestones": [60], "checkpoints": [0, 1, 100]}
-    },
-}
+RECIPE = {"seeds": 2, "epochs": 100, "milestones": [60], "checkpoints": [0, 1, 100]}
+CONFIG = {"preset": "cluster", "device": "auto", "training": {"*/fcn*": RECIPE}}
 MODULE = "layer_robustness.commands.train"
-NETWORKS = ("mnist/fcn3x256", "mnist/fcn5x256")
-TARGETS = ("paper_figures/figure1.pdf", "paper_figures/figure8.pdf")
-# The profile as it is, but with less patience. One job gets a minute.
+LATE, KILLED = NETWORKS = ("mnist/fcn3x256", "mnist/fcn5x256")
+FIGURES = ("figure1", "figure8")
+# The profile as it is, but with less patience. The first job of one network gets a minute.
 CLUSTER = ["--profile", "profiles/slurm", "--latency-wait", "5"]
-CLUSTER += ["--slurm-init-seconds-before-status-checks", "7"]
-CLUSTER += ["--set-resources", "train_mnist_fcn3x256:runtime=1"]
+CLUSTER += ["--slurm-init-seconds-before-status-checks", "7", "--set-threads", "probe=3"]
+MINUTES = f"train:runtime=1 if wildcards.job == '{LATE}' and attempt == 1 else 10"
+CLUSTER += ["--set-resources", MINUTES]
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +51,8 @@ def checkout(folder: Path) -> Path:
 def started(folder: Path, *options: str) -> Iterator[subprocess.Popen]:
     """Run Snakemake in a checkout, with what it says in the file `said`, and not for longer."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = ["snakemake", *options, "--configfile", "cluster.yaml", "--", *TARGETS]
+    command = ["snakemake", *options, "--configfile", "tests/support/tiny.yaml", "cluster.yaml"]
+    command += ["--", *(f"paper_figures/cluster/{figure}.pdf" for figure in FIGURES)]
     with (
         (folder / "said").open("w") as said,
         subprocess.Popen(
@@ -74,9 +72,10 @@ def records() -> list[dict[str, str]]:
     return sorted((job for job in jobs if "Comment" in job), key=lambda job: int(job["JobId"]))
 
 
-def of_rule(rule: str) -> list[dict[str, str]]:
-    """The jobs of a rule, first to last."""
-    return [job for job in records() if job["Comment"] == f"rule_{rule}"]
+def of(step: str, network: str) -> list[dict[str, str]]:
+    """The jobs of a step of a network, first to last."""
+    comment = f"rule_{step}_wildcards_{network.replace('/', '_')}"
+    return [job for job in records() if job["Comment"] == comment]
 
 
 def waits(job: str) -> bool:
@@ -136,16 +135,15 @@ def beside(tmp_path_factory) -> Iterator[tuple[Path, subprocess.Popen]]:
 def disturbed(cluster, beside, tmp_path_factory) -> Path:
     """Built on a cluster: one training killed, then preempted, and one that had no time left."""
     folder = checkout(tmp_path_factory.mktemp("cluster") / "checkout")
-    late, killed = NETWORKS
 
     def jobs() -> list[str]:
-        return [job["JobId"] for job in of_rule("train_mnist_fcn5x256")]
+        return [job["JobId"] for job in of("train", KILLED)]
 
     actions = {
         # Its minute passes before training is at its end; SLURM then wakes it up.
-        (late, " epoch 10/"): lambda: os.kill(trainer(late, folder), signal.SIGSTOP),
-        (killed, " epoch 10/"): lambda: slurm_cluster.call("scancel", jobs()[0]),
-        (killed, " goes on after "): lambda: preempt(jobs()[1]),
+        (LATE, " epoch 10/"): lambda: os.kill(trainer(LATE, folder), signal.SIGSTOP),
+        (KILLED, " epoch 10/"): lambda: slurm_cluster.call("scancel", jobs()[0]),
+        (KILLED, " goes on after "): lambda: preempt(jobs()[1]),
     }
     with started(folder, *CLUSTER) as run:
         when(actions, folder, run)
@@ -161,43 +159,42 @@ def undisturbed(beside) -> Path:
     return folder
 
 
-def test_heavy_rules_are_submitted_and_light_ones_stay(disturbed):
-    rules = {job["Comment"].removeprefix("rule_") for job in records()}
-    heavy = {f"{step}_mnist_fcn3x256" for step in ("train", "probe", "distances")}
-    assert rules == heavy | {"train_mnist_fcn5x256", "joint_mnist_fcn5x256"}
+def test_heavy_steps_are_submitted_and_light_ones_stay(disturbed):
+    steps = {(job["Comment"].split("_")[1], job["Comment"].split("_")[-1]) for job in records()}
+    assert steps == {
+        *((step, "fcn3x256") for step in ("train", "probe", "distances")),
+        *((step, "fcn5x256") for step in ("train", "joint")),
+    }
     said = (disturbed / "said").read_text()
-    for rule in ("data", "figure1", "figure8"):
+    for rule in ("data", "figure"):
         assert re.search(rf"^localrule {rule}:", said, re.M)
 
 
-def test_each_job_asks_for_what_it_needs(disturbed):
-    """A GPU, though this machine and the node have none; more of all in the second attempt."""
-    first, second = of_rule("train_mnist_fcn5x256")
+def test_each_job_asks_for_what_it_needs_or_was_set(disturbed):
+    """A GPU, though this machine and the node have none; more memory in the second attempt."""
+    first, second = of("train", KILLED)
     megabytes = [int(re.search(r"mem=(\d+)M", job["TRES"])[1]) for job in (first, second)]
     assert megabytes[1] == 2 * megabytes[0]
-    assert first["TimeLimit"] < second["TimeLimit"]
+    cores = {"train": "1", "joint": "1", "distances": "2", "probe": "3"}
     for job in records():
-        gpus = 0 if "distances" in job["Comment"] else 1
-        assert ("gres/gpu" in job["TRES"] or "gpu" in job.get("TresPerJob", "")) == bool(gpus)
-        assert job["CPUs/Task"] == ("2" if gpus == 0 else "1")
-    assert of_rule("train_mnist_fcn3x256")[0]["TimeLimit"] == "00:01:00"
+        step = job["Comment"].split("_")[1]
+        gpu = "gres/gpu" in job["TRES"] or "gpu" in job.get("TresPerJob", "")
+        assert gpu == (step != "distances") and job["CPUs/Task"] == cores[step]
+    assert of("train", LATE)[0]["TimeLimit"] == "00:01:00"
+    assert first["TimeLimit"] == "00:10:00"
 
 
 def test_who_was_killed_or_preempted_or_had_no_time_left_saved_and_went_on(disturbed, survived):
-    states = {
-        network: [job["JobState"] for job in of_rule(f"train_{network.replace('/', '_')}")]
-        for network in NETWORKS
-    }
-    assert states["mnist/fcn5x256"] == ["CANCELLED", "COMPLETED"]
-    assert of_rule("train_mnist_fcn5x256")[1]["Restarts"] == "1"
-    assert states["mnist/fcn3x256"][0] == "TIMEOUT"
-    assert states["mnist/fcn3x256"][-1] == "COMPLETED"
+    states = {network: [job["JobState"] for job in of("train", network)] for network in NETWORKS}
+    assert states[KILLED] == ["CANCELLED", "COMPLETED"]
+    assert of("train", KILLED)[1]["Restarts"] == "1"
+    assert states[LATE] == ["TIMEOUT", "COMPLETED"]
     said = (disturbed / "said").read_text()
     for network in NETWORKS:  # Snakemake shows the log of a job that failed
         assert re.search(rf"{network}/seed\d saved after \d+ batches of epoch \d+", said)
-        log = (disturbed / f"results/cluster/logs/train/{network}.log").read_text()
-        assert re.search(rf"^{network}/seed\d goes on after \d+ epochs", log, re.M)
-        assert " epoch 1/" not in log.partition(f"{network}/seed1")[0]
+        told = log(network, disturbed)
+        assert re.search(rf"^{network}/seed\d goes on after \d+ epochs", told, re.M)
+        assert " epoch 1/" not in told.partition(f"{network}/seed1")[0]
     assert said.count("stopped by SIGTERM: run it again to go on") >= 2
     assert "Trying to restart job" in said and "Traceback" not in said
     survived("scancel", "training on a cluster", "resubmitted; the same bytes")
@@ -207,18 +204,9 @@ def test_who_was_killed_or_preempted_or_had_no_time_left_saved_and_went_on(distu
 
 def test_results_are_those_of_an_undisturbed_run(disturbed, undisturbed):
     for network in NETWORKS:
-        for seed in range(2):
-            ours, others = (
-                run / f"results/cluster/{network}/seed{seed}" for run in (disturbed, undisturbed)
-            )
-            for path in (others / "checkpoints").iterdir():
-                assert (ours / "checkpoints" / path.name).read_bytes() == path.read_bytes()
-            histories = [
-                read_csv(run / "training.csv").drop(columns="seconds") for run in (ours, others)
-            ]
-            assert histories[0].equals(histories[1])
-    for name in ("figure1", "figure8"):
-        drawn = [
-            (run / f"paper_figures/{name}.csv").read_bytes() for run in (disturbed, undisturbed)
-        ]
-        assert drawn[0] == drawn[1]
+        ours, others = (run / "results/cluster" / network for run in (disturbed, undisturbed))
+        assert weights(ours) == weights(others)
+        assert history(ours) == history(others)
+    for figure in FIGURES:
+        csv = f"paper_figures/cluster/{figure}.csv"
+        assert (disturbed / csv).read_bytes() == (undisturbed / csv).read_bytes()

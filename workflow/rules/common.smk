@@ -1,8 +1,11 @@
 # The plan: what the config asks for, checked before any job runs.
+import io
 import shlex
+from contextlib import redirect_stderr
 from functools import cache, partial
 
 import yaml
+from snakemake.cli import parse_args
 
 from layer_robustness.data.image_listing import folder_digest
 from layer_robustness.experiments import paths
@@ -40,12 +43,13 @@ DEVICE = config["device"]
 
 wildcard_constraints:
     job=r"(mnist|cifar10|imagenet)/[^/]+",
+    rate=r"[0-9.e-]+",
     figure=r"figure\d+",
     table=r"table\d+",
 
 
 resource_scopes:
-    # Of one machine: jobs of a cluster do not share what profiles/default allows.
+    # profiles/default limits the GPUs of one machine, not those of a cluster.
     gpu="local",
 
 
@@ -56,19 +60,19 @@ def job_of(wildcards):
 
 def on_cluster():
     """Whether jobs are or would be submitted, or this is one: all have to ask for the same."""
-    # A dry run has another executor than the run it stands for, of which one trace is left: where
-    # that one submits jobs, Snakemake sets use_threads.
+    # A dry run has an executor of its own. Only use_threads, which Snakemake sets for executors that
+    # submit jobs, shows what the real run would do.
     dry = workflow.dryrun and workflow.execution_settings.use_threads
     return workflow.non_local_exec or workflow.remote_exec or dry
 
 
 def processes(wildcards):
-    """Processes that train a network together, one for each GPU: only files of images are worth it."""
+    """Processes that train a network together, one per GPU; only ImageNet is worth it."""
     return config["gpu"] if job_of(wildcards).in_folder else 1
 
 
 def gpus(step, wildcards):
-    """GPUs of a job. A login node, from which jobs are submitted, need not have what they get."""
+    """GPUs of a job. On a cluster, the login node that submits it may have none itself."""
     if step == "distances" or DEVICE == "cpu":
         return 0
     if DEVICE == "auto" and not (on_cluster() or has_gpu()):
@@ -86,9 +90,10 @@ def cores(step, wildcards):
 
 
 def minutes(step, wildcards, attempt):
-    """Minutes that a cluster is asked for."""
+    """Minutes that a cluster is asked for: more with each attempt, but no more than a day."""
     job = job_of(wildcards)
-    return attempt * demand.minutes(step, job.source, job.networks[0].kind)
+    first = demand.minutes(step, job.source, job.networks[0].kind)
+    return min(attempt * first, demand.DAY)
 
 
 def memory(step, wildcards, threads, attempt):
@@ -126,11 +131,19 @@ def check_gpus():
 check_gpus()
 
 
+def asked_targets():
+    """Targets on the command line, of which Snakemake tells rules only after it has read them."""
+    if Path(sys.argv[0]).name not in ("snakemake", "__main__.py"):
+        return []
+    with redirect_stderr(io.StringIO()):  # it names the profile once more
+        _, arguments = parse_args(sys.argv[1:])
+    return arguments.targets
+
+
 def check_targets():
     """Refuse targets that no rule makes, naming the nearest ones; to be called after all rules."""
-    names = [rule.name for rule in workflow.rules]
-    settings = workflow.dag_settings  # none where rules are only listed
-    for target in settings.targets if settings else ():
+    names = [rule.name for rule in workflow.rules if not rule.has_wildcards()]
+    for target in asked_targets():
         or_exit(check_target, target, names, ALL, PLAN)
 
 
@@ -156,6 +169,6 @@ def which_images(wildcards):
     return or_exit(folder_digest, Path(config["imagenet_path"])) if IMAGES else ""
 
 
-# The checkout's own package is what runs, installed or not. It takes the shell's place, so that a
-# signal to the job reaches it and nobody ends before it does.
+# Run this checkout's package, even if another one is installed. `exec` replaces the shell, so that
+# signals reach Python and the job ends only when Python does.
 shell.prefix(f"export PYTHONPATH={str(SOURCE)!r}; exec ")

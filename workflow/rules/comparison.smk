@@ -1,4 +1,4 @@
-# The paper's values beside ours, its claims judged by ours, and a page to look up every cell in.
+# Compare the paper's values with ours, judge its claims, and make a page to look up every cell.
 import os
 
 from layer_robustness.explorer.panels import HEATMAPS
@@ -33,7 +33,7 @@ rule comparison:
         "../../envs/light.yaml"
     params:
         preset=PRESET,
-        paper=PAPER,
+        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
     shell:
         "python -m layer_robustness.commands.comparison --results {input.results}"
         " --manifests {input.manifests} --paper {params.paper} --preset {params.preset}"
@@ -53,7 +53,7 @@ rule comparison_figure:
             caption="../report/comparison_figure.rst",
             category=lambda wildcards: FIGURES[wildcards.figure].section,
             labels=lambda wildcards: labels(
-                FIGURES[wildcards.figure], PRESET, "with the paper's"
+                FIGURES[wildcards.figure], PRESET, SOURCES, "with the paper's"
             ),
         ),
     log:
@@ -63,16 +63,18 @@ rule comparison_figure:
         "../../envs/light.yaml"
     params:
         preset=PRESET,
-        paper=PAPER,
+        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
+        scale=config["error_scale"],
     shell:
         "python -m layer_robustness.commands.comparison_figure {wildcards.figure}"
         " --results {input.results} --manifests {input.manifests} --paper {params.paper}"
-        " --preset {params.preset} --output {output.pdf} > {log} 2>&1"
+        " --preset {params.preset} --error-scale {params.scale} --output {output.pdf} > {log} 2>&1"
 
 
 rule claims:
     input:
         results=PLAN.files(*CLAIMS),
+        missed=PLAN.missed(*CLAIMS),
         manifests=PLAN.manifests(*CLAIMS),
         code=source_files("commands.claims"),
     output:
@@ -96,7 +98,7 @@ rule claims:
         " --manifests {input.manifests} --preset {params.preset} --output {output.csv} > {log} 2>&1"
 
 
-# Where nothing of the heatmaps was run, there are no histories either.
+# Empty if no network of the heatmaps is trained.
 HISTORIES = [
     manifest.replace(paths.MANIFEST, paths.TRAINING)
     for manifest in PLAN.manifests(*HEATMAPS.values())
@@ -124,7 +126,7 @@ rule explorer:
         "../../envs/light.yaml"
     params:
         preset=PRESET,
-        paper=PAPER,
+        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
     shell:
         "python -m layer_robustness.commands.explorer --figures {input.figures}"
         " --comparison {input.comparison} --results {input.results} --manifests {input.manifests}"

@@ -1,5 +1,5 @@
-# Data sets, each as one checked file. The .json beside it holds the content's checksum: what depends
-# on the data depends on it, so that preparing the same content again reruns nothing.
+# Data sets, each as one checked file. The small .json beside it holds the content's checksum. Rules
+# depend on the .json, so that preparing the same content again reruns nothing.
 rule data:
     input:
         code=source_files("commands.data"),
@@ -9,26 +9,26 @@ rule data:
     log:
         f"{paths.DATA}/logs/{{source}}.log",
     cache: True
-    localrule: True  # what is submitted may run where no network is
+    localrule: True  # compute nodes may have no network
     conda:
         "../../envs/heavy.yaml"
     resources:
         images="",
     params:
-        source="{source}",  # the cache's key has parameters and no wildcards
+        source="{source}",  # the cache's key includes params, but no wildcards
     shell:
         "python -m layer_robustness.commands.data {params.source} {output.data} {resources.images}"
         " --workers {threads} > {log} 2>&1"
 
 
-# Nothing is downloaded, and decoding takes long.
+# ImageNet is not downloaded, and decoding takes long: a job of its own on a cluster.
 ruleorder: imagenet > data
 
 
 use rule data as imagenet with:
     wildcard_constraints:
         source="imagenet",
-    cache: False  # whose key would be that of any folder
+    cache: False  # its key would be the same for every folder
     localrule: False
     threads: demand.CORES
     resources:

@@ -1,7 +1,10 @@
 # Figures and tables: light steps that read numbers and never import torch.
+from layer_robustness.figures.names import labelled
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.report.labels import labels
 from layer_robustness.tables.registry import TABLES
+
+SOURCES = config["datasets"]
 
 
 # The residual blocks as they are built, for Figure 7.
@@ -19,16 +22,13 @@ rule structure:
         "python -m layer_robustness.commands.structure {output} > {log} 2>&1"
 
 
-def structure(wildcards):
-    """The traced blocks, where a figure shows them."""
-    return [paths.STRUCTURE] if FIGURES[wildcards.figure].structure else []
-
-
 rule figure:
     input:
         results=lambda wildcards: PLAN.files(FIGURES[wildcards.figure]),
         manifests=lambda wildcards: PLAN.manifests(FIGURES[wildcards.figure]),
-        structure=structure,
+        structure=lambda wildcards: (
+            [paths.STRUCTURE] if FIGURES[wildcards.figure].structure else []
+        ),
         code=lambda wildcards: source_files(
             "commands.figure", f"figures.{FIGURES[wildcards.figure].kind}"
         ),
@@ -38,7 +38,9 @@ rule figure:
             f"{SHOWN}/{{figure}}.png",
             caption="../report/target.rst",
             category=lambda wildcards: FIGURES[wildcards.figure].section,
-            labels=lambda wildcards: labels(FIGURES[wildcards.figure], PRESET),
+            labels=lambda wildcards: labels(
+                FIGURES[wildcards.figure], PRESET, SOURCES
+            ),
         ),
         csv=f"{SHOWN}/{{figure}}.csv",
         caption=f"{SHOWN}/{{figure}}.md",
@@ -48,7 +50,7 @@ rule figure:
     conda:
         "../../envs/light.yaml"
     params:
-        caption=lambda wildcards: FIGURES[wildcards.figure].caption,  # for the report
+        caption=lambda wildcards: labelled(FIGURES[wildcards.figure].caption, SOURCES),  # for the report
         preset=PRESET,
         scale=config["error_scale"],
         structure=lambda wildcards, input: (
@@ -73,7 +75,7 @@ rule table:
             f"{SHOWN}/{{table}}.html",
             caption="../report/target.rst",
             category=lambda wildcards: TABLES[wildcards.table].section,
-            labels=lambda wildcards: labels(TABLES[wildcards.table], PRESET),
+            labels=lambda wildcards: labels(TABLES[wildcards.table], PRESET, SOURCES),
         ),
     log:
         f"{LOGS}/tables/{{table}}.log",
@@ -81,7 +83,7 @@ rule table:
     conda:
         "../../envs/light.yaml"
     params:
-        caption=lambda wildcards: TABLES[wildcards.table].caption,  # for the report
+        caption=lambda wildcards: labelled(TABLES[wildcards.table].caption, SOURCES),  # for the report
         preset=PRESET,
     shell:
         "python -m layer_robustness.commands.table {wildcards.table} --results {input.results}"

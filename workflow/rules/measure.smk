@@ -10,7 +10,8 @@ rule probe:
         data=lambda wildcards: ancient(paths.data(job_of(wildcards).source)),
         code=source_files("commands.probe"),
     output:
-        f"{JOB}/{paths.PROBE}",
+        csv=f"{JOB}/{paths.PROBE}",
+        missed=f"{JOB}/{paths.MISSED_PROBE}",
     log:
         f"{LOGS}/probe/{{job}}.log",
     benchmark:
@@ -21,7 +22,7 @@ rule probe:
     resources:
         **needs("probe"),
     shell:
-        "python -m layer_robustness.commands.probe {input.manifest} --data {input.data} --output {output}"
+        "python -m layer_robustness.commands.probe {input.manifest} --data {input.data} --output {output.csv}"
         " --memory {resources.memory_gb} --device {resources.device} --workers {threads} > {log} 2>&1"
 
 
@@ -32,7 +33,8 @@ rule joint:
         data=lambda wildcards: ancient(paths.data(job_of(wildcards).source)),
         code=source_files("commands.joint"),
     output:
-        f"{JOB}/{paths.JOINT}",
+        csv=f"{JOB}/{paths.JOINT}",
+        missed=f"{JOB}/{paths.MISSED_JOINT}",
     log:
         f"{LOGS}/joint/{{job}}.log",
     benchmark:
@@ -46,7 +48,7 @@ rule joint:
         groups=lambda wildcards: job_of(wildcards).groups,
     shell:
         "python -m layer_robustness.commands.joint {input.manifest} --groups {params.groups}"
-        " --data {input.data} --output {output} --memory {resources.memory_gb}"
+        " --data {input.data} --output {output.csv} --memory {resources.memory_gb}"
         " --device {resources.device} --workers {threads} > {log} 2>&1"
 
 

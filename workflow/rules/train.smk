@@ -1,5 +1,5 @@
-# A network with its seeds, or a sweep. What was already trained by the same recipe, data and code
-# is taken over from its resume/ folder, and what was stopped goes on.
+# Train a network with its seeds, or a sweep. Networks already trained by the same recipe, data and
+# code are taken over from resume/, and stopped trainings continue.
 rule train:
     input:
         data=lambda wildcards: ancient(paths.data(job_of(wildcards).source)),

@@ -13,7 +13,7 @@ from layer_robustness.attacks.settings import Settings
 from layer_robustness.attacks.stochastic import StochasticClassifier
 from layer_robustness.data.dataset import Dataset
 from layer_robustness.experiments.names import Network
-from layer_robustness.models.build import memory_format
+from layer_robustness.models.build import placed
 from layer_robustness.probing.measurement import Measurement
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.interruption import leave_if_asked
@@ -45,15 +45,11 @@ def adversarial_rows(
         network that diverged. The settings stand in each row.
     """
     precision = trained.manifest.recipe.precision
-    placed = {
-        "device": dataset.device,
-        "dtype": PRECISIONS[precision].weights,
-        "memory_format": memory_format(
-            trained.experiment.network, dataset.image_shape, dataset.device
-        ),
-    }
-    network = trained.network.to(**placed)
-    fresh = [trained.fresh(number).to(**placed) for number in range(draws)]
+    where = (dataset.image_shape, dataset.device, PRECISIONS[precision].weights)
+    network, *fresh = (
+        placed(each, trained.experiment.network, *where)
+        for each in (trained.network, *map(trained.fresh, range(draws)))
+    )
     attacked = examples(trained.experiment.network, dataset, settings.test_examples)
     everything = dataset.test_images, dataset.test_labels
 
@@ -105,9 +101,8 @@ def examples(network: Network, dataset: Dataset, count: int) -> tuple[Tensor, Te
         )
     random = generator(network.dataset, "attacked examples")
     drawn = torch.randperm(len(dataset.test_labels), generator=random)[:count]
-    return tuple(
-        tensor[drawn.to(tensor.device)] for tensor in (dataset.test_images, dataset.test_labels)
-    )
+    images, labels = dataset.test_images, dataset.test_labels
+    return images[drawn.to(images.device)], labels[drawn.to(labels.device)]
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,16 @@
 """Attack the stochastic classifiers of trained networks: `adversarial.csv`."""
 
+from collections.abc import Iterator
+
 from layer_robustness.attacks.accuracy import adversarial_rows
 from layer_robustness.attacks.settings import Settings
 from layer_robustness.commands import measure
+from layer_robustness.data.dataset import Dataset
 from layer_robustness.experiments.flags import add_flags, from_flags
 from layer_robustness.runtime.code import code_digest
 from layer_robustness.runtime.errors import exit_with_one_line
 from layer_robustness.runtime.memory import bounded_by
+from layer_robustness.training.trained import TrainedNetwork
 
 
 @bounded_by("adversarial.batch_size")
@@ -27,7 +31,7 @@ def main() -> None:
     code_digest("attack")
     settings = from_flags(arguments, Settings)
 
-    def rows_of(trained, dataset):
+    def rows_of(trained: TrainedNetwork, dataset: Dataset) -> Iterator[dict]:
         return adversarial_rows(trained, dataset, arguments.draws, arguments.replaced, settings)
 
     measure.write_tested(arguments, rows_of)

@@ -18,11 +18,13 @@ def main() -> None:
     parser = target.parser(__doc__)
     parser.add_argument("figure", choices=DRAWN)
     parser.add_argument("--paper", type=Path, required=True, help="folder of the paper's values")
+    parser.add_argument("--error-scale", choices=("panel", "shared"), default="panel")
     arguments = parser.parse_args()
     figure, results = FIGURES[arguments.figure], target.results(arguments)
     rows = compare([figure], results, paper.load(arguments.paper))
     printed = small_print(figure, arguments.preset, results)
-    style.save(pictures.draw(figure, rows), arguments.output.with_suffix(""), printed)
+    drawn = pictures.draw(figure, rows, error_scale=arguments.error_scale)
+    style.save(drawn, arguments.output.with_suffix(""), printed)
 
 
 if __name__ == "__main__":

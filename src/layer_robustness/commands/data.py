@@ -6,7 +6,7 @@ from pathlib import Path
 
 from layer_robustness.data import dataset as data
 from layer_robustness.data.sources import FROM_IMAGES, SOURCES
-from layer_robustness.runtime import cpus
+from layer_robustness.runtime import machine
 from layer_robustness.runtime.errors import InputError, exit_with_one_line
 from layer_robustness.runtime.memory import bounded_by
 
@@ -23,7 +23,7 @@ def main() -> None:
     parser.add_argument(
         "--workers",
         type=int,
-        default=cpus.available(),
+        default=machine.cpus(),
         help="processes that decode images; by default one for each CPU that may be used",
     )
     arguments = parser.parse_args()

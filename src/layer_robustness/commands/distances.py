@@ -1,17 +1,20 @@
 """Measure how far each unit is from its initial values, at every source: `distances.csv`."""
 
+from collections.abc import Iterator
+
 from layer_robustness.commands import measure
 from layer_robustness.probing.distances import UNMEASURED, distances
 from layer_robustness.runtime.errors import exit_with_one_line
 from layer_robustness.runtime.interruption import leave_if_asked
 from layer_robustness.runtime.memory import bounded_by
+from layer_robustness.training.trained import TrainedNetwork
 
 
-def rows_of(trained):
+def rows_of(trained: TrainedNetwork) -> Iterator[dict]:
     """Yield a row for each source and unit of a trained network."""
-    initial = None if trained.diverged else trained.state("0")
+    initial = {} if trained.diverged else trained.state("0")
     for source, draw in trained.sources:
-        state = None if trained.diverged else trained.state(source, draw)
+        state = {} if trained.diverged else trained.state(source, draw)
         for unit in trained.network.unit_names:
             leave_if_asked()
             measured = distances(initial, state, unit) if state else UNMEASURED

@@ -30,9 +30,11 @@ def main() -> None:
     # By name, so that an edit to one kind of drawing concerns only the figures of that kind.
     kind = importlib.import_module(f"layer_robustness.figures.{figure.kind}")
     printed = small_print(figure, arguments.preset, results)
-    texts = {".csv": frame.to_csv(index=False), ".md": caption(figure, printed)}
+    sources = results.sources()
+    texts = {".csv": frame.to_csv(index=False), ".md": caption(figure, printed, sources)}
     target.write_texts(arguments.output, texts)
-    style.save(kind.draw(figure, frame), arguments.output.with_suffix(""), printed)
+    drawn = kind.draw(figure, frame, sources=sources, error_scale=arguments.error_scale)
+    style.save(drawn, arguments.output.with_suffix(""), printed)
 
 
 if __name__ == "__main__":

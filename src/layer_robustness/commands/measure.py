@@ -8,10 +8,11 @@ from layer_robustness.data import dataset as data
 from layer_robustness.data.dataset import Dataset
 from layer_robustness.experiments.manifest import Manifest
 from layer_robustness.experiments.names import Experiment
+from layer_robustness.probing.rows import MISSED
 from layer_robustness.runtime.devices import choose
 from layer_robustness.runtime.interruption import note_signals
 from layer_robustness.runtime.workers import run_all
-from layer_robustness.storage import rows
+from layer_robustness.storage import bits, rows
 from layer_robustness.training.trained import TrainedNetwork, check_data, tell_other_versions
 
 RowsOf = Callable[[TrainedNetwork], Iterable[dict]]
@@ -58,7 +59,10 @@ def write_rows(arguments: argparse.Namespace, rows_of: RowsOf) -> None:
         trained = TrainedNetwork.load(arguments.manifest, experiment)
         return [labels | row for row in rows_of(trained)]
 
-    note_signals()  # what is measured is kept, and workers leave between their steps
+    note_signals()  # measurements save what they have, and workers stop between their steps
     experiments = list(Manifest.load(arguments.manifest).experiments)
     found = run_all(task, experiments, arguments.workers)
-    rows.write(arguments.output, (row for part in found for row in part))
+    table = [row for part in found for row in part]
+    if MISSED in table[0]:
+        bits.write(arguments.output, [row.pop(MISSED).numpy() for row in table])
+    rows.write(arguments.output, table)

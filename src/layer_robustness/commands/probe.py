@@ -1,11 +1,15 @@
 """Reset every single unit, and the whole network, to every source: `probe.csv`."""
 
+from collections.abc import Iterator
+
 from layer_robustness.commands import measure
 from layer_robustness.commands.probe_arguments import add_limits, limits_of
+from layer_robustness.data.dataset import Dataset
 from layer_robustness.probing.rows import FULL_MODEL, reset_rows
 from layer_robustness.runtime.code import code_digest
 from layer_robustness.runtime.errors import exit_with_one_line
 from layer_robustness.runtime.memory import bounded_by
+from layer_robustness.training.trained import TrainedNetwork
 
 
 @bounded_by("probe.memory_gb or probe.draws")
@@ -17,7 +21,7 @@ def main() -> None:
     arguments = parser.parse_args()
     code_digest("probe")
 
-    def rows_of(trained, dataset):
+    def rows_of(trained: TrainedNetwork, dataset: Dataset) -> Iterator[dict]:
         units = trained.network.unit_names
         groups = {unit: (unit,) for unit in units} | {FULL_MODEL: units}
         return reset_rows(trained, dataset, groups, limits_of(arguments), "probe")

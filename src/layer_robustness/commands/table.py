@@ -18,13 +18,14 @@ def main() -> None:
     table = TABLES[arguments.table]
     results = target.results(arguments)
     frame = KINDS[table.kind].collect(table, results)
-    shown = KINDS[table.kind].layout(table, frame)
+    sources = results.sources()
+    shown = KINDS[table.kind].layout(table, frame, sources=sources)
     printed = small_print(table, arguments.preset, results)
-    markdown = style.markdown(table, shown, printed)
+    markdown = style.markdown(table, shown, printed, sources=sources)
     texts = {
         ".csv": frame.to_csv(index=False),
         ".md": markdown,
-        ".tex": style.latex(table, shown, printed),
+        ".tex": style.latex(table, shown, printed, sources=sources),
         ".html": pages.of_markdown(table.name, markdown),
     }
     target.write_texts(arguments.output, texts)

@@ -19,7 +19,7 @@ def parser(description: str | None) -> argparse.ArgumentParser:
     )
     parser.add_argument("--preset", required=True, help="its name, for the small print")
     parser.add_argument(
-        "--output", type=Path, required=True, help="a file; others go beside it, by their ending"
+        "--output", type=Path, required=True, help="a file; files with other endings go beside it"
     )
     return parser
 

@@ -1,4 +1,4 @@
-"""Train a network with its seeds, or a sweep; each goes on from where it was stopped."""
+"""Train a network with its seeds, or a sweep; each continues from where it was stopped."""
 
 import argparse
 import sys
@@ -11,9 +11,10 @@ import torch
 
 from layer_robustness.data import dataset as data
 from layer_robustness.experiments.flags import add_flags, from_flags
+from layer_robustness.experiments.names import Experiment
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.experiments.sweeps import networks_of
-from layer_robustness.runtime import cpus
+from layer_robustness.runtime import machine
 from layer_robustness.runtime.code import code_digest
 from layer_robustness.runtime.devices import choose, take_for_ranks
 from layer_robustness.runtime.errors import exit_with_one_line
@@ -23,6 +24,7 @@ from layer_robustness.runtime.ranks import ALONE, Ranks, joined, run_as_ranks, s
 from layer_robustness.runtime.workers import run_all
 from layer_robustness.training.folder import TrainingFolder, publish
 from layer_robustness.training.loop import train
+from layer_robustness.training.state import TrainState
 
 
 def parser() -> argparse.ArgumentParser:
@@ -37,12 +39,15 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--workers",
         type=int,
-        default=cpus.available(),
+        default=machine.cpus(),
         help="processes that train on a CPU, or decode images for those that train; "
         "by default one for each CPU that may be used",
     )
     parser.add_argument(
-        "--processes", type=int, default=1, help="that train each network together, one a GPU"
+        "--processes",
+        type=int,
+        default=1,
+        help="processes that train one network together, one per GPU",
     )
     parser.add_argument(
         "--manifest", type=Path, required=True, help="checkpoints.json; all else goes beside it"
@@ -126,7 +131,7 @@ def train_alone(folder: TrainingFolder) -> None:
 
 def train_together(folders: Sequence[TrainingFolder], ranks: Ranks) -> None:
     """Train the seeds of one network, those after the same batch stacked."""
-    with ranks.first_goes_ahead():  # it writes the initial state where there is none
+    with ranks.first_goes_ahead():  # it writes the initial state if there is none
         states = {folder.experiment: folder.state() for folder in folders}
     by_experiment = {folder.experiment: folder for folder in folders}
 
@@ -136,7 +141,7 @@ def train_together(folders: Sequence[TrainingFolder], ranks: Ranks) -> None:
         state = states[folder.experiment]
         return state.epoch, state.part.batches
 
-    def keep(experiment, state) -> None:
+    def keep(experiment: Experiment, state: TrainState) -> None:
         if ranks.rank == 0:
             by_experiment[experiment].keep(state)
 

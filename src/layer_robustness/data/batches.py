@@ -12,6 +12,7 @@ from layer_robustness.data.imagefolder import decoded
 from layer_robustness.experiments.names import Experiment
 from layer_robustness.experiments.recipe import FOLDER, IN_MEMORY, Recipe
 from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.ranks import ALONE, Ranks
 from layer_robustness.runtime.seeding import generator
 
 # Images uint8 [K, B, C, H, W], labels int64 [K, B], and how many images all ranks have together.
@@ -23,9 +24,7 @@ def batches(
     experiments: Sequence[Experiment],
     epoch: int,
     recipe: Recipe,
-    device: torch.device,
-    rank: int = 0,
-    ranks: int = 1,
+    ranks: Ranks = ALONE,
     done: int = 0,
 ) -> Iterator[Batch]:
     """Yield the augmented batches of an epoch, K experiments side by side.
@@ -35,12 +34,8 @@ def batches(
 
     Parameters
     ----------
-    dataset
-        On `device`; see `Dataset.to`.
     experiments
         Each with an order of its own; only one for a data set of image files.
-    rank, ranks
-        Which of how many processes that train together this one is.
     done
         How many of the epoch's batches to leave out, as they were trained on before.
 
@@ -50,7 +45,8 @@ def batches(
         If the recipe's augmentation is not for this kind of data set, or an image file cannot be
         decoded.
     """
-    files = isinstance(dataset.train_images, FolderImages)
+    images, labels = dataset.train_images, dataset.train_labels
+    files = isinstance(images, FolderImages)
     fitting = FOLDER if files else IN_MEMORY
     if recipe.augmentation not in fitting:
         raise InputError(
@@ -58,13 +54,14 @@ def batches(
             f"images are {'image files' if files else 'in memory'}: set augmentation to "
             f"{' or '.join(fitting)}"
         )
-    of_kind = file_batches if files else tensor_batches
-    return of_kind(dataset, experiments, epoch, recipe, device, rank, ranks, done)
+    if files:
+        (experiment,) = experiments
+        return file_batches(images, labels, experiment, epoch, recipe, ranks, done)
+    return tensor_batches(images, labels, experiments, epoch, recipe, ranks, done)
 
 
-def order(dataset: Dataset, experiment: Experiment, epoch: int) -> Tensor:
+def order(experiment: Experiment, epoch: int, count: int) -> Tensor:
     """Shuffle the indices of the training images."""
-    count = len(dataset.train_images)
     return torch.randperm(count, generator=generator(experiment, "order", epoch))
 
 
@@ -75,52 +72,50 @@ def take(tensor: Tensor, indices: Tensor) -> Tensor:
 
 
 def tensor_batches(
-    dataset: Dataset,
+    images: Tensor,
+    labels: Tensor,
     experiments: Sequence[Experiment],
     epoch: int,
     recipe: Recipe,
-    device: torch.device,
-    rank: int,
-    ranks: int,
+    ranks: Ranks,
     done: int,
 ) -> Iterator[Batch]:
     """Yield batches of images in memory."""
-    orders = torch.stack([order(dataset, experiment, epoch) for experiment in experiments])
+    count, device = len(labels), labels.device
+    orders = torch.stack([order(experiment, epoch, count) for experiment in experiments])
     wholes = orders.to(device).split(recipe.batch_size, dim=1)
     draws = [None] * len(wholes)
     if recipe.augmentation == "pad_crop_flip":
-        chances = torch.stack([draw(e, epoch, orders.shape[1]) for e in experiments])
+        chances = torch.stack([draw(experiment, epoch, count) for experiment in experiments])
         draws = chances.to(device).split(recipe.batch_size, dim=1)
     for whole, chance in zip(wholes[done:], draws[done:], strict=True):
-        part = whole[:, rank::ranks]
-        images = take(dataset.train_images, part)
+        part = whole[:, ranks.rank :: ranks.count]
+        batch = take(images, part)
         if chance is not None:
-            chance = chance[:, rank::ranks]
-            images = pad_crop_flip(images.flatten(0, 1), chance.flatten(0, 1)).view_as(images)
-        yield images, take(dataset.train_labels, part), whole.shape[1]
+            chance = chance[:, ranks.rank :: ranks.count]
+            batch = pad_crop_flip(batch.flatten(0, 1), chance.flatten(0, 1)).view_as(batch)
+        yield batch, take(labels, part), whole.shape[1]
 
 
 def file_batches(
-    dataset: Dataset,
-    experiments: Sequence[Experiment],
+    images: FolderImages,
+    labels: Tensor,
+    experiment: Experiment,
     epoch: int,
     recipe: Recipe,
-    device: torch.device,
-    rank: int,
-    ranks: int,
+    ranks: Ranks,
     done: int,
 ) -> Iterator[Batch]:
     """Yield batches of image files, decoded in worker processes while others are trained on."""
-    assert len(experiments) == 1, "image files are decoded for one experiment at a time"
-    (experiment,) = experiments
-    wholes = order(dataset, experiment, epoch).split(recipe.batch_size)[done:]
-    parts = [whole[rank::ranks] for whole in wholes]
-    images = decoded(
-        dataset.train_images,
+    device = labels.device
+    wholes = order(experiment, epoch, len(images)).split(recipe.batch_size)[done:]
+    parts = [whole[ranks.rank :: ranks.count] for whole in wholes]
+    batches = decoded(
+        images,
         [part.tolist() for part in parts],
         partial(crop_flip, recipe.augmentation, experiment, epoch),
         pinned=device.type == "cuda",
     )
-    for whole, part, pixels in zip(wholes, parts, images, strict=True):
-        labels = take(dataset.train_labels, part.to(device).unsqueeze(0))
-        yield pixels.to(device, non_blocking=True).unsqueeze(0), labels, len(whole)
+    for whole, part, batch in zip(wholes, parts, batches, strict=True):
+        of_part = take(labels, part.to(device).unsqueeze(0))
+        yield batch.to(device, non_blocking=True).unsqueeze(0), of_part, len(whole)

@@ -25,7 +25,7 @@ class FolderImages:
     root
         The folder that `files` are relative to; none where they are not going to be read.
     digest
-        Tells which images the whole folder had, with train/ and val/ (see `folder_digest`).
+        Digest of the whole folder's images, in train/ and val/ (see `folder_digest`).
     decoders
         Processes that decode them.
     """
@@ -69,7 +69,8 @@ class Dataset:
     @property
     def image_shape(self) -> tuple[int, int, int]:
         """Channels, height and width of what a network is given."""
-        return tuple(self.test_images.shape[1:])
+        channels, height, width = self.test_images.shape[1:]
+        return channels, height, width
 
     def normalize(self, images: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
         """Turn uint8 pixels [..., C, H, W] into inputs of zero mean and unit deviation."""
@@ -135,14 +136,16 @@ def load(path: Path) -> Dataset:
         If the file is missing, damaged, or not a data set.
     """
     tensors, metadata = tensorfile.load(path)
-    if set(tensors) == set(FOLDER_TENSORS):
-        names = os.fsdecode(tensors.pop("train_files").numpy().tobytes()).split("\n")
-        tensors["train_images"] = FolderImages(None, tuple(names), metadata.get("images", ""))
-    if set(tensors) != set(TENSORS):
+    if set(tensors) not in (set(TENSORS), set(FOLDER_TENSORS)):
         raise InputError(f"{path} is not a prepared data set: {remedy(path)}")
+    images = tensors.get("train_images")
+    if images is None:
+        names = os.fsdecode(tensors["train_files"].numpy().tobytes()).split("\n")
+        images = FolderImages(None, tuple(names), metadata.get("images", ""))
     return Dataset(
         metadata["source"],
-        *(tensors[name] for name in TENSORS),
+        images,
+        *(tensors[name] for name in TENSORS[1:]),
         mean=float(metadata["mean"]),
         std=float(metadata["std"]),
         sha256=metadata["sha256"],

@@ -1,4 +1,4 @@
-"""Which images a folder like ImageNet's has, told without opening any of them."""
+"""Which images a folder like ImageNet's has, without opening any of them."""
 
 import hashlib
 import os

@@ -103,7 +103,9 @@ def spread(count: int, most: int) -> Tensor:
 
 def mean_and_deviation(batches: Iterator[Tensor]) -> tuple[float, float]:
     """Mean and deviation of all pixels in [0, 1], exact however the pixels are batched."""
-    histogram = sum(torch.bincount(images.flatten(), minlength=256) for images in batches)
+    histogram = torch.zeros(256, dtype=torch.int64)
+    for images in batches:
+        histogram += torch.bincount(images.flatten(), minlength=256)
     count, total, squares = (
         sum(number * value**power for value, number in enumerate(histogram.tolist()))
         for power in range(3)
@@ -128,6 +130,7 @@ class Decoder(torch_data.Dataset):
 
     def read(self, index: int) -> Image:
         """Decode one image to RGB."""
+        assert self.images.root, "these images were not to be read"
         path = self.images.root / self.images.files[index]
         try:
             return default_loader(path)
@@ -140,7 +143,7 @@ class Decoder(torch_data.Dataset):
 
 
 def started(loader: torch_data.DataLoader) -> Iterator[Tensor | InputError]:
-    """Start the processes of a loader; they do not leave before training has saved."""
+    """Start the processes of a loader; they ignore signals, so that training can save first."""
     with deaf_children():
         return iter(loader)
 

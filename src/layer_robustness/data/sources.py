@@ -89,7 +89,7 @@ def from_idx_folder(source: str, folder: Path) -> Dataset:
 
 
 def download(source: str, dataset: type[datasets.MNIST], folder: Path) -> None:
-    """Fetch torchvision's files for MNIST or one of its kin, each checked by its MD5."""
+    """Fetch torchvision's files for MNIST or Fashion-MNIST, each checked by its MD5."""
     for name, md5 in dataset.resources:
         errors = []
         for mirror in dataset.mirrors:
@@ -148,30 +148,17 @@ def cifar10() -> Dataset:
     return from_splits("cifar10", split(train), split(test))
 
 
-def digits5k_as_cifar10() -> Dataset:
-    """Return digits5k in CIFAR10's place, 16 x 16 pixels."""
-    return stand_in("digits5k_as_cifar10", digits5k(), halved)
-
-
-def fashion_mnist_as_cifar10() -> Dataset:
-    """Return Fashion-MNIST in CIFAR10's place, 32 x 32 pixels."""
-    return stand_in("fashion_mnist_as_cifar10", fashion_mnist(), padded)
-
-
-def digits5k_as_imagenet() -> Dataset:
-    """Return digits5k in ImageNet's place."""
-    return stand_in("digits5k_as_imagenet", digits5k())
-
-
 SOURCES: dict[str, Callable[..., Dataset]] = {
     "digits5k": digits5k,
     "mnist": mnist,
     "fashion_mnist": fashion_mnist,
     "cifar10": cifar10,
-    "digits5k_as_cifar10": digits5k_as_cifar10,
-    "fashion_mnist_as_cifar10": fashion_mnist_as_cifar10,
+    "digits5k_as_cifar10": lambda: stand_in("digits5k_as_cifar10", digits5k(), halved),
+    "fashion_mnist_as_cifar10": lambda: stand_in(
+        "fashion_mnist_as_cifar10", fashion_mnist(), padded
+    ),
     "imagenet": imagenet,
-    "digits5k_as_imagenet": digits5k_as_imagenet,
+    "digits5k_as_imagenet": lambda: stand_in("digits5k_as_imagenet", digits5k()),
 }
 # These take the user's folder of images, and how many processes decode them.
 FROM_IMAGES = ("imagenet",)

@@ -16,6 +16,7 @@ def stand_in(
     def split(images: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
         return shaped(images).repeat(1, 3, 1, 1), labels
 
+    assert isinstance(grey.train_images, Tensor)
     return from_splits(
         source,
         split(grey.train_images, grey.train_labels),

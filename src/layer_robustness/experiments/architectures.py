@@ -30,13 +30,16 @@ IDENTITY_SKIP_STAGES = {
     "resnet4^4": (4, 4, 4, 4),
 }
 
+# Those of two convolutions, whose blocks do not widen; the others' have a bottleneck.
+BASIC = ("resnet18", "resnet34", *IDENTITY_SKIP_STAGES)
+
 NAMED = ", ".join([*VGG_STAGES, *RESNET_STAGES, *IDENTITY_SKIP_STAGES])
 ALLOWED = f"fcnDxH (such as fcn3x256), {NAMED}"
 
 
 def fcn_shape(architecture: str) -> tuple[int, int]:
     """Number of hidden layers and their width."""
-    depth, width = FCN.fullmatch(architecture).groups()
+    depth, width = architecture.removeprefix("fcn").split("x")
     return int(depth), int(width)
 
 

@@ -2,6 +2,7 @@
 
 import re
 
+from layer_robustness.experiments.architectures import BASIC
 from layer_robustness.experiments.names import Network
 
 # A fully connected layer, or a block in its stage; stage0 and final_linear are in no group.
@@ -41,11 +42,10 @@ def complement(network: Network, group: str) -> tuple[str, ...]:
 def downsampling(network: Network) -> tuple[str, ...]:
     """Names of a ResNet's blocks whose skip is a convolution, as their shape changes.
 
-    They are the first of each stage; in ResNet18 and 34, whose blocks do not widen, stage1 has
-    none.
+    They are the first of each stage; where blocks do not widen, stage1 has none.
     """
     blocks = tuple(unit for unit in network.units if unit.endswith(".resblk1"))
-    return blocks[1:] if network.architecture in ("resnet18", "resnet34") else blocks
+    return blocks[1:] if network.architecture in BASIC else blocks
 
 
 def identity_skips(network: Network) -> tuple[str, ...]:

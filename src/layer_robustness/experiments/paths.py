@@ -6,7 +6,8 @@ results/{preset}/{job}/                       what one job trained and measured,
     checkpoints.json                          the manifest: what was trained, and how
     checkpoints/{model}/seed0/epoch0.safetensors ..., rerand0.safetensors ...
     training.csv, probe.csv, joint.csv, distances.csv, adversarial.csv
-    resume/{model}/seed0/                     what a stopped step goes on from; no rule's output
+    probe.missed.safetensors, joint.missed.safetensors    which images each row gets wrong, as bits
+    resume/{model}/seed0/                     what a stopped step continues from; no rule's output
 paper_figures/{preset}/figure1.pdf ...        what is shown
 """
 
@@ -19,6 +20,8 @@ STRUCTURE = "results/structure/resnet50.json"
 MANIFEST = "checkpoints.json"
 TRAINING, PROBE, JOINT = "training.csv", "probe.csv", "joint.csv"
 DISTANCES, ADVERSARIAL = "distances.csv", "adversarial.csv"
+
+MISSED_PROBE, MISSED_JOINT = "probe.missed.safetensors", "joint.missed.safetensors"
 
 
 def data(source: str) -> str:
@@ -57,7 +60,7 @@ def weights(manifest: Path, experiment: Experiment, name: str) -> Path:
 
 
 def resume(manifest: Path, experiment: Experiment, name: str) -> Path:
-    """Where a stopped step of an experiment keeps what it goes on from."""
+    """Where a step saves an experiment's state, to continue from when it was stopped."""
     return in_folder(manifest.parent / "resume", experiment) / f"{name}.safetensors"
 
 

@@ -4,13 +4,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from layer_robustness.experiments import paths
 from layer_robustness.experiments.manifest import Manifest
 from layer_robustness.experiments.names import Network
 from layer_robustness.runtime.errors import InputError
-from layer_robustness.storage import frames
+from layer_robustness.storage import bits, frames
 from layer_robustness.storage.files import remedy
 
 # What tells the rows of a file apart, and what is read of each row.
@@ -82,9 +83,10 @@ class Results:
         parts: dict[str, list] = {}
         for path in files:
             frame = read(path)
+            where = frame.assign(path=str(path), row=range(len(frame)))
             if path.parent in listed:
                 check_experiments(path, frame, *listed[path.parent])
-            parts.setdefault(path.name, []).append(frame)
+            parts.setdefault(path.name, []).append(where)
         return cls(setups, {name: pd.concat(found) for name, found in parts.items()})
 
     def ran(self, networks: Iterable[Network]) -> bool:
@@ -99,6 +101,17 @@ class Results:
         """Return the rows of all seeds of one network, each with its `seed`."""
         frame = self.frames[file]
         return frame[frame["network"] == str(network)].reset_index(drop=True)
+
+    def missed(self, rows: pd.DataFrame) -> np.ndarray:
+        """Return which test images some rows of one file get wrong: bool [rows, N].
+
+        Raises
+        ------
+        InputError
+            If the file of bits is missing.
+        """
+        (path,) = rows["path"].unique()
+        return bits.read(Path(path))[rows["row"]]
 
     def sources(self) -> dict[str, str]:
         """Return the source of images that stands for each of the paper's data sets."""

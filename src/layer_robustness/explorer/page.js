@@ -7,7 +7,6 @@ for (const panel of DATA.panels) {
 }
 
 const MODES = { ours: "ours", paper: "the paper’s", difference: "ours − the paper’s" };
-const BLUE = "#1f4fd8"; // members of a joint group, as in the figures
 const ROW = 19; // pixels of a layer that is a row, and of a checkpoint that is one
 const COLUMN = 16; // pixels that a layer's upright name needs
 const AROUND = 190; // pixels beside the columns: checkpoints and colour bar
@@ -29,8 +28,9 @@ function fill(id, options, all) {
 
 function choose() {
   const left = (key) => (panel) => !element(key).value || String(panel[key]) === element(key).value;
-  const names = (panels, key) => unique(panels.map((panel) => panel[key])).map((n) => [n, n]);
-  fill("dataset", names(DATA.panels, "dataset"), "all");
+  const names = (panels, key, text = key) =>
+    [...new Map(panels.map((panel) => [panel[key], panel[text]]))];
+  fill("dataset", names(DATA.panels, "dataset", "data"), "all");
   const ofDataset = DATA.panels.filter(left("dataset"));
   fill("architecture", names(ofDataset, "architecture"), "all");
   const panels = ofDataset.filter(left("architecture"));
@@ -67,6 +67,9 @@ const sourceIn = {
 };
 const order = (name) => (name === "rerand" ? -1 : parseInt(name, 10));
 
+// The images of what is shown: ours may stand in for the paper's.
+const data = (panel, mode) => (mode === "paper" ? panel.dataset : panel.data);
+
 function reading(panel, mode) {
   const title = panel.title === panel.model ? "" : ` ${panel.title}.`;
   const joint = panel.joint.length
@@ -75,11 +78,12 @@ function reading(panel, mode) {
   const scale = mode === "difference"
     ? " Red: ours is larger; blue: the paper’s is larger."
     : " Ours and the paper’s have the same colour scale.";
-  const joined = panel.cells.some((cell) => ["position", "final epoch"].includes(cell.matched_by));
+  const joined = panel.cells.some((cell) => cell.matched_by === "final epoch");
   const epochs = joined && mode === "difference"
-    ? " Two epochs, ours / the paper’s: the last is compared with the last, others by their place."
+    ? " Two epochs, ours / the paper’s: the last is compared with the last."
     : "";
-  return `${panel.figure_title}.${title} Shown: ${panel.quantity.toLowerCase()} by layer and the `
+  const figure = panel.figure_title.replace(panel.dataset, data(panel, mode));
+  return `${figure}.${title} Shown: ${panel.quantity.toLowerCase()} by layer and the `
     + `checkpoint it is put back to.${joint}${scale}${epochs}`;
 }
 
@@ -108,6 +112,10 @@ function heatmap(panel, mode) {
     colorbar: {
       thickness: 10, outlinewidth: 0, xpad: 6, y: 1, yanchor: "top", lenmode: "pixels",
       len: Math.min(ROW * Math.max(rows.length, 6), 200),
+      title: {
+        text: mode === "difference" ? "Difference" : panel.quantity.replace(/ (?=dist)/, "<br>"),
+        side: "top", font: { size: 11 },
+      },
     },
     ...colours(panel, mode),
   };
@@ -127,7 +135,7 @@ function heatmap(panel, mode) {
 }
 
 function layerNames(panel) {
-  const starred = (name) => `<span style="color:${BLUE}">*${name}</span>`;
+  const starred = (name) => `<span style="color:${DATA.joint_colour}">*${name}</span>`;
   const ticktext = panel.layers.map((n) => (panel.joint.includes(n) ? starred(n) : n));
   return { tickvals: panel.layers, ticktext };
 }
@@ -206,7 +214,7 @@ function show() {
   const published = panel.cells.some((cell) => cell.paper !== null);
   const drawn = panel.cells.some((cell) => cell[mode] !== null);
   element("heading").textContent =
-    `Figure ${panel.name}, ${panel.model} on ${panel.dataset}: ${MODES[mode]}`;
+    `Figure ${panel.name}, ${panel.model} on ${data(panel, mode)}: ${MODES[mode]}`;
   element("reading").textContent = reading(panel, mode);
   element("small-print").textContent = DATA.small_prints[`figure${panel.figure}`];
   element("warning").hidden = panel.papers_setup !== false || mode === "paper";
@@ -220,7 +228,7 @@ function show() {
   element("heatmap").hidden = !drawn;
   if (drawn) heatmap(panel, mode);
   const trained = panel.network in DATA.training;
-  element("training-heading").textContent = `Training of ${panel.model} on ${panel.dataset}`;
+  element("training-heading").textContent = `Training of ${panel.model} on ${panel.data}`;
   element("training").hidden = element("training-reading").hidden = !trained;
   element("training-missing").hidden = trained;
   if (trained) curves(panel);

@@ -8,6 +8,8 @@ import numpy as np
 import seaborn as sns
 from plotly.offline import get_plotlyjs
 
+from layer_robustness.figures import colours
+
 COLOURS = 17  # of a scale; plotly goes straight from one to the next
 
 
@@ -16,12 +18,15 @@ def render(data: dict) -> str:
     loader = jinja2.FileSystemLoader(Path(__file__).parent)
     environment = jinja2.Environment(loader=loader, autoescape=True)
     environment.policies["json.dumps_kwargs"] = {"allow_nan": False}
-    data = data | {"scales": {"values": scale("rocket"), "differences": scale("vlag")}}
+    data = data | {
+        "scales": {"values": scale(colours.VALUES), "differences": scale(colours.DIFFERENCES)},
+        "joint_colour": colours.JOINT_GROUP,
+    }
     return environment.get_template("page.html").render(data=data, plotly=get_plotlyjs())
 
 
 @cache
 def scale(palette: str) -> list[tuple[float, str]]:
     """Return a colour map of the figures in plotly's form."""
-    colours = sns.color_palette(palette, COLOURS).as_hex()
-    return list(zip(np.linspace(0, 1, COLOURS).tolist(), colours, strict=True))
+    places = np.linspace(0, 1, COLOURS).tolist()
+    return list(zip(places, sns.color_palette(palette, COLOURS).as_hex(), strict=True))

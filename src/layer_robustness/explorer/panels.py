@@ -7,15 +7,25 @@ import pandas as pd
 
 from layer_robustness.experiments.groups import members
 from layer_robustness.figures.figure import Figure, Panel
-from layer_robustness.figures.names import DATASETS, DID_NOT_TRAIN, not_run, printed
-from layer_robustness.figures.registry import FIGURES, QUANTITIES
+from layer_robustness.figures.names import (
+    DATASETS,
+    DID_NOT_TRAIN,
+    QUANTITIES,
+    Sources,
+    data_label,
+    not_run,
+    printed,
+)
+from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper import values as paper
+from layer_robustness.paper.comparison.checkpoints import CORRESPONDING
+from layer_robustness.paper.comparison.targets import DRAWN
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.storage import frames
 
-HEATMAPS = {name: figure for name, figure in FIGURES.items() if figure.kind == "heatmap"}
+HEATMAPS = {name: FIGURES[name] for name in DRAWN}
 
-# Of a cell; what was not measured, or is not in the paper, is empty.
+# Of a cell; what was not measured, is not in the paper, or cannot be compared is empty.
 CELL = [
     *("layer", "our_checkpoint", "ours", "std", "seeds", "std_draws", "draws"),
     *("checkpoint", "paper", "resolution", "matched_by", "difference"),
@@ -50,6 +60,7 @@ def panels(figures: Mapping[str, Path], comparison: Path, paper_values: Path) ->
     """
     both = frames.read(comparison, BOTH)
     theirs = paper.heatmaps(paper_values)
+    sources = both.drop_duplicates("dataset").set_index("dataset")["data"].to_dict()
     found = []
     for name, figure in HEATMAPS.items():
         ours = frames.read(figures[name], OURS)
@@ -65,7 +76,7 @@ def panels(figures: Mapping[str, Path], comparison: Path, paper_values: Path) ->
             cells = join(own, pairs, theirs[theirs["target"] == target])
             setup = pairs.head(1).to_dict("records")
             found.append(
-                describe(figure, panel)
+                describe(figure, panel, sources)
                 | {"cells": cells, "absent": absent(panel, own["value"])}
                 | compared(setup)
             )
@@ -83,8 +94,8 @@ def agree(own: pd.DataFrame, pairs: pd.DataFrame, layers: Sequence[str]) -> bool
     return bool(whole) and values.to_dict() == others.to_dict()
 
 
-def describe(figure: Figure, panel: Panel) -> dict:
-    """Return what a panel shows, in the paper's words."""
+def describe(figure: Figure, panel: Panel, sources: Sources) -> dict:
+    """Return what a panel shows, in the paper's words; `data` is what ours were trained on."""
     (network,) = panel.networks
     return {
         "name": f"{figure.number}{panel.letter}",
@@ -92,6 +103,7 @@ def describe(figure: Figure, panel: Panel) -> dict:
         "title": panel.title.replace("\n", ", "),
         "figure_title": figure.title,
         "dataset": DATASETS[network.dataset],
+        "data": data_label(network.dataset, sources.get(network.dataset, "")),
         "architecture": printed(network.architecture),
         "model": printed(network.model),
         "network": str(network),
@@ -104,8 +116,7 @@ def describe(figure: Figure, panel: Panel) -> dict:
 
 def absent(panel: Panel, values: pd.Series) -> str:
     """Say why there are no values of ours, where there are none."""
-    (network,) = panel.networks
-    return f"was {not_run(network.dataset)}" if values.empty else DID_NOT_TRAIN
+    return f"was {not_run(panel.networks)}" if values.empty else DID_NOT_TRAIN
 
 
 def compared(setup: list[dict]) -> dict:
@@ -118,6 +129,8 @@ def join(ours: pd.DataFrame, both: pd.DataFrame, theirs: pd.DataFrame) -> list[l
     own = ours.rename(columns={"checkpoint": "our_checkpoint", "value": "ours"})
     own = own[["layer", "our_checkpoint", "ours", "std", "seeds", "std_draws", "draws"]]
     pairs = both[["layer", "our_checkpoint", "checkpoint", "matched_by", "difference"]]
+    comparable = pairs["matched_by"].isin(CORRESPONDING)
+    pairs = pairs.assign(difference=pairs["difference"].where(comparable))
     published = theirs.rename(columns={"value": "paper"})
     published = published[["layer", "checkpoint", "paper", "resolution"]]
     cells = own.merge(pairs, how="left", on=["layer", "our_checkpoint"])

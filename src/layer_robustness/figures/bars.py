@@ -1,5 +1,6 @@
 """Figure 2: bars from the full model's error up to the error with one layer re-initialized."""
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import seaborn as sns
@@ -8,19 +9,35 @@ from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import names, style
 from layer_robustness.figures.figure import Figure
+from layer_robustness.figures.names import PAPERS_DATA, Sources
+from layer_robustness.figures.style import ErrorScale
 
-HEIGHT = 2.5  # inches
+HEIGHT = 2.8  # inches
 BAR = 0.38  # of the distance between two widths
+LEGEND = (
+    "Lower end of a bar: the trained network. Upper end: one layer re-initialized to epoch 0, mean "
+    "over all layers but the first.\nWhisker: standard deviation of the upper end over seeds."
+)
 
 
-def draw(figure: Figure, frame: pd.DataFrame) -> Drawing:
+def draw(
+    figure: Figure,
+    frame: pd.DataFrame,
+    *,
+    sources: Sources = PAPERS_DATA,
+    error_scale: ErrorScale = "panel",
+) -> Drawing:
     """Draw the bars of `collect.collect`."""
     drawing, axes = style.panels(figure.rows, HEIGHT, [1] * len(figure.panels))
     for panel, panel_axes in zip(figure.panels, axes, strict=True):
         bars = frame[frame["figure"] == f"{figure.number}{panel.letter}"]
-        panel_axes.set_title(f"({panel.letter}) {panel.title}")
+        panel_axes.set_title(f"({panel.letter}) {names.labelled(panel.title, sources)}")
         if not style.is_empty(panel_axes, panel, bars["reinit_error_mean"]):
             draw_panel(panel_axes, bars)
+            if error_scale == "shared":
+                panel_axes.set_ylim(0, 1)
+    style.head(drawing, figure, sources)
+    drawing.subfigs[-1].supxlabel(LEGEND, fontsize=mpl.rcParams["legend.fontsize"])
     return drawing
 
 
@@ -39,8 +56,8 @@ def draw_panel(axes: Axes, bars: pd.DataFrame) -> None:
             error_kw={"elinewidth": 0.8, "capsize": 2},
             label=f"{depth} hidden layers",
         )
-        for position, bar in zip(positions, of_depth.itertuples(), strict=True):
-            if bar.did_not_train:
+        for position, bar in zip(positions, of_depth.to_dict("records"), strict=True):
+            if bar["did_not_train"]:
                 say_absent(axes, position, bar)
     if bars["did_not_train"].any():
         axes.margins(y=0.35)  # room for the words above a bar
@@ -50,13 +67,14 @@ def draw_panel(axes: Axes, bars: pd.DataFrame) -> None:
     sns.despine(ax=axes)
 
 
-def say_absent(axes: Axes, position: float, bar: tuple) -> None:
+def say_absent(axes: Axes, position: float, bar: dict) -> None:
     """Write above a bar, or in its place, how many seeds are not in it."""
-    top = bar.reinit_error_mean + np.nan_to_num(bar.reinit_error_std) if bar.seeds else 0
+    absent, seeds = bar["did_not_train"], bar["seeds"]
+    top = bar["reinit_error_mean"] + np.nan_to_num(bar["reinit_error_std"]) if seeds else 0
     axes.text(
         position,
         top,
-        f" {names.did_not_train(bar.did_not_train, bar.seeds)}",
+        f" {names.did_not_train(absent, seeds)}",
         fontsize=style.SMALL_PRINT,
         color="0.4",
         rotation=90,

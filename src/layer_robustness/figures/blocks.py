@@ -13,6 +13,8 @@ from matplotlib.path import Path
 
 from layer_robustness.figures import style
 from layer_robustness.figures.figure import Figure
+from layer_robustness.figures.names import PAPERS_DATA, Sources
+from layer_robustness.figures.style import ErrorScale
 
 # All lengths are inches on paper.
 HEIGHT = 3.6
@@ -25,8 +27,14 @@ BESIDE = 1.85  # and where it has a box itself
 Graph = dict[str, list[str]]  # the inputs of each node, inputs first
 
 
-def draw(figure: Figure, frame: pd.DataFrame) -> Drawing:
-    """Draw the nodes of `collect.collect_blocks`."""
+def draw(
+    figure: Figure,
+    frame: pd.DataFrame,
+    *,
+    sources: Sources = PAPERS_DATA,
+    error_scale: ErrorScale = "panel",
+) -> Drawing:
+    """Draw the nodes of `collect.collect_blocks`, which have neither data nor errors."""
     drawing, axes = style.panels(figure.rows, HEIGHT, [1] * len(figure.panels))
     for panel, panel_axes in zip(figure.panels, axes, strict=True):
         panel_axes.set_title(f"({panel.letter}) {panel.title} ({panel.unit})")
@@ -81,7 +89,7 @@ def place(inputs: Graph) -> dict[str, tuple[float, float]]:
     depth = depths(inputs)
     straight = [list(inputs)[-1]]
     while inputs[straight[-1]]:
-        straight.append(max(inputs[straight[-1]], key=depth.get))
+        straight.append(max(inputs[straight[-1]], key=depth.__getitem__))
     positions = {node: (0.0, -STEP * depth[node]) for node in straight}
     for node in inputs.keys() - positions.keys():
         (end,) = (after for after, sources in inputs.items() if node in sources)

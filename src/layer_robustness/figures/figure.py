@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from layer_robustness.experiments import paths
 from layer_robustness.experiments.names import Network
+
+PAPERS = 18  # figures in the paper; those with higher numbers are your own
 
 
 @dataclass(frozen=True)
@@ -25,8 +28,8 @@ class Panel:
     def file(self) -> str:
         """Name of the result file that the panel reads, of each experiment."""
         if self.quantity.startswith("dist"):
-            return "distances.csv"
-        return "joint.csv" if self.group else "probe.csv"
+            return paths.DISTANCES
+        return paths.JOINT if self.group else paths.PROBE
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -47,6 +50,8 @@ class Figure:
         The module of this package that draws it.
     rows
         Number of panels in each row, from the top.
+    caption
+        What follows the title, in Markdown.
     transposed
         Layers along the horizontal axis.
     """
@@ -57,8 +62,8 @@ class Figure:
     panels: tuple[Panel, ...]
     rows: tuple[int, ...]
     section: str
+    caption: str
     transposed: bool = False
-    caption: str = ""
 
     @property
     def name(self) -> str:
@@ -75,6 +80,11 @@ class Figure:
     def networks(self) -> tuple[Network, ...]:
         """The networks of all panels, each once."""
         return tuple(dict.fromkeys(network for network, _ in self.needs))
+
+    @property
+    def in_paper(self) -> bool:
+        """Whether the paper has it, so that its values can be compared with the paper's."""
+        return self.number <= PAPERS
 
     @property
     def structure(self) -> bool:

@@ -1,41 +1,77 @@
 """Heatmaps: layers as rows (columns where transposed), sources as columns, a colour bar each."""
 
+import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.experiments.groups import members
-from layer_robustness.figures import style
+from layer_robustness.figures import colours, style
 from layer_robustness.figures.figure import Figure, Panel
+from layer_robustness.figures.names import PAPERS_DATA, QUANTITIES, Sources
+from layer_robustness.figures.style import ErrorScale
 
 ROW = 0.145  # inches: a layer, or a source where transposed
+ROWS = 8  # at least: beside fewer a colour bar's label has no room
 AROUND = 0.75  # inches: title and sources around the layers' rows
 AROUND_TRANSPOSED = 1.1  # inches: title and names of layers, upright
-JOINT_BLUE = "#1f4fd8"
+# Distances of which nearly all are within this part of a colour bar could not be told apart.
+NEARLY_ALL = 0.9
+CROWDED = 0.2
 
 
-def draw(figure: Figure, frame: pd.DataFrame) -> Drawing:
+def draw(
+    figure: Figure,
+    frame: pd.DataFrame,
+    *,
+    sources: Sources = PAPERS_DATA,
+    error_scale: ErrorScale = "panel",
+) -> Drawing:
     """Draw the cells of `collect.collect`."""
     layers = [len(panel.layers) for panel in figure.panels]
     if figure.transposed:
-        sources = max([5, *frame.groupby("figure")["checkpoint"].nunique()])
-        height, widths = AROUND_TRANSPOSED + sources * ROW, layers
+        checkpoints = max([5, *frame.groupby("figure")["checkpoint"].nunique()])
+        height, widths = AROUND_TRANSPOSED + checkpoints * ROW, layers
     else:
-        height, widths = AROUND + max(7, *layers) * ROW, [1] * len(layers)
+        height, widths = AROUND + max(ROWS, *layers) * ROW, [1] * len(layers)
     drawing, axes = style.panels(figure.rows, height, widths)
     for panel, panel_axes in zip(figure.panels, axes, strict=True):
         cells = frame[frame["figure"] == f"{figure.number}{panel.letter}"]
-        style.title(panel_axes, panel, cells)
+        style.title(panel_axes, panel, cells, sources)
         if not style.is_empty(panel_axes, panel, cells["value"]):
-            draw_panel(panel_axes, figure, panel, cells)
+            norm = scale(panel, cells["value"].to_numpy(), error_scale)
+            draw_panel(panel_axes, figure, panel, cells, norm)
+    style.head(drawing, figure, sources)
     return drawing
 
 
+def scale(panel: Panel, values: np.ndarray, error_scale: ErrorScale) -> Normalize:
+    """Return the colour scale of a panel's values: of distances a logarithmic one if few of them
+    would leave a linear one to all others' dark end.
+
+    There a distance of 0 has the colour of the smallest other.
+    """
+    low, high = np.nanmin(values), np.nanmax(values)
+    if panel.quantity == "test_error":
+        return Normalize(0, 1) if error_scale == "shared" else Normalize(low, high)
+    positive = values[values > 0]
+    if positive.size and np.quantile(positive, NEARLY_ALL) < CROWDED * high:
+        return LogNorm(positive.min(), high, clip=True)
+    return Normalize(low, high)
+
+
 def draw_panel(
-    axes: Axes, figure: Figure, panel: Panel, cells: pd.DataFrame, **colours: float | str
+    axes: Axes,
+    figure: Figure,
+    panel: Panel,
+    cells: pd.DataFrame,
+    norm: Normalize,
+    label: str = "",
+    colour_map: str = colours.VALUES,
 ) -> None:
-    """Draw one heatmap; `colours` may give its colour map and the ends of its scale."""
+    """Draw one heatmap; its colour bar is labelled by the quantity if not otherwise."""
     grid = cells.pivot(index="layer", columns="checkpoint", values="value")
     grid = grid.loc[cells["layer"].unique(), cells["checkpoint"].unique()]
     grid = grid.T if figure.transposed else grid
@@ -44,7 +80,8 @@ def draw_panel(
         sns.heatmap(
             grid,
             ax=axes,
-            **{"cmap": "rocket", **colours},
+            cmap=colour_map,
+            norm=norm,
             cbar_kws={
                 "pad": 0.35 * cell,
                 "fraction": 0.6 * cell,
@@ -61,9 +98,14 @@ def draw_panel(
         axes.tick_params(axis="x", rotation=90, labelsize=style.LAYER_NAME, pad=1)
     else:
         axes.tick_params(axis="x", rotation=45)
-        for label in axes.get_xticklabels():
-            label.set(ha="right", rotation_mode="anchor")
-    axes.collections[0].colorbar.ax.tick_params(labelsize=6, length=2)
+        for name in axes.get_xticklabels():
+            name.set(ha="right", rotation_mode="anchor")
+    bar = axes.collections[0].colorbar
+    assert bar is not None
+    bar.ax.tick_params(labelsize=6, length=2)
+    if isinstance(norm, LogNorm):
+        bar.ax.yaxis.set_major_formatter("{x:g}")
+    bar.set_label(label or QUANTITIES[panel.quantity], fontsize=style.SMALL_PRINT)
     mark_group(axes, figure, panel)
 
 
@@ -76,4 +118,4 @@ def mark_group(axes: Axes, figure: Figure, panel: Panel) -> None:
     labels = [label.get_text() for label in axis.get_ticklabels()]
     axis.set_ticklabels([f"*{name}" if name in inside else name for name in labels])
     for name, label in zip(labels, axis.get_ticklabels(), strict=True):
-        label.set_color(JOINT_BLUE if name in inside else "black")
+        label.set_color(colours.JOINT_GROUP if name in inside else "black")

@@ -7,18 +7,29 @@ from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import style
 from layer_robustness.figures.figure import Figure
+from layer_robustness.figures.names import PAPERS_DATA, Sources
+from layer_robustness.figures.style import ErrorScale
 
 HEIGHT = 2.6  # inches
 
 
-def draw(figure: Figure, frame: pd.DataFrame) -> Drawing:
+def draw(
+    figure: Figure,
+    frame: pd.DataFrame,
+    *,
+    sources: Sources = PAPERS_DATA,
+    error_scale: ErrorScale = "panel",
+) -> Drawing:
     """Draw the cells of `collect.collect` as lines; each row of panels has one legend."""
     drawing, axes = style.panels(figure.rows, HEIGHT, [1] * len(figure.panels))
     for panel, panel_axes in zip(figure.panels, axes, strict=True):
         cells = frame[frame["figure"] == f"{figure.number}{panel.letter}"]
-        style.title(panel_axes, panel, cells)
+        style.title(panel_axes, panel, cells, sources)
         if not style.is_empty(panel_axes, panel, cells["value"]):
             draw_panel(panel_axes, cells)
+            if error_scale == "shared" and panel.quantity == "test_error":
+                panel_axes.set_ylim(0, 1)
+    style.head(drawing, figure, sources)
     for row in drawing.subfigs:
         drawn = row.axes[0].get_legend_handles_labels()
         if any(drawn):
@@ -57,7 +68,7 @@ def draw_panel(axes: Axes, cells: pd.DataFrame) -> None:
         legend="full",
         ax=axes,
     )
-    axes.get_legend().remove()
+    axes.legend().remove()
     axes.set(xlabel="", ylabel="", ylim=(0, None))
     axes.tick_params(axis="x", rotation=90, labelsize=style.LAYER_NAME)
     sns.despine(ax=axes)

@@ -1,9 +1,25 @@
-"""How the paper writes the names of data sets and architectures."""
+"""How the paper writes the names of data sets, architectures and quantities."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from layer_robustness.experiments.names import Network
 
 # Of a network whose loss was no longer finite.
 DID_NOT_TRAIN = "did not train"
 
 DATASETS = {"mnist": "MNIST", "cifar10": "CIFAR10", "imagenet": "ImageNet"}
+# Images that may stand in for a data set's own.
+IMAGES = {**DATASETS, "digits5k": "digits", "fashion_mnist": "Fashion-MNIST"}
+# The source of each data set, where none is the paper's own.
+Sources = Mapping[str, str]
+PAPERS_DATA: Sources = {}
+
+QUANTITIES = {
+    "test_error": "Test error",
+    "dist_l2": "Normalized 2-norm distance",
+    "dist_linf": "Infinity-norm distance",
+}
 
 
 def printed(model: str) -> str:
@@ -13,12 +29,35 @@ def printed(model: str) -> str:
     return f"{name} {plus}{variant}".rstrip()
 
 
+def data_label(dataset: str, source: str) -> str:
+    """Name a data set, and the images that stand in for its own: "CIFAR10 (digits)"."""
+    images = stand_in(dataset, source)
+    return f"{DATASETS[dataset]} ({images})" if images else DATASETS[dataset]
+
+
+def stand_in(dataset: str, source: str) -> str:
+    """Name the images that stand in for a data set's own; empty where these are used."""
+    if not source or source == dataset:
+        return ""
+    images = source.removesuffix(f"_as_{dataset}")
+    return IMAGES.get(images, images)
+
+
+def labelled(text: str, sources: Sources) -> str:
+    """Give each data set that a text names its label."""
+    labels = {
+        name: data_label(dataset, sources.get(dataset, "")) for dataset, name in DATASETS.items()
+    }
+    # All at once: one label may hold another data set's name.
+    return re.sub("|".join(labels), lambda found: labels[found[0]], text)
+
+
 def did_not_train(absent: int, seeds: int) -> str:
     """Say how many seeds are not in a mean over so many others."""
     return f"{absent} of {absent + seeds} seeds {DID_NOT_TRAIN}"
 
 
-def not_run(dataset: str) -> str:
-    """Say why networks of a data set were not run."""
-    missing = "ImageNet path" if dataset == "imagenet" else f"source for {dataset}"
-    return f"not run: no {missing} configured"
+def not_run(networks: Sequence[Network]) -> str:
+    """Say which networks a panel would show."""
+    first, last = networks[0], networks[-1]
+    return f"not run: {first}" if first == last else f"not run: {first} … {last}"

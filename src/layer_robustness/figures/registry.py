@@ -1,15 +1,9 @@
 """What each figure of the paper shows. A figure is an entry here, not a function of its own."""
 
-from layer_robustness.experiments.names import Network, parse_network
+from layer_robustness.experiments import sweeps
+from layer_robustness.experiments.names import parse_network
 from layer_robustness.figures.figure import Figure, Panel
-from layer_robustness.figures.names import DATASETS, printed
-
-WIDTHS = (16, 32, 64, 128, 256, 512)
-QUANTITIES = {
-    "test_error": "Test error",
-    "dist_l2": "Normalized 2-norm distance",
-    "dist_linf": "Infinity-norm distance",
-}
+from layer_robustness.figures.names import DATASETS, QUANTITIES, printed
 
 FULLY_CONNECTED = "3.1 Fully connected networks"
 CONVOLUTIONAL = "3.2 Large convolutional networks"
@@ -25,8 +19,7 @@ def panel(letter: str, name: str, **rest: str) -> Panel:
 
 def widths(letter: str, dataset: str) -> Panel:
     """Make a panel of Figure 2: FCNs of two depths and all widths."""
-    networks = (Network(dataset, f"fcn{depth}x{width}") for depth in (3, 5) for width in WIDTHS)
-    return Panel(letter, tuple(networks), title=DATASETS[dataset])
+    return Panel(letter, sweeps.widths(dataset), title=DATASETS[dataset])
 
 
 def quantities(letters: str, name: str, subtitle: str = "") -> tuple[Panel, ...]:
@@ -63,6 +56,12 @@ FIGURES = {
             quantities("abc", "mnist/fcn3x256"),
             rows=(3,),
             section=FULLY_CONNECTED,
+            caption=(
+                "Test error of FCN 3x256 on MNIST after one layer is put back to fresh random "
+                "values (`rerand`) or to its own values of an earlier epoch, all other layers "
+                "keeping their final values; and how far each layer is from its initial "
+                "values at that epoch."
+            ),
         ),
         Figure(
             2,
@@ -71,6 +70,11 @@ FIGURES = {
             (widths("a", "mnist"), widths("b", "cifar10")),
             rows=(2,),
             section=FULLY_CONNECTED,
+            caption=(
+                "Each bar reaches from the test error of the trained network up to the mean "
+                "test error after one layer is re-initialized to epoch 0, over all layers but "
+                "the first. Whiskers are one standard deviation over seeds."
+            ),
         ),
         Figure(
             3,
@@ -82,6 +86,11 @@ FIGURES = {
             ),
             rows=(2, 2),
             section=CONVOLUTIONAL,
+            caption=(
+                "Test error of VGG networks on CIFAR10 after one layer is re-randomized "
+                "(`rerand`) or re-initialized to a checkpoint, all other layers keeping their "
+                "final values. `fullmodel` is the whole network at that checkpoint."
+            ),
             transposed=True,
         ),
         Figure(
@@ -91,6 +100,12 @@ FIGURES = {
             resnets("cifar10"),
             rows=(2, 1, 1),
             section=CONVOLUTIONAL,
+            caption=(
+                "Test error of ResNets on CIFAR10 after one residual block, the first "
+                "convolution or the last layer is re-randomized (`rerand`) or re-initialized "
+                "to a checkpoint, all others keeping their final values. `fullmodel` is the "
+                "whole network at that checkpoint."
+            ),
             transposed=True,
         ),
         Figure(
@@ -100,6 +115,12 @@ FIGURES = {
             resnets("imagenet"),
             rows=(2, 1, 1),
             section=CONVOLUTIONAL,
+            caption=(
+                "Test error of ResNets on ImageNet after one residual block, the first "
+                "convolution or the last layer is re-randomized (`rerand`) or re-initialized "
+                "to a checkpoint, all others keeping their final values. `fullmodel` is the "
+                "whole network at that checkpoint."
+            ),
             transposed=True,
         ),
         Figure(
@@ -122,6 +143,11 @@ FIGURES = {
             ),
             rows=(1, 1),
             section=JOINT,
+            caption=(
+                "Test error of ResNet152 on CIFAR10 after a group of residual blocks "
+                "(starred, blue) is reset jointly, and after the remaining layers are: all "
+                "blocks but the first of each stage, and every second block of each stage."
+            ),
             transposed=True,
         ),
         Figure(
@@ -134,6 +160,12 @@ FIGURES = {
             ),
             rows=(2,),
             section=APPENDIX,
+            caption=(
+                "Pre-activation residual blocks, traced from the ResNet50 that is trained: "
+                "with an identity skip, and with a downsampling convolution that takes the "
+                "activated input. Convolutions with their kernels, output channels and "
+                "strides."
+            ),
         ),
         Figure(
             8,
@@ -146,6 +178,10 @@ FIGURES = {
             ),
             rows=(3,),
             section=JOINT,
+            caption=(
+                "Test error of FCN 5x256 after a group of layers (starred, blue) is reset "
+                "jointly, and after the remaining layers are."
+            ),
         ),
         Figure(
             9,
@@ -154,6 +190,11 @@ FIGURES = {
             resnets("cifar10", group="all_but_first"),
             rows=(2, 1, 1),
             section=APPENDIX,
+            caption=(
+                "Test error of ResNets on CIFAR10 after all residual blocks but the first of "
+                "each stage (starred, blue) are reset jointly, and after the remaining layers "
+                "are."
+            ),
             transposed=True,
         ),
         Figure(
@@ -179,6 +220,11 @@ FIGURES = {
             ),
             rows=(2, 1, 1),
             section=APPENDIX,
+            caption=(
+                "Test error of ResNets on CIFAR10 after a group of residual blocks (starred, "
+                "blue) is reset jointly, and after the remaining layers are: all blocks but "
+                "the first of stages 2 and 3 only, and every second block of each stage."
+            ),
             transposed=True,
         ),
         Figure(
@@ -188,6 +234,10 @@ FIGURES = {
             (panel("a", "cifar10/vgg16"), panel("b", "cifar10/vgg16+wd")),
             rows=(2,),
             section=APPENDIX,
+            caption=(
+                "Test error of VGG16 on CIFAR10, trained without and with weight decay, after "
+                "one layer is re-randomized (`rerand`) or re-initialized to a checkpoint."
+            ),
             transposed=True,
         ),
         Figure(
@@ -197,6 +247,11 @@ FIGURES = {
             variants("cifar10/resnet50"),
             rows=(2, 2),
             section=APPENDIX,
+            caption=(
+                "Test error of ResNet50 on CIFAR10, trained with and without weight decay "
+                "(wd) and batch normalization (bn), after one layer is re-randomized "
+                "(`rerand`) or re-initialized to a checkpoint."
+            ),
             transposed=True,
         ),
         Figure(
@@ -206,6 +261,11 @@ FIGURES = {
             variants("imagenet/resnet50"),
             rows=(2, 2),
             section=APPENDIX,
+            caption=(
+                "Test error of ResNet50 on ImageNet, trained with and without weight decay "
+                "(wd) and batch normalization (bn), after one layer is re-randomized "
+                "(`rerand`) or re-initialized to a checkpoint."
+            ),
             transposed=True,
         ),
         Figure(
@@ -215,6 +275,10 @@ FIGURES = {
             quantities("abc", "cifar10/vgg16"),
             rows=(3,),
             section=APPENDIX,
+            caption=(
+                "VGG16 on CIFAR10: test error after one layer is reset, and the distance of "
+                "what it is reset to from its initial values."
+            ),
         ),
         Figure(
             15,
@@ -226,6 +290,11 @@ FIGURES = {
             ),
             rows=(3, 3),
             section=APPENDIX,
+            caption=(
+                "ResNet50 on CIFAR10, plain and with weight decay and batch normalization: "
+                "test error after one layer is reset, and the distance of what it is reset to "
+                "from its initial values."
+            ),
         ),
         Figure(
             16,
@@ -237,6 +306,11 @@ FIGURES = {
             ),
             rows=(3, 3),
             section=APPENDIX,
+            caption=(
+                "ResNet50 on ImageNet, plain and with weight decay and batch normalization: "
+                "test error after one layer is reset, and the distance of what it is reset to "
+                "from its initial values."
+            ),
         ),
         Figure(
             17,
@@ -245,6 +319,11 @@ FIGURES = {
             quantities("abc", "cifar10/vgg16"),
             rows=(3,),
             section=APPENDIX,
+            caption=(
+                "The data of Figure 14 as lines over the layers of VGG16, one line for each "
+                "checkpoint. A layer reset to the final epoch keeps its final values, so that "
+                "this line shows the test error of the full model."
+            ),
         ),
         Figure(
             18,
@@ -256,6 +335,11 @@ FIGURES = {
             ),
             rows=(3, 3),
             section=APPENDIX,
+            caption=(
+                "The data of Figures 15a-c and 16a-c as lines over the layers of ResNet50, "
+                "one line for each checkpoint. A layer reset to the final epoch keeps its "
+                "final values, so that this line shows the test error of the full model."
+            ),
         ),
     )
 }

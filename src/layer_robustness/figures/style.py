@@ -5,6 +5,7 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
@@ -13,11 +14,16 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import names
-from layer_robustness.figures.figure import Panel
+from layer_robustness.figures.figure import Figure, Panel
+from layer_robustness.figures.names import Sources
 from layer_robustness.storage.files import replacing
+
+# Errors on a scale of each panel's own, or all from 0 to 1.
+ErrorScale = Literal["panel", "shared"]
 
 WIDTH = 7.2  # inches: the text width of a page
 LAYER_NAME = 6  # points: 53 names side by side in the text width do not touch
+HEADING = 0.2  # inches
 SMALL_PRINT = 5.5  # points
 SMALL_PRINT_LINE = 165  # characters that fit in the text width
 
@@ -50,7 +56,7 @@ def panels(
         Of each axes, relative to the others of its row.
     """
     mpl.use("agg")
-    mpl.rcParams.update(RC)
+    plt.style.use(RC)
     drawing = plt.figure(figsize=(WIDTH, len(rows) * height), layout="constrained")
     # Laid out once all is there: seaborn draws the whole figure with each heatmap that it adds.
     drawing.set_layout_engine("none")
@@ -61,11 +67,26 @@ def panels(
     return drawing, axes
 
 
+def head(drawing: Drawing, figure: Figure, sources: Sources) -> None:
+    """Write a figure's title on top if it names data that are not the paper's."""
+    title = names.labelled(figure.title, sources)
+    if title != figure.title:
+        drawing.set_figheight(drawing.get_figheight() + HEADING)
+        drawing.suptitle(title, fontsize=mpl.rcParams["axes.titlesize"], weight="bold")
+
+
+def add_note(drawing: Drawing, note: str) -> None:
+    """Have a sentence on what is drawn end the small print."""
+    drawing.set_label(note)
+
+
 @contextmanager
 def alone(axes: Axes) -> Iterator[None]:
     """Hide all rows but that of the axes: seaborn draws what it sees with each heatmap it adds."""
     row = axes.get_figure(root=False)
-    rows = axes.get_figure(root=True).subfigs
+    drawing = axes.get_figure(root=True)
+    assert drawing is not None
+    rows = drawing.subfigs
     for other in rows:
         other.set_visible(other is row)
     yield
@@ -73,9 +94,9 @@ def alone(axes: Axes) -> Iterator[None]:
         other.set_visible(True)
 
 
-def title(axes: Axes, panel: Panel, cells: pd.DataFrame) -> None:
+def title(axes: Axes, panel: Panel, cells: pd.DataFrame, sources: Sources) -> None:
     """Write a panel's title, and how many seeds are not in what it draws."""
-    lines = [f"({panel.letter}) {panel.title}"]
+    lines = [f"({panel.letter}) {names.labelled(panel.title, sources)}"]
     for absent, seeds in cells[["did_not_train", "seeds"]].drop_duplicates().to_numpy():
         if absent and seeds:
             lines.append(names.did_not_train(absent, seeds))
@@ -85,7 +106,7 @@ def title(axes: Axes, panel: Panel, cells: pd.DataFrame) -> None:
 def is_empty(axes: Axes, panel: Panel, values: pd.Series) -> bool:
     """Whether a panel has no values to draw; it then says why."""
     if values.empty:
-        reason = names.not_run(panel.networks[0].dataset)
+        reason = names.not_run(panel.networks)
     elif values.isna().all():
         reason = names.DID_NOT_TRAIN
     else:
@@ -102,7 +123,7 @@ def say(axes: Axes, reason: str) -> None:
     axes.text(
         0.5,
         0.5,
-        reason.replace(": ", ":\n"),
+        reason.replace(": ", ":\n").replace(" … ", " …\n"),
         transform=axes.transAxes,
         ha="center",
         va="center",
@@ -112,7 +133,8 @@ def say(axes: Axes, reason: str) -> None:
 
 def lay_out(drawing: Drawing, small_print: str) -> None:
     """Lay a drawing out over lines that say what was computed from what, and add them."""
-    lines = textwrap.wrap(small_print, SMALL_PRINT_LINE, break_on_hyphens=False)
+    text = "; ".join(filter(None, (small_print.strip(), str(drawing.get_label()))))
+    lines = textwrap.wrap(text, SMALL_PRINT_LINE, break_on_hyphens=False)
     below = (1.3 * SMALL_PRINT * len(lines) + 4) / 72  # inches
     height = drawing.get_figheight() + below
     drawing.set_figheight(height)

@@ -24,6 +24,19 @@ def memory_format(
     return torch.channels_last if convolves and not crashes else torch.contiguous_format
 
 
+def placed(
+    sequence: UnitSequence,
+    network: Network,
+    image_shape: tuple[int, int, int],
+    device: torch.device,
+    weights: torch.dtype,
+) -> UnitSequence:
+    """Move a network to a device, in the layout that is fastest there."""
+    layout = memory_format(network, image_shape, device)
+    # Torch's stub knows no memory_format.
+    return sequence.to(device, weights, memory_format=layout)  # pyright: ignore[reportCallIssue]
+
+
 def build(
     network: Network, image_shape: tuple[int, int, int], classes: int, width: float = 1
 ) -> UnitSequence:

@@ -13,11 +13,12 @@ def fcn(
 ) -> UnitSequence:
     """Build units layer1 ... layer{D+1}; images [N, C, H, W] become logits [N, classes]."""
     sizes = [math.prod(image_shape), *[width] * hidden_layers]
-    units = OrderedDict()
+    units = {}
     for number, (inputs, outputs) in enumerate(zip(sizes, [*sizes[1:], classes], strict=True), 1):
-        parts = OrderedDict(linear=nn.Linear(inputs, outputs))
+        parts: OrderedDict[str, nn.Module] = OrderedDict()
         if number == 1:
-            parts = OrderedDict(flatten=nn.Flatten(), **parts)
+            parts["flatten"] = nn.Flatten()
+        parts["linear"] = nn.Linear(inputs, outputs)
         if number <= hidden_layers:
             parts["relu"] = nn.ReLU()
         units[f"layer{number}"] = nn.Sequential(parts)

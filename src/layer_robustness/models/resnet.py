@@ -1,19 +1,18 @@
 """ResNet18 to 152, 4^2 and 4^4, version 2 (pre-activation): timm's ResNetV2, cut into units."""
 
+from typing import Any
+
 import timm
-from timm.layers import BatchNormAct2d
+from timm.layers.norm_act import BatchNormAct2d
 from torch import nn
 
 from layer_robustness.experiments.architectures import (
+    BASIC,
     IDENTITY_SKIP_STAGES,
     resnet_stages,
     unit_names,
 )
 from layer_robustness.models.sequence import UnitSequence
-
-STEM = 64
-BASIC = (64, 128, 256, 512)  # ResNet18, 34, 4^2 and 4^4
-BOTTLENECK = (256, 512, 1024, 2048)
 
 
 def activation_only(_: int, apply_act: bool = True, **__: object) -> nn.Module:
@@ -49,16 +48,13 @@ def resnet(
     """
     stages = resnet_stages(architecture, removed)
     identity_skips = architecture in IDENTITY_SKIP_STAGES
-    basic = identity_skips or architecture in ("resnet18", "resnet34")
-    channels = (BASIC if basic else BOTTLENECK)[: len(stages)]
-    network = timm.create_model(
-        "resnetv2_18" if basic else "resnetv2_50",
+    network: Any = timm.create_model(
+        "resnetv2_18" if architecture in BASIC else "resnetv2_50",
         in_chans=image_shape[0],
         num_classes=classes,
         # A block more where one is cut down to its downsampling.
         layers=[blocks + (identity_skips and stage > 0) for stage, blocks in enumerate(stages)],
-        stem_chs=round(STEM * width),
-        channels=[round(count * width) for count in channels],
+        width_factor=width,
         norm_layer=BatchNormAct2d if normalized else activation_only,
     )
     if stem == "cifar":

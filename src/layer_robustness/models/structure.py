@@ -6,7 +6,7 @@ from torch import fx, nn
 
 from layer_robustness.models.sequence import UnitSequence
 
-SYMBOLS = {operator.add: "+"}
+SYMBOLS: dict[object, str] = {operator.add: "+"}
 
 
 def residual_blocks(network: UnitSequence) -> dict[str, list[dict]]:
@@ -24,7 +24,7 @@ def trace(block: nn.Module) -> list[dict]:
     nodes, stands_for = [], {}
     for node in graph.nodes:
         inputs = [stands_for[source] for source in node.all_input_nodes]
-        module = block.get_submodule(node.target) if node.op == "call_module" else None
+        module = block.get_submodule(str(node.target)) if node.op == "call_module" else None
         if isinstance(module, nn.Identity):
             (stands_for[node],) = inputs
             continue

@@ -3,12 +3,12 @@
 import math
 
 from torch import nn
-from torchvision.models.vgg import make_layers
+from torchvision.models.vgg import cfgs, make_layers
 
-from layer_robustness.experiments.architectures import VGG_STAGES, unit_names
+from layer_robustness.experiments.architectures import unit_names
 from layer_robustness.models.sequence import UnitSequence
 
-CHANNELS = (64, 128, 256, 512, 512)
+CONFIGURATIONS = {"vgg11": "A", "vgg13": "B", "vgg16": "D", "vgg19": "E"}  # torchvision's
 HIDDEN = 4096
 
 
@@ -28,13 +28,16 @@ def vgg(
     normalized
         Whether each convolution's output passes a batch normalization.
     """
-    channels = [max(1, round(count * width)) for count in CHANNELS]
-    config = []
-    for count, blocks in zip(channels, VGG_STAGES[architecture], strict=True):
-        config += [*[count] * blocks, "M"]
+
+    def narrowed(count: int) -> int:
+        return max(1, round(count * width))
+
+    config = cfgs[CONFIGURATIONS[architecture]]
+    config = [narrowed(entry) if isinstance(entry, int) else entry for entry in config]
     layers = list(make_layers(config, batch_norm=normalized))
+    first, *_, last = (layer.out_channels for layer in layers if isinstance(layer, nn.Conv2d))
     if image_shape[0] != 3:
-        layers[0] = nn.Conv2d(image_shape[0], channels[0], 3, padding=1)
+        layers[0] = nn.Conv2d(image_shape[0], first, 3, padding=1)
     starts = [index for index, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)]
     convolutions = [
         nn.Sequential(*layers[start:end])
@@ -45,9 +48,9 @@ def vgg(
         if isinstance(layer, nn.MaxPool2d):
             layer.ceil_mode = True  # nothing changes at 32x32; 14x14 survives the fifth pooling
             side = [math.ceil(length / 2) for length in side]
-    hidden = max(1, round(HIDDEN * width))
+    hidden = narrowed(HIDDEN)
     linear = [
-        nn.Sequential(nn.Flatten(), nn.Linear(channels[-1] * math.prod(side), hidden), nn.ReLU()),
+        nn.Sequential(nn.Flatten(), nn.Linear(last * math.prod(side), hidden), nn.ReLU()),
         nn.Sequential(nn.Linear(hidden, hidden), nn.ReLU()),
         nn.Linear(hidden, classes),
     ]

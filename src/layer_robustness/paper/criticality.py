@@ -17,8 +17,6 @@ import numpy as np
 Errors = TypeVar("Errors", float, np.ndarray)
 
 CRITICAL = 0.2
-# What depends on the threshold is also given for half and for twice of it.
-THRESHOLDS = (CRITICAL / 2, CRITICAL, 2 * CRITICAL)
 
 
 def chance(classes: int) -> float:

@@ -12,6 +12,11 @@ def is_the_papers(setup: Setup, dataset: str) -> bool:
     return (setup.data, setup.width, setup.epochs) == (dataset, 1, paper.EPOCHS)
 
 
+def all_papers(setups: Mapping[str, Setup]) -> bool:
+    """Whether all networks that were run were run as the paper's."""
+    return all(is_the_papers(setup, name.partition("/")[0]) for name, setup in setups.items())
+
+
 def chances(setups: Mapping[str, Setup]) -> dict[str, float]:
     """Return the test error of guessing on each of the paper's data sets."""
     return {name.partition("/")[0]: chance(setup.classes) for name, setup in setups.items()}

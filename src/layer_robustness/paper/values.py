@@ -65,7 +65,7 @@ def load(folder: Path) -> pd.DataFrame:
 
 
 def read(path: Path, columns: list[str]) -> pd.DataFrame:
-    """Read one file; its columns but the given ones are numbers, empty where there is none."""
+    """Read one file; all columns but the given ones are numbers, or empty."""
     try:
         content, sums = path.read_bytes(), path.with_name(SUMS).read_text()
     except (OSError, ValueError) as error:
@@ -74,7 +74,7 @@ def read(path: Path, columns: list[str]) -> pd.DataFrame:
         ) from error
     if f"{hashlib.sha256(content).hexdigest()}  {path.name}" not in sums.splitlines():
         raise InputError(
-            f"{path} is not the file that {SUMS} tells of: check out resources/paper again"
+            f"{path} does not match its checksum in {SUMS}: check out resources/paper again"
         )
     frame = pd.read_csv(io.BytesIO(content), dtype=dict.fromkeys(columns, str))
     return frame.fillna(dict.fromkeys(columns, ""))

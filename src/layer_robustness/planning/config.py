@@ -5,6 +5,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import fnmatchcase
 from pathlib import Path
+from typing import Any
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
@@ -50,10 +51,11 @@ def check(config: dict, schema: dict, networks: Iterable[Network]) -> None:
     for pattern in config["networks"]:
         check_filter(pattern, networks)
     for network in networks:
-        if not missing_source(config, network.dataset):
+        if runs(config, network):
             recipe_of(config, network)
     for name, members in SWEEPS.items():
-        check_sweep(config, name, members)
+        if runs(config, members[0]):
+            check_sweep(config, name, members)
 
 
 def check_imagenet_path(path: str | None) -> None:
@@ -68,8 +70,6 @@ def check_imagenet_path(path: str | None) -> None:
 
 def check_sweep(config: dict, name: str, members: Sequence[Network]) -> None:
     """Refuse a sweep whose networks have different recipes, as one job trains them."""
-    if missing_source(config, members[0].dataset):
-        return
     first = settings_of(config, members[0])
     for network in members:
         if settings_of(config, network) != first:
@@ -77,6 +77,12 @@ def check_sweep(config: dict, name: str, members: Sequence[Network]) -> None:
                 f"config key training gives {network} another recipe than {members[0]}; allowed: "
                 f"one recipe for all networks of the sweep {name}"
             )
+
+
+def runs(config: dict, network: Network) -> bool:
+    """Whether a network is trained: the config asks for it, and its data can be had."""
+    asked = any(fnmatchcase(job_of(network), pattern) for pattern in config["networks"])
+    return asked and not missing_source(config, network.dataset)
 
 
 def missing_source(config: dict, dataset: str) -> str:
@@ -110,19 +116,21 @@ def leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
 def explain(error: ValidationError) -> str:
     """Say in one line which key is wrong, what it is, and what is allowed."""
     key = ".".join(map(str, error.absolute_path))
+    schema: Any = error.schema  # jsonschema allows for more than there is in ours
+    value: Any = error.instance
     if error.validator == "additionalProperties":
-        allowed = error.schema["properties"]
-        unknown = next(name for name in error.instance if name not in allowed)
+        allowed = schema["properties"]
+        unknown = next(name for name in value if name not in allowed)
         near = difflib.get_close_matches(str(unknown), allowed, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         key = f"{key}.{unknown}" if key else unknown
         return f"config key {key} is unknown{hint}; allowed: {', '.join(allowed)}"
     if error.validator == "required":
-        missing = next(name for name in error.validator_value if name not in error.instance)
+        missing = next(name for name in schema["required"] if name not in value)
         key = f"{key}.{missing}" if key else missing
-        wanted = allowed_by(error.schema["properties"][missing])
+        wanted = allowed_by(schema["properties"][missing])
         return f"config key {key} is missing; allowed: {wanted}"
-    return f"config key {key} is {error.instance!r}; allowed: {allowed_by(error.schema)}"
+    return f"config key {key} is {value!r}; allowed: {allowed_by(schema)}"
 
 
 def allowed_by(schema: dict) -> str:
@@ -140,6 +148,7 @@ def allowed_by(schema: dict) -> str:
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     kind = " or ".join(kinds[name] for name in types)
     words = {
+        "minItems": "of at least {}",
         "minimum": ">= {}",
         "exclusiveMinimum": "> {}",
         "maximum": "<= {}",

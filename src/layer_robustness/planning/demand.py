@@ -1,7 +1,8 @@
 """What a job asks a cluster for: change these tables to what your machines need.
 
 Asking for too much means a longer wait in the queue. A job that got too little is submitted again
-and goes on from where it was stopped: time and memory grow with each attempt.
+and continues from where it was stopped. Each attempt asks for more time and memory, but for no more
+than a day, as many partitions allow no more.
 """
 
 from collections.abc import Mapping
@@ -27,6 +28,8 @@ TRAIN: Mapping[tuple[str, str], int] = {
     ("small", "fcn"): 120,
     ("small", "vgg"): 240,
     ("small", "resnet"): DAY,
+    ("large", "fcn"): DAY,
+    ("large", "vgg"): DAY,
     ("large", "resnet"): DAY,
 }
 # Minutes of each other step, by size of the images.

@@ -1,8 +1,8 @@
 """What has to be built: the bridge between config, registries and the workflow's rules."""
 
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from functools import cached_property
+from pathlib import Path
 
 from layer_robustness.experiments import paths
 from layer_robustness.experiments.names import Network
@@ -10,10 +10,12 @@ from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.experiments.sweeps import job_of, networks_of
 from layer_robustness.figures.figure import Figure
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.planning.config import in_folder, missing_source, recipe_of, seeds_of
+from layer_robustness.planning.config import in_folder, recipe_of, runs, seeds_of
+from layer_robustness.storage.bits import path_of
 from layer_robustness.tables.registry import DRAWS, TABLES, Table
 
 Target = Figure | Table
+PROBES = (paths.PROBE, paths.JOINT)
 TARGETS: dict[str, Target] = {**FIGURES, **TABLES}
 
 
@@ -77,7 +79,8 @@ class Job:
         """Numbers of stages of which the classifiers of Table 2 replace a residual block."""
         attacked = (table for table in TABLES.values() if table.kind == "adversarial")
         rows = (row for table in attacked for row in table.rows)
-        return [row[2] for row in rows if job_of(Network(*row[:2])) == self.name]
+        networks = ((Network(row.dataset, row.architecture), row) for row in rows)
+        return [row.replaced for network, row in networks if job_of(network) == self.name]
 
 
 @dataclass(frozen=True)
@@ -97,8 +100,9 @@ class Plan:
         Raises
         ------
         InputError
-            If it is the name of no network and no sweep.
+            If it is the name of no network and no sweep, or of a part of a sweep.
         """
+        networks_of(name)
         return Job(name, self.config)
 
     @cached_property
@@ -109,9 +113,8 @@ class Plan:
         return tuple(map(self.job, names))
 
     def runs(self, network: Network) -> bool:
-        """Whether a network is trained: its data can be had, and the config asks for it."""
-        asked = any(fnmatchcase(job_of(network), p) for p in self.config["networks"])
-        return asked and not missing_source(self.config, network.dataset)
+        """Whether a network is trained: the config asks for it, and its data can be had."""
+        return runs(self.config, network)
 
     def files(self, *targets: Target) -> list[str]:
         """Return the result files that figures, tables or claims read."""
@@ -122,6 +125,10 @@ class Plan:
             if self.runs(network)
         )
         return list(dict.fromkeys(found))
+
+    def missed(self, *targets: Target) -> list[str]:
+        """Return the files beside them that say which images each reset gets wrong."""
+        return [str(path_of(Path(f))) for f in self.files(*targets) if f.endswith(PROBES)]
 
     def manifests(self, *targets: Target) -> list[str]:
         """Return the manifests of their networks."""

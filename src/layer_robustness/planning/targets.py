@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from layer_robustness.experiments import paths
-from layer_robustness.planning.config import missing_source, recipe_of
+from layer_robustness.planning.config import check_sweep, missing_source, recipe_of
+from layer_robustness.planning.demand import SIZES
 from layer_robustness.planning.plan import Job, Plan
 from layer_robustness.runtime.errors import InputError
 
+DATA = tuple(file(source) for source in SIZES for file in (paths.data, paths.summary))
 FILES = (
     *(paths.MANIFEST, paths.TRAINING, paths.PROBE, paths.JOINT, paths.DISTANCES),
     paths.ADVERSARIAL,
@@ -22,20 +24,19 @@ def check_target(target: str, rules: Iterable[str], shown: Iterable[str], plan: 
     Raises
     ------
     InputError
-        Naming the nearest targets that there are.
+        Naming the nearest targets that there are, or what a result needs that is missing.
     """
-    if target in (*rules, *shown, paths.STRUCTURE) or Path(target).is_file():
-        return
+    known = [*rules, *shown, paths.STRUCTURE, *DATA]
     results = f"{paths.results(plan.preset)}/"
-    if target.startswith((f"{paths.DATA}/", f"{results}logs/")):
+    calibration = (f"{results}calibration/", paths.shown(plan.preset, "calibration."))
+    made = target.startswith((f"{results}logs/", *calibration))
+    if target in known or made or Path(target).is_file():
         return
     job, _, file = target.removeprefix(results).rpartition("/")
-    if target.startswith(results) and file in FILES and job not in (j.name for j in plan.jobs):
-        check_job(plan.job(job))
+    if target.startswith(results) and file in FILES:
+        check_result(plan.job(job), file)
         return
-    known = [*rules, *shown, *(results + f"{j.name}/{name}" for j in plan.jobs for name in FILES)]
-    if target in known:
-        return
+    known += [f"{results}{job.name}/{file}" for job in plan.jobs for file in files_of(job)]
     nearest = difflib.get_close_matches(target, known, NEAREST, cutoff=0.4)
     raise InputError(
         f"no rule makes {target}; the nearest targets are {', '.join(nearest) or 'none'} "
@@ -43,8 +44,14 @@ def check_target(target: str, rules: Iterable[str], shown: Iterable[str], plan: 
     )
 
 
-def check_job(job: Job) -> None:
-    """Refuse a network without data or recipe; any that has both is a target, not only the paper's.
+def files_of(job: Job) -> list[str]:
+    """Name the result files that a job can have."""
+    without = {paths.JOINT: not job.groups, paths.ADVERSARIAL: not job.replaced}
+    return [file for file in FILES if not without.get(file)]
+
+
+def check_result(job: Job, file: str) -> None:
+    """Refuse a result that cannot be had; any network has most of them, not only the paper's.
 
     Raises
     ------
@@ -53,4 +60,9 @@ def check_job(job: Job) -> None:
     """
     if reason := missing_source(job.config, job.dataset):
         raise InputError(f"{job.name} is not trained here: there is {reason}")
-    recipe_of(job.config, job.networks[0])
+    for network in job.networks:
+        recipe_of(job.config, network)
+    check_sweep(job.config, job.name, job.networks)
+    if file not in files_of(job):
+        shown = "resets groups of its units" if file == paths.JOINT else "attacks it"
+        raise InputError(f"{job.name} has no {file}: no figure or table {shown}")

@@ -10,7 +10,11 @@ quantity           value                               in the paper
 `dist_linf`        sum over tensors of max |delta|     what its infinity-norm panels plot
 `dist_l2_stated`   ||delta||_2 / sqrt(n)               the 2-norm of its text
 `dist_linf_stated` max |delta|                         the infinity norm of its text
+`cosine_distance`  1 - cos(w, w_0)                     not in the paper: how far the unit turned
+`norm_ratio`       ||w||_2 / ||w_0||_2                 not in the paper: 0 is a unit that is dead
 =================  ==================================  ===========================================
+
+w are the unit's parameters in the state, w_0 at epoch 0.
 
 That the panels plot the first two is inferred from their values (resources/paper/README.md).
 """
@@ -22,8 +26,11 @@ from torch import Tensor
 
 from layer_robustness.models.sequence import unit_state
 
-# Of a network that diverged.
-UNMEASURED = dict.fromkeys(("dist_l2", "dist_linf", "dist_l2_stated", "dist_linf_stated"), math.nan)
+QUANTITIES = (
+    *("dist_l2", "dist_linf", "dist_l2_stated", "dist_linf_stated"),
+    *("cosine_distance", "norm_ratio"),
+)
+UNMEASURED = dict.fromkeys(QUANTITIES, math.nan)  # of a network that diverged
 
 
 def distances(
@@ -34,17 +41,21 @@ def distances(
     Running statistics count, as they do in the paper's panels; a counter of batches does not.
     """
     before, after = unit_state(initial, unit), unit_state(state, unit)
-    deltas = [
-        after[name].double() - before[name].double()
-        for name in before
-        if before[name].is_floating_point()
-    ]
+    floats = [name for name in before if before[name].is_floating_point()]
+    pairs = [(before[name].double(), after[name].double()) for name in floats]
+    deltas = [there - here for here, there in pairs]
     count = sum(delta.numel() for delta in deltas)
     squared = sum(float(delta.square().sum()) for delta in deltas)
     largest = [float(delta.abs().max()) for delta in deltas]
+    first, last = (
+        math.sqrt(sum(float(t.square().sum()) for t in side)) for side in zip(*pairs, strict=False)
+    )
+    product = sum(float((here * there).sum()) for here, there in pairs)
     return {
         "dist_l2": squared / count**0.5,
         "dist_linf": sum(largest),
         "dist_l2_stated": (squared / count) ** 0.5,
         "dist_linf_stated": max(largest),
+        "cosine_distance": 1 - product / (first * last) if first * last else math.nan,
+        "norm_ratio": last / first if first else math.nan,
     }

@@ -18,6 +18,7 @@ from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.interruption import leave_if_asked
 
 State = Mapping[str, Tensor]
+Changes = dict[str, dict[str, Tensor]]  # the new state of each unit that changes
 
 
 @dataclass(frozen=True)
@@ -65,10 +66,10 @@ def probe(
     images, labels
         Inputs [N, ...] and classes int64 [N], anywhere.
     micro_batch
-        Images that travel up together; bounds the memory.
+        Images that pass through the network at a time; it limits the memory.
     joined
-        How many resets of the same first unit travel up in one batch. On a CPU 1 is fastest and
-        gives bit for bit the logits of the plain loop; on a GPU more of them save launches.
+        How many resets of the same first unit share one batch. On a CPU 1 is fastest and gives
+        bit for bit the logits of the plain loop; on a GPU more of them save kernel launches.
     prepare
         Turns a micro-batch of `images` into what the network takes, on its device; so pixels can
         stay bytes, even on disk, until they are needed.
@@ -76,8 +77,8 @@ def probe(
     Raises
     ------
     InputError
-        If a reset does not fit the network, or a unit of the final network writes into its input or
-        puts out NaN.
+        If a reset does not fit the network, or a unit of the final network changes its input in
+        place or outputs NaN.
     """
     parts = list(outcomes(network, resets, images, labels, micro_batch, joined, prepare))
     return Outcome(
@@ -96,7 +97,7 @@ def outcomes(
     joined: int = 1,
     prepare: Callable[[Tensor], Tensor] = lambda images: images,
 ) -> Iterator[Outcome]:
-    """Yield the outcome of each micro-batch in turn; see `probe`."""
+    """Yield the outcome of each micro-batch; see `probe`."""
     network.eval()
     final = dict(network.state_dict())
     of_first_unit = defaultdict(list)
@@ -120,15 +121,15 @@ def outcomes(
 
 def pass_through(
     network: UnitSequence,
-    of_first_unit: Mapping[str, Sequence[tuple[int, dict[str, State]]]],
+    of_first_unit: Mapping[str, Sequence[tuple[int, Changes]]],
     activation: Tensor,
     joined: int,
     check: bool,
 ) -> Iterator[tuple[list[int], Tensor]]:
     """Yield rows and their logits, one after the other, of the resets that begin at each unit.
 
-    Row 0 is the network without a reset. `check` looks at each unit, as is worth it once: whether
-    it writes into its input, and whether it is the first to put out NaN.
+    Row 0 is the network without a reset. With `check`, each unit is checked: it must not change
+    its input in place, nor output NaN. Once is enough, so only the first micro-batch does.
     """
     for name, unit in network.units():
         leave_if_asked()
@@ -144,15 +145,15 @@ def pass_through(
             raise InputError(f"unit {name} changes its input in place: set inplace=False in it")
         if (check or name == network.unit_names[-1]) and output.isnan().any():
             raise InputError(
-                f"unit {name} puts out NaN for some images, so nothing can be predicted: "
+                f"unit {name} outputs NaN for some images, so nothing can be predicted: "
                 "train the network again, with a lower learning_rate or in float32"
             )
         activation = output
     yield [0], activation
 
 
-def changed_units(network: UnitSequence, reset: Reset, final: State) -> dict[str, State]:
-    """States of the reset's units, first to last, without those that are the final ones already."""
+def changed_units(network: UnitSequence, reset: Reset, final: State) -> Changes:
+    """States of the reset's units, first to last, except those that equal the final network's."""
     if unknown := sorted(reset.units - set(network.unit_names)):
         raise InputError(
             f"unit {unknown[0]!r} is unknown; the network's are {', '.join(network.unit_names)}"
@@ -173,7 +174,7 @@ def changed_units(network: UnitSequence, reset: Reset, final: State) -> dict[str
 def suffix(
     network: UnitSequence,
     first: str,
-    changes: Sequence[Mapping[str, State]],
+    changes: Sequence[Changes],
     activation: Tensor,
 ) -> Tensor:
     """Run from unit `first` on, once for each entry of `changes`: logits, one after the other."""
@@ -219,8 +220,8 @@ def fitting_micro_batch(
 ) -> int:
     """Images per micro-batch, at most `largest`, whose activations stay inside `memory` bytes.
 
-    At any moment there live the prefix's activation, a unit's inputs and its outputs, one of each
-    for every joined reset, and what a residual block holds on to beside them.
+    These are in memory at once: the activation below the first reset unit; and for every joined
+    reset a unit's input and output, and the two activations that a residual block holds.
     """
     per_image = largest_activation(network, image) * (1 + 4 * joined)
     return max(1, min(largest, memory // per_image))

@@ -1,4 +1,4 @@
-"""Measurements that take long are kept while they run, and go on where they were stopped."""
+"""Measurements that take long save their numbers as they run, and continue where they stopped."""
 
 import hashlib
 import json
@@ -16,15 +16,15 @@ from layer_robustness.runtime.code import code_digest
 from layer_robustness.storage import tensorfile
 from layer_robustness.training.trained import TrainedNetwork
 
-EVERY = 10  # seconds between two writes; no more than that is lost
+EVERY = 10  # seconds between two writes: a kill loses no more than that
 
 
 @dataclass
 class Measurement:
     """The numbers so far of one measurement of a trained network, in a file of its own.
 
-    It stays when all is done: the other measurements of the same job may be stopped, and Snakemake
-    then deletes the results of all of them.
+    It is kept after the end: if another measurement of the job is stopped, Snakemake deletes the
+    results of all of them.
     """
 
     path: Path
@@ -47,11 +47,11 @@ class Measurement:
         Parameters
         ----------
         step
-            Whose code computes it, a key of `runtime.code.STEPS`.
+            The step whose code computes it, a key of `runtime.code.STEPS`.
         total
             Steps it takes.
         parameters
-            All that its numbers depend on besides network, data and code; of builtin types.
+            What else its numbers depend on, besides network, data and code; builtin types.
         """
         manifest = trained.manifest
         depends = [str(trained.experiment), asdict(manifest.recipe), trained.entry.checkpoints]
@@ -61,7 +61,7 @@ class Measurement:
         return cls(paths.resume(trained.path, trained.experiment, name), digest, total)
 
     def load(self) -> tuple[int, dict[str, Tensor]]:
-        """Return the number of steps done and the tensors kept; tell why where there are none."""
+        """Return the number of steps done and the saved tensors; log why if there are none."""
         found = tensorfile.kept(self.path, self.fingerprint, "done", "another measurement")
         if found is None:
             return 0, {}

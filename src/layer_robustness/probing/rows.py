@@ -1,20 +1,21 @@
 """From a trained experiment to the rows of its probe: error, loss and agreement of each reset."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
 from layer_robustness.data.dataset import Dataset
-from layer_robustness.models.build import memory_format
+from layer_robustness.models.build import placed
 from layer_robustness.probing.engine import Outcome, Reset, fitting_micro_batch, outcomes
 from layer_robustness.probing.measurement import Measurement
 from layer_robustness.runtime.precision import PRECISIONS, arithmetic, computed_in
 from layer_robustness.training.trained import Source, TrainedNetwork
 
 FULL_MODEL = "fullmodel"
+MISSED = "missed"
 
 
 @dataclass(frozen=True)
@@ -29,25 +30,27 @@ class Limits:
 class Tally:
     """What was counted over some test images, for the final network and each reset: all [R + 1].
 
-    wrong, agreeing
-        int64, predictions that are not the label, and that are the final network's own.
+    missed
+        bool [R + 1, N], images that are classified wrong.
+    agreeing
+        int64, predictions that are the final network's own.
     losses
         float64, sum of cross entropies.
     """
 
-    wrong: Tensor
+    missed: Tensor
     agreeing: Tensor
     losses: Tensor
 
     @classmethod
     def of_nothing(cls, rows: int) -> "Tally":
         """Return the tally of no image."""
-        counts = (torch.zeros(rows, dtype=torch.int64) for _ in range(2))
-        return cls(*counts, torch.zeros(rows, dtype=torch.float64))
+        nothing = torch.zeros(rows, 0, dtype=torch.bool), torch.zeros(rows, dtype=torch.int64)
+        return cls(*nothing, torch.zeros(rows, dtype=torch.float64))
 
     def add(self, outcome: Outcome, labels: Tensor) -> None:
         """Count a micro-batch of images with labels int64 [N]."""
-        self.wrong += (outcome.predictions != labels).sum(1)
+        self.missed = torch.cat([self.missed, outcome.predictions != labels], 1)
         self.agreeing += (outcome.predictions == outcome.predictions[0]).sum(1)
         self.losses += outcome.losses.sum(1)
 
@@ -55,7 +58,7 @@ class Tally:
 def reset_rows(
     trained: TrainedNetwork,
     dataset: Dataset,
-    groups: dict[str, Sequence[str]],
+    groups: Mapping[str, Sequence[str]],
     limits: Limits,
     name: str,
 ) -> Iterator[dict]:
@@ -71,6 +74,8 @@ def reset_rows(
         Fraction of test images that get the final network's own prediction.
     precision
         What the three were computed in. They are NaN for a network that diverged.
+    missed
+        Which images are classified wrong: bool [N], none for a network that diverged.
 
     Parameters
     ----------
@@ -90,6 +95,7 @@ def reset_rows(
             **measures(tally, row, images),
             "images": images,
             "precision": computed_in(trained.manifest.recipe.precision, dataset.device),
+            MISSED: torch.zeros(0) if tally is None else tally.missed[row],
         }
 
 
@@ -98,7 +104,7 @@ def measures(tally: Tally | None, row: int, images: int) -> dict[str, float]:
     if tally is None:
         return dict.fromkeys(("error", "loss", "agreement"), math.nan)
     return {
-        "error": int(tally.wrong[row]) / images,
+        "error": int(tally.missed[row].sum()) / images,
         "loss": float(tally.losses[row]) / images,
         "agreement": int(tally.agreeing[row]) / images,
     }
@@ -107,7 +113,7 @@ def measures(tally: Tally | None, row: int, images: int) -> dict[str, float]:
 def count(
     trained: TrainedNetwork,
     dataset: Dataset,
-    groups: dict[str, Sequence[str]],
+    groups: Mapping[str, Sequence[str]],
     cells: Sequence[tuple[str, Source]],
     limits: Limits,
     name: str,
@@ -119,10 +125,11 @@ def count(
     cells
         A group and a source for each reset.
     """
-    network, precision = trained.network, trained.manifest.recipe.precision
+    precision = trained.manifest.recipe.precision
+    weights = PRECISIONS[precision].weights
     device, labels = dataset.device, dataset.test_labels.cpu()
-    layout = memory_format(trained.experiment.network, dataset.image_shape, device)
-    network.to(device, memory_format=layout)
+    shape = dataset.image_shape
+    network = placed(trained.network, trained.experiment.network, shape, device, weights)
     final = network.state_dict()
     states = {
         source: {part: tensor.to(final[part]) for part, tensor in trained.state(*source).items()}
@@ -131,7 +138,7 @@ def count(
     resets = [Reset(frozenset(groups[group]), states[source]) for group, source in cells]
 
     def prepare(images: Tensor) -> Tensor:
-        return dataset.normalize(images.to(device), PRECISIONS[precision].weights)
+        return dataset.normalize(images.to(device), weights)
 
     joined = len(states) if device.type == "cuda" else 1
     with arithmetic(precision, device):

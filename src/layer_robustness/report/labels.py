@@ -1,14 +1,16 @@
 """How results are listed in Snakemake's report: by labels from the registries."""
 
 from layer_robustness.figures.figure import Figure
-from layer_robustness.figures.names import DATASETS, printed
+from layer_robustness.figures.names import Sources, data_label, printed
 from layer_robustness.tables.registry import Table
 
 KINDS = {"fcn": "FCN ", "vgg": "VGG", "resnet": "ResNet"}
 NAMED = 4  # architectures; of more than these, or of several kinds, the kinds are named
 
 
-def labels(target: Figure | Table, preset: str, shown: str = "ours") -> dict[str, str]:
+def labels(
+    target: Figure | Table, preset: str, sources: Sources, shown: str = "ours"
+) -> dict[str, str]:
     """Return the labels of one file, first what it is listed by.
 
     The report sorts by text and hides files that have all labels in common. It turns one label
@@ -17,11 +19,14 @@ def labels(target: Figure | Table, preset: str, shown: str = "ours") -> dict[str
 
     Parameters
     ----------
+    sources
+        The source of images that stands for each data set.
     shown
         What of the figure the file shows.
     """
     kind = "Figure" if isinstance(target, Figure) else "Table"
-    datasets = dict.fromkeys(DATASETS[network.dataset] for network in target.networks)
+    names = dict.fromkeys(network.dataset for network in target.networks)
+    datasets = [data_label(name, sources[name]) for name in names]
     return {
         # A second space is not displayed, and sorts 9 before 10.
         "figure": f"{kind} {target.number:>2}",

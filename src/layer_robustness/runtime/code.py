@@ -6,7 +6,7 @@ from pathlib import Path
 
 PACKAGE = Path(__file__).parents[1]
 
-# What the numbers of a step depend on. All other code stores, schedules, tells or interrupts.
+# The modules that a step's numbers depend on. All others store, schedule, log or interrupt.
 NETWORKS = (
     *("experiments/names.py", "experiments/architectures.py", "experiments/groups.py"),
     *("experiments/recipe.py", "data/dataset.py", "models"),
@@ -24,9 +24,9 @@ STEPS = {
 
 @cache
 def code_digest(step: str) -> str:
-    """SHA-256 of the source of whatever can change the numbers of a step, a key of `STEPS`.
+    """SHA-256 of the source code that can change the numbers of a step, a key of `STEPS`.
 
-    To be called first when a command starts: files that are edited while it runs are not what runs.
+    Call it first when a command starts: if files are edited later, they are not what runs.
     """
     sha = hashlib.sha256()
     for name in STEPS[step]:

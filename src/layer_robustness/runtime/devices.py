@@ -11,7 +11,7 @@ from filelock import FileLock, Timeout
 
 from layer_robustness.runtime.errors import InputError
 
-_taken: list[FileLock] = []  # held until this process ends, in whatever way it ends
+_taken: list[FileLock] = []  # held until this process ends, even if it is killed
 
 
 def has_gpu() -> bool:
@@ -34,7 +34,7 @@ def choose(name: str) -> torch.device:
         return torch.device("cpu")
     rank = os.environ.get("LOCAL_RANK")
     index = take(1)[0] if rank is None else int(rank)
-    torch.cuda.set_device(index)  # what is told no device, such as pinned memory, uses it too
+    torch.cuda.set_device(index)  # used where no device is given, as for pinned memory
     return torch.device("cuda", index)
 
 

@@ -1,4 +1,4 @@
-"""How commands end: errors that are the user's to mend in one line, and signals."""
+"""How commands end: in one line if the user can mend the error, and on signals."""
 
 import sys
 from collections.abc import Callable
@@ -13,8 +13,8 @@ class InputError(Exception):
 def exit_with_one_line(main: Callable[[], None]) -> None:
     """Run a command; an `InputError` or a failing disk ends it with one line and status 1.
 
-    A signal that asks to leave ends it with one line and a status of its own, 75: at once, unless
-    `main` has called `note_signals`.
+    A signal to stop ends it with one line and status 75: at once, unless `main` has called
+    `note_signals`.
     """
     try:
         with leaving_at_once():

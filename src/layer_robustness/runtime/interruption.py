@@ -1,8 +1,8 @@
-"""Leaving in good order when a cluster, or the user, asks for it by a signal.
+"""Stopping in good order when a cluster, or the user, sends a signal.
 
-A signal ends a command at once: it raises `Interrupted` wherever the command happens to be. Work
-that takes long and keeps what it has calls `note_signals` first. From then on a signal is only
-noted, and the work looks at `asked` between its steps, saves and raises `Interrupted` itself.
+By default a signal raises `Interrupted` wherever the command happens to be. Work that saves its
+state calls `note_signals` first. From then on a signal is only recorded; the work checks `asked`
+between its steps, saves, and raises `Interrupted` itself.
 """
 
 import os
@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 EXIT_STATUS = os.EX_TEMPFAIL  # 75 of sysexits.h: not done, try again
-# What SLURM sends at the walltime, on scancel and before it preempts; what others send before that;
-# and Ctrl-C.
+# SLURM sends SIGTERM at the walltime, on scancel and before it preempts; some clusters send SIGUSR1
+# as a warning; Ctrl-C is SIGINT.
 SIGNALS = (signal.SIGTERM, signal.SIGUSR1, signal.SIGINT)
 
 _asked_by: str | None = None
@@ -20,14 +20,14 @@ _at_once = False
 
 
 class Interrupted(BaseException):
-    """The signal that asks to leave; no `Exception`, so that nobody handles it by mistake."""
+    """A signal to stop has come. It is no `Exception`, so that no code handles it by mistake."""
 
 
 @contextmanager
 def leaving_at_once() -> Iterator[None]:
-    """Raise `Interrupted` as soon as a signal comes in this block; after it signals are only noted.
+    """Raise `Interrupted` as soon as a signal comes in this block, until `note_signals` is called.
 
-    That holds in forked processes too, and until `note_signals` is called.
+    This holds in forked processes too. After the block, signals are only recorded.
     """
     global _at_once
     for number in SIGNALS:
@@ -36,7 +36,7 @@ def leaving_at_once() -> Iterator[None]:
     try:
         yield
     except Exception:
-        if _at_once:  # other people's code may make an error of another kind of `Interrupted`
+        if _at_once:  # a library may turn `Interrupted` into an error of another kind
             leave_if_asked()
         raise
     finally:
@@ -44,14 +44,14 @@ def leaving_at_once() -> Iterator[None]:
 
 
 def note_signals() -> None:
-    """Only note signals from now on: for work that looks at `asked` and keeps what it has."""
+    """Only record signals from now on: for work that checks `asked` and saves its state."""
     global _at_once
     _at_once = False
 
 
 @contextmanager
 def deaf_children() -> Iterator[None]:
-    """Let processes that are forked in this block never hear of the signals: the parent does."""
+    """Block the signals in processes that are forked in this block: the parent handles them."""
     before = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
@@ -72,7 +72,7 @@ def asked() -> bool:
 
 
 def leave() -> None:
-    """Raise `Interrupted`; the signal may have come to another process that is worked with."""
+    """Raise `Interrupted`; the signal may have come to another process of the same training."""
     raise Interrupted(_asked_by or "a signal to another process")
 
 

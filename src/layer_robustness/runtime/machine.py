@@ -1,9 +1,19 @@
 """What this machine has, for those who must not import torch: the rules, and light steps."""
 
+import os
 import subprocess
 import sys
 from functools import cache
 from pathlib import Path
+
+
+def cpus() -> int:
+    """Return how many CPUs this process may use: a job may have been given a part of a machine."""
+    if sys.version_info >= (3, 13):
+        return os.process_cpu_count() or 1
+    if hasattr(os, "sched_getaffinity"):  # not on macOS
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Memory that runs out, and processes that the system kills for it: one line, and what to lower."""
+"""Turn running out of memory into one line that says what to lower."""
 
 import errno
 import re
@@ -11,10 +11,10 @@ import torch
 
 from layer_robustness.runtime.errors import InputError
 
-# PyTorch has a type of its own for a GPU's memory only, and none for what its libraries report.
+# PyTorch has an error of its own for a GPU's memory only; CUDA's libraries report it in words.
 OF_A_GPU = re.compile(r"CUDA.*out of memory|(CUBLAS|CUDNN)\w*_ALLOC_FAILED")
 OF_A_CPU = re.compile(r"can't allocate memory|bad_alloc")
-# A bus error is what a process gets that writes into shared memory which is full.
+# A process that writes into full shared memory gets a bus error.
 KILLED = re.compile(r"DataLoader worker .*signal: (Killed|Bus error)")
 
 
@@ -35,16 +35,16 @@ def bounded_by(keys: str = "") -> Iterator[None]:
     Parameters
     ----------
     keys
-        Of the config, which bound the memory that the block takes; in words.
+        Config keys that limit the memory of this block, in words.
     """
     try:
         yield
     except InputError:
-        raise  # it says what to do, and names the network if it comes from a block inside this one
+        raise  # from a block inside this one: it already says what to do
     except Exception as error:
         if what := ran_out(error):
-            # Whatever the traceback's frames hold goes: tensors, and processes that decode images,
-            # which end with what started them and would be waited for.
+            # Free what the traceback's frames hold: tensors, and loaders of images, whose processes
+            # this process would otherwise wait for.
             traceback.clear_frames(error.__traceback__)
             remedies = [f"lower {keys}"] if keys else []
             if "GPU" not in what:
@@ -54,8 +54,8 @@ def bounded_by(keys: str = "") -> Iterator[None]:
 
 
 def ran_out(error: Exception) -> str:
-    """Say what ran out; nothing where the error is another one."""
-    text = f"{error} {error.__cause__}"  # of a loader's worker, only the cause tells the signal
+    """Say what ran out; an empty string if the error is another one."""
+    text = f"{error} {error.__cause__}"  # for a loader's worker, only the cause names the signal
     if isinstance(error, ProcessKilled) or KILLED.search(text):
         return "a process was killed, most likely because memory ran out"
     of_a_gpu = isinstance(error, torch.OutOfMemoryError) or OF_A_GPU.search(text)

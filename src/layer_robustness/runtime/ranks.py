@@ -62,7 +62,7 @@ def run_as_ranks(module: str, arguments: Sequence[str], count: int) -> None:
     Raises
     ------
     Interrupted
-        If torchrun or its processes were asked to leave.
+        If torchrun or its processes got a signal to stop.
     ProcessKilled
         If the system killed one of its processes.
     """
@@ -75,7 +75,7 @@ def run_as_ranks(module: str, arguments: Sequence[str], count: int) -> None:
         refuse_killed(exit_codes)
         if EXIT_STATUS in exit_codes:
             raise Interrupted("a signal to its processes") from None
-        sys.exit(1)  # the processes have told why
+        sys.exit(1)  # the processes have logged why
 
 
 def started_as_rank() -> bool:
@@ -90,7 +90,7 @@ def joined(device: torch.device) -> Iterator[Ranks]:
     Raises
     ------
     InputError
-        If another of the processes is gone, which has told why, or was killed.
+        If another of the processes has ended, which has logged why, or was killed.
     """
     if not started_as_rank():
         yield ALONE

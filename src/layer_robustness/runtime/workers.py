@@ -1,4 +1,4 @@
-"""Small independent tasks laid out over cores."""
+"""Run small independent tasks in parallel, one per core."""
 
 import multiprocessing
 import os
@@ -12,23 +12,25 @@ import torch
 from layer_robustness.runtime.interruption import leave_if_asked
 from layer_robustness.runtime.memory import refuse_killed
 
-LOOK = 0.5  # seconds between looks at whether a signal has come
+LOOK = 0.5  # seconds between checks for a signal
+
+_task: Callable  # a worker's own
 
 
 def run_all(task: Callable, items: Iterable, workers: int) -> list:
     """Call `task` on each item, each with one thread, in up to `workers` processes.
 
-    Returns what it returned, in the order of the items.
+    Returns the results in the order of the items.
 
-    One thread each and several at once beats several threads in one for small networks, and makes
-    a result independent of the number of cores. The processes are forked: they share the data in
-    memory and start at once. Items are begun in their order; give the longest first. Where one
-    fails, or this process is asked to leave, the others are asked to leave too.
+    For small networks, several processes with one thread each are faster than one process with
+    several threads, and results do not depend on the number of cores. The processes are forked:
+    they share the data in memory and start at once. Items start in their order, so give the
+    longest first. If one fails, or this process gets a signal, the others are stopped too.
 
     Raises
     ------
     ProcessKilled
-        If the system killed a worker, as it does where memory runs out.
+        If the system killed a worker, as it does when memory runs out.
     """
     torch.set_num_threads(1)
     items = list(items)
@@ -56,8 +58,9 @@ def run_all(task: Callable, items: Iterable, workers: int) -> list:
 
 
 def start_worker(task: Callable, parent: int) -> None:
-    """Remember the task, which a fork inherits but no pickle could carry; leave with the parent."""
-    run_one.task = task
+    """Remember the task, which a fork inherits but cannot be pickled; exit with the parent."""
+    global _task
+    _task = task
 
     def leave_with_parent() -> None:
         while os.getppid() == parent:
@@ -68,6 +71,6 @@ def start_worker(task: Callable, parent: int) -> None:
 
 
 def run_one(item: object, task: Callable | None = None) -> object:
-    """Call a task, by default this worker's own, unless it was asked to leave."""
+    """Call a task, by default this worker's own, unless a signal has come."""
     leave_if_asked()
-    return (task or run_one.task)(item)
+    return (task or _task)(item)

@@ -1,86 +1,79 @@
-"""What Snakemake holds for built: its own summary, read by rule."""
+"""What Snakemake holds for built: its own summary, by step and job."""
 
 import contextlib
 import csv
 import io
 import subprocess
 import sys
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from snakemake.cli import parse_args, parse_config
 from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
-from layer_robustness.experiments.names import Experiment
+from layer_robustness.planning.presets import preset_file
 from layer_robustness.runtime.errors import InputError
 
-DEFAULTS = "config/config.yaml"
+MEASURED = ("train", "probe", "joint", "distances", "attack")  # what takes long
 
 
 @dataclass(frozen=True)
-class File:
-    """An output, the rule that makes it, and what Snakemake says of it.
+class Made:
+    """What one job of a step makes: results of a network or sweep, a data set, a figure, ...
 
-    status
-        `missing`, `ok`, or what has changed since it was made.
-    pending
-        Whether it would be made again, for its own sake or for that of an input.
+    `state` is `done`, `missing`, `out of date`, or `to follow` where only an input is made again.
     """
 
-    path: str
-    rule: str
-    status: str
-    pending: bool
-
-    @property
-    def out_of_date(self) -> bool:
-        """Whether it was made of something that has changed since."""
-        return self.pending and self.status not in ("ok", "missing")
-
-    def belongs_to(self, experiment: Experiment) -> bool:
-        """Whether it lies in the experiment's folder."""
-        return f"/{experiment}/" in self.path
+    step: str
+    name: str
+    state: str
 
 
 def read_config(options: Sequence[str]) -> dict:
-    """Put the config together as Snakemake does of options that it has accepted."""
+    """Put the config together as the Snakefile does, of options that Snakemake has accepted."""
     with contextlib.redirect_stderr(io.StringIO()):  # which profile it uses
         _, arguments = parse_args(list(options))
-    config = {}
-    for path in (DEFAULTS, *(arguments.configfile or ())):
-        update_config(config, load_configfile(path))
-    update_config(config, parse_config(arguments.config))
+    given = {}
+    for path in arguments.configfile or ():
+        update_config(given, load_configfile(path))
+    update_config(given, parse_config(arguments.config))
+    preset = preset_file(given, Path("config/presets"))
+    config = load_configfile("config/defaults.yaml")
+    update_config(config, load_configfile(preset) if preset else {})
+    update_config(config, given)
     return config
 
 
-def summary(options: Sequence[str]) -> list[File]:
-    """Ask Snakemake which outputs there are to be, and which of them are up to date.
-
-    It may be at work in the same folder: nothing is locked, and nothing is changed.
-
-    Parameters
-    ----------
-    options
-        Those of the run that is asked about: config files, targets, a profile.
+def summary(options: Sequence[str]) -> list[Made]:
+    """Ask Snakemake what there is to be made. Nothing is locked or changed: a run may be going on.
 
     Raises
     ------
     InputError
-        If Snakemake refuses, with its last line.
+        If Snakemake refuses the options, with its last line.
     """
-    command = [sys.executable, "-m", "snakemake", "--nolock", "--summary", *options]
+    command = [sys.executable, "-m", "snakemake", "--summary", *options]
     ended = subprocess.run(command, capture_output=True, text=True)
     if ended.returncode:
         said = ended.stderr.strip().splitlines() or ["snakemake failed"]
         raise InputError(said[-1].removeprefix("error: "))
-    rows = csv.DictReader(ended.stdout.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
-    return [
-        File(
-            row["output_file"],
-            row["rule"],
-            row["status"],
-            pending=row["plan"] == "update pending",
-        )
-        for row in rows
-    ]
+    outputs = defaultdict(list)
+    for row in csv.DictReader(ended.stdout.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE):
+        path, step = Path(row["output_file"]), row["rule"]
+        # results/{preset}/{job}/...
+        name = "/".join(path.parts[2:4]) if step in MEASURED else path.stem
+        outputs[step, name].append(row)
+    return [Made(step, name, state_of(rows)) for (step, name), rows in outputs.items()]
+
+
+def state_of(outputs: Sequence[dict[str, str]]) -> str:
+    """Put into a word what Snakemake says of a job's outputs."""
+    if all(row["plan"] == "no update" for row in outputs):
+        return "done"
+    found = {row["status"] for row in outputs}
+    if "missing" in found:
+        return "missing"
+    return "to follow" if found == {"ok"} else "out of date"

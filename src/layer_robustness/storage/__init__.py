@@ -1,1 +1,1 @@
-"""Files that are whole or absent, and that tell when they are damaged."""
+"""Files that are whole or absent, and whose damage is noticed."""

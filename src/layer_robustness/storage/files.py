@@ -10,9 +10,9 @@ from layer_robustness.runtime.errors import InputError
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` that takes its place when the block ends well.
+    """Give a temporary path that is renamed to `path` when the block ends without an error.
 
-    A block that fails leaves `path` as it was and nothing beside it.
+    If the block fails, `path` stays as it was and the temporary file is removed.
 
     Raises
     ------
@@ -30,7 +30,7 @@ def replacing(path: Path) -> Iterator[Path]:
             "folder, and run again"
         ) from error
     finally:
-        with suppress(OSError):  # a read-only disk refuses this even where there is no file
+        with suppress(OSError):  # a read-only disk refuses this even if there is no file
             temporary.unlink(missing_ok=True)
 
 
@@ -46,7 +46,7 @@ def remedy(path: Path) -> str:
 
 
 def link(source: Path, target: Path) -> None:
-    """Make `target` the same file as `source`, or a copy where the file system has no links."""
+    """Make `target` the same file as `source`, or a copy if the file system has no hard links."""
     with replacing(target) as temporary:
         try:
             os.link(source, temporary)

@@ -40,7 +40,9 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
         text = json.dumps({**metadata, "sha256": sha256}, sort_keys=True)
         try:
             save_file(held, temporary, {"metadata": text})
-        except SafetensorError as error:  # of a full disk too, where others raise an OSError
+        except (
+            SafetensorError
+        ) as error:  # safetensors raises it for a full disk too, not an OSError
             code = re.search(r"os error (\d+)", str(error))
             if code is None:
                 raise OSError(str(error)) from error
@@ -76,16 +78,16 @@ def load(path: Path, delete: Path | None = None) -> tuple[dict[str, Tensor], dic
 def kept(
     path: Path, fingerprint: str, key: str, of: str
 ) -> tuple[dict[str, Tensor], dict[str, str]] | None:
-    """Read what work can go on from, or nothing; tell why where it starts over instead.
+    """Read the saved state of some work, or None; log why if the work has to start over.
 
     Parameters
     ----------
     fingerprint
-        Names the work; a file of other work is none.
+        Identifies the work; a file with another fingerprint is not used.
     key
-        Of the metadata, which no other file of the same work has.
+        A key of the metadata that only this file of the work has.
     of
-        What a file of other work is of, in words.
+        For the log: what a file with another fingerprint belongs to.
     """
     if not path.exists():
         return None

@@ -4,8 +4,9 @@ import pandas as pd
 
 from layer_robustness.experiments.names import Network
 from layer_robustness.experiments.results import Results
+from layer_robustness.figures.names import PAPERS_DATA, Sources
 from layer_robustness.tables.errors import written
-from layer_robustness.tables.registry import DRAWS, FILES, Column, Table
+from layer_robustness.tables.registry import DRAWS, FILES, Table
 
 
 def accuracy(
@@ -30,31 +31,29 @@ def accuracy(
 def collect(table: Table, results: Results) -> pd.DataFrame:
     """Return the table's numbers in percent; cells of networks that were not run are empty."""
     rows = []
-    for dataset, architecture, replaced in table.rows:
+    for row in table.rows:
         values = {
-            "architecture": architecture.removeprefix("resnet"),
-            "configuration": "stochastic" if replaced else "baseline",
-            "r": DRAWS if replaced else None,
-            "s": replaced or None,
+            "architecture": row.architecture.removeprefix("resnet"),
+            "configuration": "stochastic" if row.replaced else "baseline",
+            "r": DRAWS if row.replaced else None,
+            "s": row.replaced or None,
         }
         for column in table.columns:
-            network = column.network((dataset, architecture, replaced))
+            network = column.network(row)
             found = (float("nan"), float("nan"), None)
             if results.ran([network]):
-                found = accuracy(results, network, replaced, column.name)
-            values |= dict(zip(headings(column), found, strict=True))
+                found = accuracy(results, network, row.replaced, column.name)
+            values |= dict(zip(column.headings, found, strict=True))
         rows.append(values)
-    counts = dict.fromkeys(["r", "s", *(headings(column)[2] for column in table.columns)], "Int64")
+    counts = dict.fromkeys(["r", "s", *(column.headings[2] for column in table.columns)], "Int64")
     return pd.DataFrame(rows).astype(counts)
 
 
-def headings(column: Column) -> tuple[str, str, str]:
-    """Return the names in the CSV of a column's mean, deviation, and seeds left out."""
-    return f"{column.name}_mean", f"{column.name}_std", f"{column.name}_did_not_train"
+def layout(table: Table, frame: pd.DataFrame, *, sources: Sources = PAPERS_DATA) -> pd.DataFrame:
+    """Return the table as it is read, "69.85 ± 1.60" in its cells; a baseline has no r and s.
 
-
-def layout(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
-    """Return the table as it is read, "69.85 ± 1.60" in its cells; a baseline has no r and s."""
+    Its only data set stands in its title.
+    """
     shown = {
         "network": "ResNet" + frame["architecture"],
         "configuration": frame["configuration"],
@@ -62,6 +61,6 @@ def layout(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
         "s": frame["s"].astype("string").fillna(""),
     }
     for column in table.columns:
-        cells = frame[list(headings(column))].itertuples(index=False)
-        shown[column.title] = [written(*numbers, table.decimals) for numbers in cells]
+        cells = frame[list(column.headings)].itertuples(index=False)
+        shown[column.title] = [written(*numbers, decimals=table.decimals) for numbers in cells]
     return pd.DataFrame(shown)

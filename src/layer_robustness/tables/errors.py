@@ -6,17 +6,14 @@ from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.names import Network
 from layer_robustness.experiments.results import Results
 from layer_robustness.figures.collect import final_errors
-from layer_robustness.figures.names import DATASETS, DID_NOT_TRAIN, printed
+from layer_robustness.figures.names import (
+    DID_NOT_TRAIN,
+    PAPERS_DATA,
+    Sources,
+    data_label,
+    printed,
+)
 from layer_robustness.tables.registry import FILES, Column, Table
-
-
-def headings(column: Column) -> tuple[str, str, str]:
-    """Return the names in the CSV of a column's mean, standard deviation, and seeds left out.
-
-    The deviation of a `reinit_error` is the paper's own; the others' are over seeds.
-    """
-    mean = f"{column.name}_mean" if column.quantity == "reinit_error" else column.name
-    return mean, f"{column.name}_std", f"{column.name}_did_not_train"
 
 
 def test_error(training: pd.DataFrame) -> tuple[float, float, int]:
@@ -55,27 +52,28 @@ def collect(table: Table, results: Results) -> pd.DataFrame:
     """Return a table's numbers in percent; cells of networks that were not run are empty."""
     rows = []
     for row in table.rows:
-        values = dict(zip(("dataset", "architecture"), row, strict=True))
+        values = {"dataset": row.dataset, "architecture": row.architecture}
         for column in table.columns:
             network = column.network(row)
             found = (float("nan"), float("nan"), None)
             if results.ran([network]):
                 found = cell(column, network, results)
-            values |= dict(zip(headings(column), found, strict=True))
+            values |= dict(zip(column.headings, found, strict=True))
         rows.append(values)
-    counts = {headings(column)[2]: "Int64" for column in table.columns}
+    counts = {column.headings[2]: "Int64" for column in table.columns}
     return pd.DataFrame(rows).astype(counts)
 
 
-def layout(table: Table, frame: pd.DataFrame) -> pd.DataFrame:
+def layout(table: Table, frame: pd.DataFrame, *, sources: Sources = PAPERS_DATA) -> pd.DataFrame:
     """Return the table as it is read: names as the paper writes them, "8.40 ± 0.12", "not run"."""
+    labels = {name: data_label(name, sources.get(name, "")) for name in frame["dataset"].unique()}
     shown = {
-        "data set": frame["dataset"].map(DATASETS),
+        "data set": frame["dataset"].map(labels),
         "network": frame["architecture"].map(printed),
     }
     for column in table.columns:
-        cells = frame[list(headings(column))].itertuples(index=False)
-        shown[column.title] = [written(*numbers, table.decimals) for numbers in cells]
+        cells = frame[list(column.headings)].itertuples(index=False)
+        shown[column.title] = [written(*numbers, decimals=table.decimals) for numbers in cells]
     return pd.DataFrame(shown)
 
 

@@ -1,22 +1,28 @@
 """What each table of the paper shows. A table is an entry here, not a function of its own."""
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
+from layer_robustness.experiments import paths
 from layer_robustness.experiments.names import Network, parse_network
 
 # The result file that each quantity is read from.
 FILES = {
-    "test_error": "training.csv",
-    "reinit_error": "probe.csv",
-    "accuracy": "adversarial.csv",
+    "test_error": paths.TRAINING,
+    "reinit_error": paths.PROBE,
+    "accuracy": paths.ADVERSARIAL,
 }
 
 # r of Table 2: fresh draws of each residual block.
 DRAWS = 4
 
-# A data set and an architecture; in Table 2 also s, the stages of which a block is replaced.
-Row = tuple[str, str] | tuple[str, str, int]
+
+class Row(NamedTuple):
+    """One row: a network, and in Table 2 of how many stages, s, a block is replaced."""
+
+    dataset: str
+    architecture: str
+    replaced: int = 0
 
 
 @dataclass(frozen=True)
@@ -37,10 +43,18 @@ class Column:
     model: str = "{architecture}"
     quantity: Literal["test_error", "reinit_error", "accuracy"] = "test_error"
 
+    @property
+    def headings(self) -> tuple[str, str, str]:
+        """Names in the CSV of the mean, its standard deviation, and seeds left out.
+
+        The paper prints the deviation of all but a `test_error`; that one's is over seeds.
+        """
+        mean = self.name if self.quantity == "test_error" else f"{self.name}_mean"
+        return mean, f"{self.name}_std", f"{self.name}_did_not_train"
+
     def network(self, row: Row) -> Network:
         """Return the network of a row."""
-        dataset, architecture, *_ = row
-        return parse_network(f"{dataset}/{self.model.format(architecture=architecture)}")
+        return parse_network(f"{row.dataset}/{self.model.format(architecture=row.architecture)}")
 
 
 @dataclass(frozen=True)
@@ -51,6 +65,8 @@ class Table:
         The module of this package that computes it.
     decimals
         As many as the paper prints.
+    caption
+        What follows the title, in Markdown.
     """
 
     number: int
@@ -60,7 +76,7 @@ class Table:
     columns: tuple[Column, ...]
     decimals: int
     section: str
-    caption: str = ""
+    caption: str
 
     @property
     def name(self) -> str:
@@ -81,7 +97,7 @@ class Table:
 
 def resnets(dataset: str, *depths: int) -> tuple[Row, ...]:
     """Make a row of each depth."""
-    return tuple((dataset, f"resnet{depth}") for depth in depths)
+    return tuple(Row(dataset, f"resnet{depth}") for depth in depths)
 
 
 TABLES = {
@@ -104,15 +120,22 @@ TABLES = {
             ),
             decimals=2,
             section="4 Joint robustness",
+            caption=(
+                "Test error in percent of ResNets: trained as usual; with one residual block "
+                "re-initialized to epoch 0, mean and standard deviation over all blocks but "
+                "the first of each stage; with all these blocks frozen at their initial "
+                "values during training; and with them removed before training, which makes "
+                "the three depths the same network."
+            ),
         ),
         Table(
             2,
             "adversarial",
-            "Accuracy (%) under attack of classifiers that replace a residual block of s stages by "
-            "one of r fresh draws at each inference",
+            "Accuracy (%) under attack, on CIFAR10, of classifiers that replace a residual block "
+            "of s stages by one of r fresh draws at each inference",
             (
-                *(("cifar10", "resnet4^2", replaced) for replaced in (0, 1, 2)),
-                *(("cifar10", "resnet4^4", replaced) for replaced in (0, 1, 2, 4)),
+                *(Row("cifar10", "resnet4^2", replaced) for replaced in (0, 1, 2)),
+                *(Row("cifar10", "resnet4^4", replaced) for replaced in (0, 1, 2, 4)),
             ),
             (
                 Column("clean", "no attack", quantity="accuracy"),
@@ -122,6 +145,16 @@ TABLES = {
             ),
             decimals=2,
             section="6 Stochastic classifiers",
+            caption=(
+                "Accuracy in percent of networks and of classifiers made from them, without "
+                "attack and under FGSM and PGD: mean and standard deviation over repetitions. "
+                "At each inference a stochastic classifier picks s stages at random, and in "
+                "each of them replaces one residual block by one of its r fresh draws. The "
+                "last column is not in the paper: there PGD follows gradients that are "
+                "averaged over the random choices (expectation over transformation, EoT). "
+                "Without that, attacks are misled by the randomness and a stochastic "
+                "classifier looks more robust than it is."
+            ),
         ),
         Table(
             3,
@@ -129,7 +162,7 @@ TABLES = {
             "Test error (%) with and without weight decay (wd) and batch normalization (bn)",
             (
                 *resnets("cifar10", 18, 34, 50, 101, 152),
-                *(("cifar10", f"vgg{depth}") for depth in (11, 13, 16, 19)),
+                *(Row("cifar10", f"vgg{depth}") for depth in (11, 13, 16, 19)),
                 *resnets("imagenet", 18, 34, 50, 101, 152),
             ),
             (
@@ -140,6 +173,10 @@ TABLES = {
             ),
             decimals=1,
             section="Appendix",
+            caption=(
+                "Test error in percent of every architecture, trained plainly, with weight "
+                "decay (wd), with batch normalization (bn), and with both."
+            ),
         ),
     )
 }

@@ -2,6 +2,8 @@
 
 import pandas as pd
 
+from layer_robustness.figures.captions import heading
+from layer_robustness.figures.names import PAPERS_DATA, Sources, labelled
 from layer_robustness.tables.registry import Table
 
 LATEX = str.maketrans(
@@ -17,15 +19,19 @@ LATEX = str.maketrans(
 )
 
 
-def markdown(table: Table, shown: pd.DataFrame, small_print: str) -> str:
+def markdown(
+    table: Table, shown: pd.DataFrame, small_print: str, *, sources: Sources = PAPERS_DATA
+) -> str:
     """Write a table as Markdown, the small print below."""
     numbers = len(table.columns)
     alignment = ["left"] * (len(shown.columns) - numbers) + ["right"] * numbers
     body = shown.to_markdown(index=False, disable_numparse=True, colalign=alignment)
-    return f"**Table {table.number}.** {table.title}.\n\n{body}\n\n{small_print}\n"
+    return f"{heading(table, sources)}\n\n{body}\n\n{small_print}\n"
 
 
-def latex(table: Table, shown: pd.DataFrame, small_print: str) -> str:
+def latex(
+    table: Table, shown: pd.DataFrame, small_print: str, *, sources: Sources = PAPERS_DATA
+) -> str:
     """Write a table as a LaTeX float for `\\input`, the small print as a note below."""
     escaped = shown.map(lambda text: text.translate(LATEX))
     escaped.columns = [title.translate(LATEX) for title in shown.columns]
@@ -33,7 +39,7 @@ def latex(table: Table, shown: pd.DataFrame, small_print: str) -> str:
         column_format="l" * (len(shown.columns) - len(table.columns)) + "r" * len(table.columns),
         hrules=True,
         position_float="centering",
-        caption=f"{table.title.translate(LATEX)}.",
+        caption=f"{labelled(table.title, sources).translate(LATEX)}.",
         label=f"tab:{table.name}",
     )
     note = f"\\par\\smallskip{{\\footnotesize {small_print.translate(LATEX)}}}\n"

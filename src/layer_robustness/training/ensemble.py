@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from copy import deepcopy
 
 import torch
-from timm.layers import convert_sync_batchnorm
+from timm.layers.norm_act import convert_sync_batchnorm
 from torch import Tensor
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.parallel import DistributedDataParallel
@@ -29,9 +29,8 @@ class Single:
         self.frozen = [network.get_submodule(name) for name in frozen]
         for unit in self.frozen:
             unit.requires_grad_(False)
-        self.network = self.forward = network
-        if ranks.count > 1:
-            self.network, self.forward = in_parallel(network)
+        self.network = network
+        self.forward = in_parallel(network) if ranks.count > 1 else network
         self.tensors = dict(self.network.named_parameters())
         self.trained = {name: t for name, t in self.tensors.items() if t.requires_grad}
         self.buffers = dict(self.network.named_buffers())
@@ -53,17 +52,17 @@ class Single:
         return tensors
 
 
-def in_parallel(network: UnitSequence) -> tuple[UnitSequence, DistributedDataParallel]:
-    """Average gradients over processes; batch statistics are those of the whole batch."""
+def in_parallel(network: UnitSequence) -> DistributedDataParallel:
+    """Average gradients over processes; batch statistics become those of the whole batch."""
     device = next(network.parameters()).device
     if any(isinstance(part, torch.nn.BatchNorm2d) for part in network.modules()):
         if device.type != "cuda":
             raise InputError(
                 "batch normalization over several processes needs GPUs: use one process on a CPU"
             )
-        network = convert_sync_batchnorm(network)
+        convert_sync_batchnorm(network)
     ids = [device] if device.type == "cuda" else None
-    return network, DistributedDataParallel(network, ids, broadcast_buffers=False)
+    return DistributedDataParallel(network, ids, broadcast_buffers=False)
 
 
 class Stack:

@@ -1,4 +1,4 @@
-"""An experiment on disk: kept in resume/ while it trains, linked into checkpoints/ when done."""
+"""An experiment's files: written to resume/ while it trains, linked into checkpoints/ when done."""
 
 import hashlib
 import json
@@ -50,9 +50,9 @@ class TrainingFolder:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Names recipe, data and code: a state of other ones is never gone on from.
+        """Identifies recipe, data and code: training never continues from a state of others.
 
-        Which epochs are kept changes no weights, so it is no part of it.
+        Which epochs are kept changes no weights, so it is not part of the fingerprint.
         """
         recipe = {**asdict(self.recipe), "checkpoints": None}
         parts = [str(self.experiment), recipe, self.dataset.sha256, code_digest("train")]
@@ -64,7 +64,7 @@ class TrainingFolder:
         return [f"epoch{epoch}" for epoch in self.recipe.checkpoints]
 
     def state(self) -> TrainState:
-        """Return the state to go on from, or the initial one with its checkpoint written."""
+        """Return the saved state, or the initial one after writing its checkpoint."""
         here = machine(self.dataset.device, self.processes)
         state = TrainState.load(self.state_file, self.fingerprint)
         if state is not None and self.has_checkpoints(state):
@@ -90,10 +90,10 @@ class TrainingFolder:
         )
 
     def keep(self, state: TrainState) -> None:
-        """Write what the state's epoch asks for, the checkpoint first: it can't be missed.
+        """Write the checkpoint of this epoch, if it has one, then the state.
 
-        In the middle of an epoch that is the state alone. Of a network that diverged, the
-        checkpoints from that epoch on hold no weights.
+        Within an epoch only the state is written. If the network diverged, its checkpoints from
+        that epoch on hold no weights.
         """
         if state.part.batches:
             state.save(self.state_file, self.fingerprint)
@@ -122,16 +122,16 @@ class TrainingFolder:
         tensorfile.save(self.kept(name), weights, metadata | {"fingerprint": self.fingerprint})
 
     def tell(self, what: str) -> None:
-        """Say in the log what becomes of the experiment."""
+        """Log a message about the experiment."""
         print(f"{self.experiment} {what}", file=sys.stderr, flush=True)
 
     @property
     def state_file(self) -> Path:
-        """Where the state to go on from is kept."""
+        """Where the state is saved."""
         return self.kept("state")
 
     def kept(self, name: str) -> Path:
-        """Where a file is kept while training goes on."""
+        """Where a file is kept during training."""
         return paths.resume(self.manifest, self.experiment, name)
 
     def ended(self, state: TrainState) -> bool:
@@ -139,13 +139,13 @@ class TrainingFolder:
         return state.diverged or state.epoch == self.recipe.epochs
 
     def has_checkpoints(self, state: TrainState) -> bool:
-        """Whether all checkpoints up to a state are there, whole, and of this training."""
+        """Whether all checkpoints up to a state are there, undamaged, and of this training."""
         last = self.recipe.epochs if self.ended(state) else state.epoch
         due = [f"epoch{epoch}" for epoch in self.recipe.checkpoints if epoch <= last]
         return all(self.is_kept(name) for name in due)
 
     def is_kept(self, name: str) -> bool:
-        """Whether weights are there, whole, and of this training; tell why not."""
+        """Whether weights are there, undamaged, and of this training; log why not."""
         path = self.kept(name)
         try:
             _, metadata = tensorfile.load(path)
@@ -194,7 +194,7 @@ def publish(folders: list[TrainingFolder]) -> None:
 
 
 def machine(device: torch.device, processes: int = 1) -> dict[str, object]:
-    """What the bits of a result depend on besides recipe, data and code."""
+    """What a result's last bits depend on, besides recipe, data and code."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
     return {
         "device": device.type,

@@ -13,7 +13,7 @@ from layer_robustness.data.dataset import Dataset
 from layer_robustness.experiments.groups import frozen_units
 from layer_robustness.experiments.names import Experiment
 from layer_robustness.experiments.recipe import Recipe
-from layer_robustness.models.build import build, memory_format
+from layer_robustness.models.build import build, placed
 from layer_robustness.runtime.interruption import asked, leave
 from layer_robustness.runtime.precision import PRECISIONS, arithmetic
 from layer_robustness.runtime.ranks import ALONE, Ranks
@@ -21,7 +21,7 @@ from layer_robustness.training.ensemble import Single, Stack, mean_loss
 from layer_robustness.training.progress import Progress
 from layer_robustness.training.state import PartOfEpoch, TrainState
 
-PAUSE = 300  # seconds after which a long epoch's state is kept in the middle
+PAUSE = 300  # seconds between two saved states within a long epoch
 
 Keep = Callable[[Experiment, TrainState], None]
 
@@ -36,9 +36,9 @@ def train(
 ) -> None:
     """Train experiments of one shape side by side, from their states to the recipe's last epoch.
 
-    `keep` is given each experiment's state after every epoch, every few minutes in between, and
-    when a signal asks to leave. Order and augmentation of the images depend on the experiment and
-    the epoch only, so a state is all that training needs to go on from.
+    `keep` is called with each experiment's state after every epoch, every few minutes within long
+    epochs, and when a signal to stop has come. Order and augmentation of the images depend on
+    the experiment and the epoch only, so a state is all that training needs to continue.
 
     Parameters
     ----------
@@ -49,12 +49,12 @@ def train(
     ranks
         Processes that train one experiment together; all of them call this with equal states.
 
-    An experiment whose training loss is no longer finite ends with that epoch; the others go on.
+    An experiment whose training loss is no longer finite ends with that epoch; the others continue.
 
     Raises
     ------
     Interrupted
-        If a signal asked to leave; the state after the last batch is kept.
+        If a signal to stop has come; the state after the last batch is saved.
     """
     name = ", ".join(map(str, experiments))
     with Progress(name, states[0].epoch, recipe.epochs) as progress:
@@ -132,9 +132,7 @@ class Training:
             self.experiments,
             epoch,
             self.recipe,
-            self.dataset.device,
-            ranks.rank,
-            ranks.count,
+            ranks,
             self.batches,
         ):
             with self.arithmetic():
@@ -204,15 +202,19 @@ class Training:
         self.kept_at = time.monotonic()
 
 
-def assemble(experiments, states, recipe, dataset, ranks) -> Single | Stack:
+def assemble(
+    experiments: Sequence[Experiment],
+    states: Sequence[TrainState],
+    recipe: Recipe,
+    dataset: Dataset,
+    ranks: Ranks,
+) -> Single | Stack:
     """Build the networks, on the data's device, and load their states."""
     networks = []
     for experiment, state in zip(experiments, states, strict=True):
-        network = build(experiment.network, dataset.image_shape, dataset.classes, recipe.width).to(
-            dataset.device,
-            PRECISIONS[recipe.precision].weights,
-            memory_format=memory_format(experiment.network, dataset.image_shape, dataset.device),
-        )
+        shape, weights = dataset.image_shape, PRECISIONS[recipe.precision].weights
+        network = build(experiment.network, shape, dataset.classes, recipe.width)
+        network = placed(network, experiment.network, shape, dataset.device, weights)
         network.load_state_dict(state.weights)
         networks.append(network)
     if len(networks) > 1:
@@ -220,7 +222,7 @@ def assemble(experiments, states, recipe, dataset, ranks) -> Single | Stack:
     return Single(networks[0], frozen_units(experiments[0].network), ranks)
 
 
-def momentum(optimizer: torch.optim.SGD, ensemble) -> dict[str, Tensor]:
+def momentum(optimizer: torch.optim.SGD, ensemble: Single | Stack) -> dict[str, Tensor]:
     """Momentum buffers by parameter name."""
     return {
         name: optimizer.state[tensor]["momentum_buffer"]
@@ -229,7 +231,9 @@ def momentum(optimizer: torch.optim.SGD, ensemble) -> dict[str, Tensor]:
     }
 
 
-def restore_momentum(optimizer, ensemble, states: Sequence[TrainState]) -> None:
+def restore_momentum(
+    optimizer: torch.optim.SGD, ensemble: Single | Stack, states: Sequence[TrainState]
+) -> None:
     """Put the states' momentum buffers back into the optimizer, where there are any yet."""
     if not states[0].momentum:
         return

@@ -5,13 +5,13 @@ import threading
 
 from tqdm import tqdm
 
-# By default tqdm takes a lock that forked processes share: if one is killed while it holds the
-# lock, the others wait for ever. Here no two processes write to one bar.
+# By default tqdm takes a lock that forked processes share: if one is killed while it holds
+# the lock, the others wait forever. Here no two processes write to one bar.
 tqdm.set_lock(threading.RLock())
 
 
 class Progress:
-    """Tells of epochs as they are finished."""
+    """Reports each epoch as it ends."""
 
     def __init__(self, name: str, done: int, epochs: int):
         self.name, self.epochs = name, epochs
@@ -31,7 +31,7 @@ class Progress:
         self.bar.close()
 
     def epoch(self, epoch: int, loss: float, test_error: float) -> None:
-        """Tell of one epoch."""
+        """Report one epoch."""
         told = f"loss {loss:.4f} test error {test_error:.4f}"
         if self.bar.disable:
             print(f"{self.name} epoch {epoch}/{self.epochs} {told}", file=sys.stderr, flush=True)

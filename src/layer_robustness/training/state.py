@@ -1,4 +1,4 @@
-"""All that training needs to go on: weights, momentum, and the history so far."""
+"""All that training needs to continue: weights, momentum, and the history so far."""
 
 import json
 import math
@@ -24,10 +24,10 @@ class PartOfEpoch:
 class TrainState:
     """State after `epoch` epochs and a `part` of the next, and the rows of `training.csv` so far.
 
-    A row has epoch, rate, train_loss, train_error, test_error (fractions in [0, 1]) and seconds; of
-    a stack of networks, the whole stack's. Loss and error of training are means over the epoch's
-    batches, each before its step. Where the loss is not finite, the errors are NaN. `machines` are
-    those that trained it, in their order.
+    A row has epoch, rate, train_loss, train_error, test_error (fractions in [0, 1]) and seconds (of
+    the whole stack, if networks are stacked). Loss and error of training are means over the epoch's
+    batches, each taken before its step. If the loss is not finite, the errors are NaN. `machines`
+    are those that trained it, in their order.
     """
 
     weights: dict[str, Tensor]
@@ -47,7 +47,7 @@ class TrainState:
         return bool(self.history) and not math.isfinite(self.history[-1]["train_loss"])
 
     def record(self, **values: float) -> None:
-        """Add the row of the next epoch, of which nothing is left to do."""
+        """Add the row of an epoch that is done."""
         self.history.append({"epoch": self.epoch + 1, **values})
         self.part = PartOfEpoch()
 
@@ -65,7 +65,7 @@ class TrainState:
 
     @classmethod
     def load(cls, path: Path, fingerprint: str) -> "TrainState | None":
-        """Read a state of the same recipe, data and code; tell why where it starts over instead."""
+        """Read a state of the same recipe, data and code; log why if training has to start over."""
         found = tensorfile.kept(path, fingerprint, "history", "another recipe, data or code")
         if found is None:
             return None

@@ -1,1 +1,1 @@
-"""The paper's claims, each as a computation on results with a criterion fixed beforehand."""
+"""The paper's claims, each computed from results and judged by a criterion."""

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 from math import inf
+from pathlib import Path
 
 import pandas as pd
 from scipy.special import stdtrit  # Student's t; scipy.stats takes a second to import
@@ -11,6 +12,8 @@ from layer_robustness.experiments.names import Network
 from layer_robustness.experiments.results import Results
 from layer_robustness.figures import collect
 from layer_robustness.paper.criticality import chance, cost, is_trained
+from layer_robustness.paper.setups import is_the_papers
+from layer_robustness.storage import bits
 
 CONFIDENCE = 0.95
 # Errors and accuracies are counts over at most some 50000 images: a mean difference below this is
@@ -110,12 +113,19 @@ class Evidence:
             if not self.results.has(network, file):
                 raise NotTestedError(f"{network} has no {file}")
 
-    def require_papers_data(self, networks: Iterable[Network]) -> None:
-        """Raise `NotTestedError` where a network was trained on other images than the paper's."""
+    def require_papers_setup(self, networks: Iterable[Network]) -> None:
+        """Raise `NotTestedError` where a network's data, width or epochs are not the paper's."""
         for network in networks:
-            data = self.results.setups[str(network)].data
-            if data != network.dataset:
-                raise NotTestedError(f"compares data sets, and {network.dataset} is {data} here")
+            setup = self.results.setups[str(network)]
+            if not is_the_papers(setup, network.dataset):
+                raise NotTestedError(
+                    f"{network} was run on {setup.data}, width {setup.width:g}, {setup.epochs} "
+                    "epochs: its levels cannot be compared with the paper's"
+                )
+
+    def has_bits(self, rows: pd.DataFrame) -> bool:
+        """Whether it is known which images these rows get wrong."""
+        return all(bits.path_of(Path(path)).is_file() for path in rows["path"].unique())
 
     def read(self, network: Network, file: str) -> pd.DataFrame:
         """Return the rows of every seed."""

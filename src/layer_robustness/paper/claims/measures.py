@@ -3,11 +3,11 @@
 Costs are those of paper/criticality.py: 0 is the full model, 1 is chance.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
-from layer_robustness.experiments.groups import downsampling, identity_skips, members
+from layer_robustness.experiments.groups import identity_skips, members
 from layer_robustness.experiments.names import Network
 from layer_robustness.figures.collect import bar_errors, last_epoch
 from layer_robustness.paper.claims.evidence import (
@@ -23,63 +23,73 @@ from layer_robustness.paper.criticality import CRITICAL, cost
 INITIAL = "0"
 LATER = "1"
 RERAND = "rerand"
+ALL_BUT_FIRST = "all_but_first"
+EVERY_SECOND = "every_second"
 
 
-def lowest(costs: pd.DataFrame, units: Sequence[str]) -> Sample:
-    """Take the unit with the lowest mean cost."""
-    unit = costs.loc[list(units)].mean(axis=1).idxmin()
-    return Sample(costs.loc[unit], unit)
+Measure = Callable[[Evidence, Network], Sample]
+Units = Callable[[Network], Sequence[str]]
 
 
-def highest(costs: pd.DataFrame, units: Sequence[str]) -> Sample:
-    """Take the unit with the highest mean cost."""
-    unit = costs.loc[list(units)].mean(axis=1).idxmax()
-    return Sample(costs.loc[unit], unit)
+def lowest(source: str, units: Units) -> Measure:
+    """Measure the unit that costs least on average, of some units reset to a source."""
+
+    def measure(results: Evidence, network: Network) -> Sample:
+        costs = results.costs(network, source).loc[list(units(network))]
+        unit = costs.mean(axis=1).idxmin()
+        return Sample(costs.loc[unit], unit)
+
+    return measure
 
 
-def share_robust(costs: pd.DataFrame, units: Sequence[str]) -> Sample:
-    """Return the share of units that are robust."""
-    return Sample((costs.loc[list(units)] <= CRITICAL).mean(), f"{len(units)} units", SHARE)
+def highest(source: str, units: Units) -> Measure:
+    """Measure the unit that costs most on average, of some units reset to a source."""
+
+    def measure(results: Evidence, network: Network) -> Sample:
+        costs = results.costs(network, source).loc[list(units(network))]
+        unit = costs.mean(axis=1).idxmax()
+        return Sample(costs.loc[unit], unit)
+
+    return measure
 
 
-# Claims 1, 2 and 4
+def share_robust(source: str, units: Units) -> Measure:
+    """Measure the share of units that are robust to a source."""
+
+    def measure(results: Evidence, network: Network) -> Sample:
+        costs = results.costs(network, source).loc[list(units(network))]
+        return Sample((costs <= CRITICAL).mean(), f"{len(costs)} units", SHARE)
+
+    return measure
 
 
-def lowest_of_all_rerandomized(results: Evidence, network: Network) -> Sample:
-    """Of all layers."""
-    return lowest(results.costs(network, RERAND), network.units)
+def every(network: Network) -> Sequence[str]:
+    """All units."""
+    return network.units
+
+
+def upper(network: Network) -> Sequence[str]:
+    """All units but the first."""
+    return network.units[1:]
+
+
+def named(*names: str) -> Units:
+    """Units of these names, or in stages of these names."""
+    return lambda network: [unit for unit in network.units if unit.partition(".")[0] in names]
+
+
+def all_but_first(network: Network) -> Sequence[str]:
+    """The group of this name."""
+    return members(network, ALL_BUT_FIRST)
+
+
+# Claim 1
 
 
 def mean_of_all_rerandomized(results: Evidence, network: Network) -> Sample:
     """Mean over all layers."""
     costs = results.costs(network, RERAND).loc[list(network.units)]
     return Sample(costs.mean(), f"{len(costs)} layers")
-
-
-def first_layer(results: Evidence, network: Network) -> Sample:
-    """The first layer, re-initialized."""
-    return lowest(results.costs(network, INITIAL), network.units[:1])
-
-
-def highest_of_upper_layers(results: Evidence, network: Network) -> Sample:
-    """Of all layers but the first, re-initialized."""
-    return highest(results.costs(network, INITIAL), network.units[1:])
-
-
-def in_stages(network: Network, *stages: str) -> list[str]:
-    """Names of the units of these stages."""
-    return [unit for unit in network.units if unit.partition(".")[0] in stages]
-
-
-def lowest_of_lower_convolutions(results: Evidence, network: Network) -> Sample:
-    """Of the convolutions of stages 1 and 2 of a VGG, re-initialized."""
-    return lowest(results.costs(network, INITIAL), in_stages(network, "stage1", "stage2"))
-
-
-def highest_of_upper_units(results: Evidence, network: Network) -> Sample:
-    """Of the convolutions of stage 5 of a VGG, fc1, fc2 and final_linear, re-initialized."""
-    units = in_stages(network, "stage5", "fc1", "fc2", "final_linear")
-    return highest(results.costs(network, INITIAL), units)
 
 
 # Claim 3
@@ -125,37 +135,7 @@ def by_draw(by_seed: pd.Series) -> pd.Series:
     return by_seed.rename_axis("seed").to_frame(0).rename_axis(columns="draw").stack()
 
 
-# Claims 5 and 6
-
-
-def stage0(results: Evidence, network: Network) -> Sample:
-    """The first convolution of a ResNet, re-initialized."""
-    return lowest(results.costs(network, INITIAL), ["stage0"])
-
-
-def lowest_of_downsampling(results: Evidence, network: Network) -> Sample:
-    """Of the blocks with a downsampling skip, re-initialized."""
-    return lowest(results.costs(network, INITIAL), downsampling(network))
-
-
-def identity_robust_to_reinit(results: Evidence, network: Network) -> Sample:
-    """Share of the blocks with an identity skip."""
-    return share_robust(results.costs(network, INITIAL), identity_skips(network))
-
-
-def identity_robust_to_rerand(results: Evidence, network: Network) -> Sample:
-    """Share of the blocks with an identity skip."""
-    return share_robust(results.costs(network, RERAND), identity_skips(network))
-
-
-def final_linear_reinitialized(results: Evidence, network: Network) -> Sample:
-    """The last layer."""
-    return highest(results.costs(network, INITIAL), ["final_linear"])
-
-
-def final_linear_rerandomized(results: Evidence, network: Network) -> Sample:
-    """The last layer."""
-    return lowest(results.costs(network, RERAND), ["final_linear"])
+# Claim 6
 
 
 def more_critical(results: Evidence, network: Network, easier: Network) -> Sample:
@@ -170,18 +150,11 @@ def more_critical(results: Evidence, network: Network, easier: Network) -> Sampl
 
 # Claims 7 and 8
 
-ALL_BUT_FIRST = "all_but_first"
-EVERY_SECOND = "every_second"
-
-
-def alone(results: Evidence, network: Network) -> Sample:
-    """Share of the group's units that are robust one by one."""
-    return share_robust(results.costs(network, INITIAL), members(network, ALL_BUT_FIRST))
-
 
 def jointly(results: Evidence, network: Network) -> Sample:
     """The group, re-initialized jointly."""
-    return lowest(results.costs(network, INITIAL, "joint.csv"), [ALL_BUT_FIRST])
+    costs = results.costs(network, INITIAL, "joint.csv")
+    return Sample(costs.loc[ALL_BUT_FIRST], ALL_BUT_FIRST)
 
 
 def every_second_to_all(results: Evidence, network: Network) -> Sample:
@@ -219,30 +192,24 @@ def trained_otherwise(results: Evidence, plain: Network, other: Network) -> pd.S
 # Claims 9 and 10
 
 
-def distance_correlation(results: Evidence, network: Network, quantity: str) -> Sample:
-    """Rank correlation over layers: distance after training and cost of re-initialization."""
-    costs = results.costs(network, INITIAL).loc[list(network.units)]
-    if (costs.mean(axis=1) > CRITICAL).nunique() < 2:
-        raise NotTestedError(f"{network} has not both critical and robust layers")
-    distances = results.read(network, "distances.csv")
-    distances = distances[distances["source"] == last_epoch(distances)]
-    by_seed = distances.pivot(index="unit", columns="seed", values=quantity).loc[costs.index]
-    correlations = {
-        (seed, draw): by_seed[seed].corr(costs[seed, draw], method="spearman")
-        for seed, draw in costs
-    }
-    by_draw = pd.Series(correlations).rename_axis(["seed", "draw"])
-    return Sample(by_draw, f"{len(costs)} layers", CORRELATION)
+def distance_correlation(quantity: str) -> Measure:
+    """Measure the rank correlation over layers of distance after training and re-initialization."""
 
+    def measure(results: Evidence, network: Network) -> Sample:
+        costs = results.costs(network, INITIAL).loc[list(network.units)]
+        if (costs.mean(axis=1) > CRITICAL).nunique() < 2:
+            raise NotTestedError(f"{network} has not both critical and robust layers")
+        distances = results.read(network, "distances.csv")
+        distances = distances[distances["source"] == last_epoch(distances)]
+        by_seed = distances.pivot(index="unit", columns="seed", values=quantity).loc[costs.index]
+        correlations = {
+            (seed, draw): by_seed[seed].corr(costs[seed, draw], method="spearman")
+            for seed, draw in costs
+        }
+        by_draw = pd.Series(correlations).rename_axis(["seed", "draw"])
+        return Sample(by_draw, f"{len(costs)} layers", CORRELATION)
 
-def l2_correlation(results: Evidence, network: Network) -> Sample:
-    """By the 2-norm that the paper plots."""
-    return distance_correlation(results, network, "dist_l2")
-
-
-def linf_correlation(results: Evidence, network: Network) -> Sample:
-    """By the infinity norm that the paper plots."""
-    return distance_correlation(results, network, "dist_linf")
+    return measure
 
 
 def worse_later(results: Evidence, network: Network) -> Sample:

@@ -7,15 +7,22 @@ import pandas as pd
 from layer_robustness.paper.claims.criteria import Claim
 from layer_robustness.paper.claims.judgement import NOT_TESTED
 
+ABOUT_OTHERS = "**These verdicts say nothing about the paper's own networks.**"
+
 HEAD = """\
 # The paper's claims, judged by these results
 
-{small_print}
+What was run: {small_print}
 
+{scope} Where data, width and epochs are the paper's, claims are judged by their *levels*: bounds
+that were chosen so that the paper's own values keep to them. Elsewhere only by their *pattern*: an
+order, a trend, or the sign of a difference, with one-sided p-values, which needs no bound.
+docs/comparison.md tells how to read both.
+"""
+
+NUMBERS = """\
 Costs are shares of the way from the full model's test error (0) to chance (1); a layer is critical
-to a source where resetting it costs over {critical:g}. Intervals are 95% t-intervals over seeds, or
-of one seed over draws, cut at what the number can be. The criteria were fixed beforehand;
-docs/comparison.md tells how to read them.
+to a source where resetting it costs over {critical:g}.
 """
 
 
@@ -26,9 +33,9 @@ def markdown(claims: Iterable[Claim], rows: pd.DataFrame, head: str) -> str:
     for claim in claims:
         of_claim = rows[rows["claim"] == claim.number]
         blocks += [f"## {claim.number}. {claim.text}", f"{claim.shown_in} of the paper."]
-        for _, of_part in of_claim.groupby("part", sort=False):
+        for _, of_part in of_claim.groupby(["sense", "part"], sort=False):
             blocks += part(of_part)
-    return "\n\n".join(block.strip() for block in blocks) + "\n"
+    return "\n\n".join(block.strip() for block in blocks if block) + "\n"
 
 
 def overview(claims: list[Claim], rows: pd.DataFrame) -> str:
@@ -36,39 +43,58 @@ def overview(claims: list[Claim], rows: pd.DataFrame) -> str:
     lines = []
     for claim in claims:
         of_claim = rows[rows["claim"] == claim.number]
-        verdicts = of_claim.groupby("part")["part_verdict"].first()
-        tested = (verdicts != NOT_TESTED).sum()
+        tested = of_claim[of_claim["holds"].notna()]
+        by_level = (tested["sense"] == "level").any()
+        counted = tested[tested["sense"] == "level"] if by_level else tested
+        kept = f"{int(counted['holds'].sum())} of {len(counted)}" if len(counted) else ""
+        what = "bounds" if by_level else "panels"
         verdict = of_claim["claim_verdict"].iloc[0]
-        holds = of_claim["holds"].dropna().astype(bool)  # numpy's own bools add up to a bool
-        kept = f"{holds.sum()} of {len(holds)}"
-        lines.append((claim.number, claim.text, verdict, f"{tested} of {len(verdicts)}", kept))
-    columns = ["", "claim", "verdict", "parts tested", "bounds kept"]
+        lines.append((claim.number, claim.text, verdict, f"{kept} {what}" if kept else ""))
+    columns = ["", "claim", "verdict", "as the paper says"]
     return pd.DataFrame(lines, columns=columns).to_markdown(index=False)
 
 
 def part(rows: pd.DataFrame) -> list[str]:
     """Return the criterion with its verdict, its numbers, and what was not tested."""
     first = rows.iloc[0]
-    blocks = [
-        f"**{first['claim']}.{first['part']} {first['part_verdict']}**: {first['criterion']}."
-    ]
+    level = first["sense"] == "level"
     numbers = rows[rows["value"].notna()]
+    if level and numbers.empty:
+        return []  # said once, at the top
+    blocks = [f"**{first['part_verdict']}**: {first['criterion'].rstrip('.')}."]
     if len(numbers):
-        shown = {
-            "network": numbers["case"],
-            "about": numbers["about"],
-            "value": numbers["value"].map("{:.3f}".format),
-            "95% interval": [
-                f"{low:.3f} to {high:.3f} ({basis})" if pd.notna(low) else basis
-                for low, high, basis in zip(
-                    numbers["low"], numbers["high"], numbers["interval"], strict=True
-                )
-            ],
-            "holds": numbers["holds"].map({True: "yes", False: "no"}),
-            "interval clear of the bound": numbers["clear"],
-        }
+        shown = of_levels(numbers) if level else of_patterns(numbers)
         blocks.append(pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True))
     reasons = rows["why_not_tested"].dropna().unique()
     if len(reasons):
-        blocks.append(f"Not tested: {'; '.join(reasons)}.")
+        blocks.append(f"{NOT_TESTED.capitalize()}: {'; '.join(reasons)}.")
     return blocks
+
+
+def of_levels(numbers: pd.DataFrame) -> dict:
+    """Return the columns of numbers that have a bound."""
+    intervals = zip(numbers["low"], numbers["high"], numbers["interval"], strict=True)
+    return {
+        "network": numbers["case"],
+        "about": numbers["about"],
+        "value": numbers["value"].map("{:.3f}".format),
+        "95% interval": [
+            f"{low:.3f} to {high:.3f} ({basis})" if pd.notna(low) else basis
+            for low, high, basis in intervals
+        ],
+        "holds": numbers["holds"].map({True: "yes", False: "no"}),
+        "interval clear of the bound": numbers["clear"],
+    }
+
+
+def of_patterns(numbers: pd.DataFrame) -> dict:
+    """Return the columns of statistics."""
+    return {
+        "network": numbers["case"],
+        "about": numbers["about"],
+        "statistic": numbers["value"].map("{:.3f}".format),
+        "on its side": numbers["holds"].map({True: "yes", False: "no"}),
+        "p": numbers["p"].map("{:.2g}".format),
+        "p of the opposite": numbers["p_opposite"].map("{:.2g}".format),
+        "from": numbers["interval"],
+    }

@@ -6,13 +6,16 @@ from scipy.stats import spearmanr
 from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.paper import values as paper
-from layer_robustness.paper.criticality import CRITICAL, THRESHOLDS, chance, cost, is_trained
+from layer_robustness.paper.comparison.patterns import auc_of, kappa
+from layer_robustness.paper.criticality import CRITICAL, chance, cost, is_trained
 
 BY = ["target", "dataset", "architecture", "variant", "joint_group", "quantity"]
-AGREEMENTS = [f"agreement_{threshold:g}" for threshold in THRESHOLDS]
+THRESHOLDS = (0.05, 0.1, CRITICAL, 0.3, 0.4, 0.5)
+KAPPAS = {threshold: f"kappa_{threshold:g}" for threshold in THRESHOLDS}
 COLUMNS = [
     *(*BY, "checkpoint", "our_checkpoint", "matched_by", "values"),
-    *("mean_abs_difference", "spearman", *AGREEMENTS, "critical_paper", "critical_ours"),
+    *("mean_abs_difference", "spearman", "auc", *KAPPAS.values(), "agreement", "always_robust"),
+    *("critical_paper", "critical_ours"),
     *("data", "width", "epochs", "papers_setup"),
 ]
 
@@ -29,10 +32,16 @@ def summarize(rows: pd.DataFrame, chances: dict[str, float]) -> pd.DataFrame:
         Rank correlation between the paper's values and ours. Of test errors it is given only where
         the paper has both critical and robust layers: the order among layers that are all at
         chance, or all unharmed, is noise. Empty also for fewer than three values, or equal ones.
-    agreement_...
-        Share of layers that are critical, or robust, in both at this threshold of the cost
-        (paper/criticality.py); empty for the final epoch, to which nothing is reset, and where one
-        of the full models did not learn.
+    auc
+        Of VGGs and ResNets: how often a unit that the paper's text calls critical costs more here
+        than one that it calls robust (`patterns.told_apart`); no threshold is needed.
+    kappa_...
+        Cohen's kappa of the paper's critical layers and ours at this threshold of the cost
+        (paper/criticality.py). These and what follows are empty for the final epoch, to which
+        nothing is reset, and where one of the full models did not learn.
+    agreement, always_robust
+        Share of layers that are critical, or robust, in both at `CRITICAL`; and the agreement that
+        calling every layer robust would reach.
     critical_paper, critical_ours
         How many layers are critical at `CRITICAL`.
 
@@ -103,7 +112,7 @@ def correlation(values: pd.DataFrame) -> float | None:
 
 
 def classified(values: pd.DataFrame, full: pd.Series, our_chance: float) -> dict:
-    """Return correlation, agreement and numbers of critical layers of one checkpoint.
+    """Return correlation, AUC, agreement and numbers of critical layers of one checkpoint.
 
     `full` has the two full models' errors.
     """
@@ -111,16 +120,18 @@ def classified(values: pd.DataFrame, full: pd.Series, our_chance: float) -> dict
     if not all(is_trained(full[side], chances[side]) for side in chances):
         return {}
     costs = {side: cost(values[side], full[side], chances[side]) for side in chances}
-    critical = {
-        threshold: {side: costs[side] > threshold for side in costs} for threshold in THRESHOLDS
-    }
-    kinds = critical[CRITICAL]
+    kinds = {side: costs[side] > CRITICAL for side in costs}
+    by_unit = pd.Series(costs["ours"].to_numpy(), values["layer"])
+    joint = values["joint_group"].iloc[0]
     return {
         "spearman": correlation(values) if kinds["paper"].nunique() == 2 else None,
+        "auc": None if joint else auc_of(parse_network(values["network"].iloc[0]), by_unit),
         **{
-            name: (sides["paper"] == sides["ours"]).mean()
-            for name, sides in zip(AGREEMENTS, critical.values(), strict=True)
+            name: kappa(costs["paper"] > threshold, costs["ours"] > threshold)
+            for threshold, name in KAPPAS.items()
         },
+        "agreement": (kinds["paper"] == kinds["ours"]).mean(),
+        "always_robust": (~kinds["paper"]).mean(),
         "critical_paper": kinds["paper"].sum(),
         "critical_ours": kinds["ours"].sum(),
     }

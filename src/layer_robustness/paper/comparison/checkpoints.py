@@ -2,6 +2,9 @@
 
 from collections.abc import Sequence
 
+# Reasons of `match` for epochs that are the same stage of training, so that values can be compared.
+CORRESPONDING = ("same", "final epoch")
+
 
 def match(paper: Sequence[str], ours: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Return our source and the reason, for each source of the paper that has one of ours.

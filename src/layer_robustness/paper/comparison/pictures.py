@@ -1,23 +1,29 @@
 """The paper's heatmaps beside ours: both on one colour scale, and their difference.
 
 Panels whose layers run along the horizontal axis have the three above each other, the others side
-by side. Only sources that both have are drawn.
+by side. Only sources that both have are drawn, and a difference only between epochs that
+correspond.
 """
 
 import itertools
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure as Drawing
+from matplotlib.patches import Rectangle
 
-from layer_robustness.figures import heatmap, style
+from layer_robustness.figures import colours, heatmap, names, style
 from layer_robustness.figures.figure import Figure, Panel
+from layer_robustness.figures.style import ErrorScale
+from layer_robustness.paper.comparison.checkpoints import CORRESPONDING
 
 SIDES = {"paper": "paper", "ours": "ours", "difference": "ours - paper"}
 SOURCES = 5  # of the panels that the paper shows transposed
+NOTE = "hatched: the two epochs are different stages of training, whose values are not compared"
 
 
-def draw(figure: Figure, rows: pd.DataFrame) -> Drawing:
+def draw(figure: Figure, rows: pd.DataFrame, *, error_scale: ErrorScale = "panel") -> Drawing:
     """Draw all panels of a figure from what `values.compare` returns for it."""
     layers = [len(panel.layers) for panel in figure.panels]
     if figure.transposed:
@@ -27,16 +33,16 @@ def draw(figure: Figure, rows: pd.DataFrame) -> Drawing:
         widths = [len(panel.layers) for panel, _ in order]
     else:
         order = [(panel, side) for panel in figure.panels for side in SIDES]
-        height = heatmap.AROUND + max(7, *layers) * heatmap.ROW
+        height = heatmap.AROUND + max(heatmap.ROWS, *layers) * heatmap.ROW
         counts, widths = [len(SIDES)] * len(layers), [1] * len(order)
     drawing, axes = style.panels(counts, height, widths)
     for (panel, side), panel_axes in zip(order, axes, strict=True):
         of_panel = rows[rows["target"] == f"{figure.number}{panel.letter}"]
-        # Three panels side by side have room for two short lines.
-        colon = ": " if figure.transposed or "\n" in panel.title else "\n"
-        panel_axes.set_title(f"({panel.letter}) {panel.title}{colon}{SIDES[side]}")
+        panel_axes.set_title(title(figure, panel, side, of_panel))
         if not style.is_empty(panel_axes, panel, of_panel[side]):
-            draw_side(panel_axes, figure, panel, of_panel, side)
+            draw_side(panel_axes, figure, panel, of_panel, side, error_scale)
+    if not rows["matched_by"].isin(CORRESPONDING).all():
+        style.add_note(drawing, NOTE)
     return drawing
 
 
@@ -47,16 +53,53 @@ def stacked(figure: Figure) -> list[tuple[Panel, str]]:
     return [(panel, side) for row in rows for side in SIDES for panel in row]
 
 
-def draw_side(axes: Axes, figure: Figure, panel: Panel, rows: pd.DataFrame, side: str) -> None:
+def title(figure: Figure, panel: Panel, side: str, rows: pd.DataFrame) -> str:
+    """Name panel and side, and the images that stand in for the paper's."""
+    # Three panels side by side have room for two short lines.
+    colon = ": " if figure.transposed or "\n" in panel.title else "\n"
+    found = f"({panel.letter}) {panel.title}{colon}{SIDES[side]}"
+    if side == "ours" and not rows.empty:
+        images = names.stand_in(*rows.iloc[0][["dataset", "data"]])
+        return f"{found} ({images})" if images else found
+    return found
+
+
+def draw_side(
+    axes: Axes,
+    figure: Figure,
+    panel: Panel,
+    rows: pd.DataFrame,
+    side: str,
+    error_scale: ErrorScale,
+) -> None:
     """Draw the paper's heatmap, ours, or the difference."""
     theirs, ours = rows["checkpoint"], rows["our_checkpoint"]
-    if side == "difference":
-        both = theirs.where(theirs == ours, ours + " / " + theirs)
-        largest = max(rows["difference"].abs().max(), rows["resolution"].max())
-        colours = {"cmap": "vlag", "vmin": -largest, "vmax": largest}
-    else:
-        both = theirs if side == "paper" else ours
-        values = rows[["paper", "ours"]]
-        colours = {"vmin": values.min(axis=None), "vmax": values.max(axis=None)}
-    cells = pd.DataFrame({"layer": rows["layer"], "checkpoint": both, "value": rows[side]})
-    heatmap.draw_panel(axes, figure, panel, cells, **colours)
+    cells = pd.DataFrame({"layer": rows["layer"], "value": rows[side]})
+    if side != "difference":
+        cells["checkpoint"] = theirs if side == "paper" else ours
+        norm = heatmap.scale(panel, rows[["paper", "ours"]].to_numpy(), error_scale)
+        heatmap.draw_panel(axes, figure, panel, cells, norm)
+        return
+    cells["checkpoint"] = theirs.where(theirs == ours, ours + " / " + theirs)
+    cells["value"] = rows[side].where(rows["matched_by"].isin(CORRESPONDING))
+    largest = max(cells["value"].abs().max(), rows["resolution"].max())
+    norm, label = Normalize(-largest, largest), "Difference"
+    heatmap.draw_panel(axes, figure, panel, cells, norm, label, colours.DIFFERENCES)
+    hatch(axes)
+
+
+def hatch(axes: Axes) -> None:
+    """Hatch the cells that have no colour."""
+    axes.add_patch(
+        Rectangle(
+            (0, 0),
+            1,
+            1,
+            transform=axes.transAxes,
+            facecolor=colours.NOT_COMPARED,
+            edgecolor="0.7",
+            hatch="/////",
+            linewidth=0,
+            zorder=0,
+        )
+    )

@@ -3,11 +3,12 @@
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.tables.registry import TABLES
 
+IN_PAPER = [figure for figure in FIGURES.values() if figure.in_paper]
 # Figures 17 and 18 are heatmaps' data again, and Figure 7 has no numbers.
 COMPARED = [
     target
-    for target in (*FIGURES.values(), *TABLES.values())
+    for target in (*IN_PAPER, *TABLES.values())
     if target.kind in ("heatmap", "bars", "errors", "adversarial")
 ]
 # The paper's, ours and the difference, as pictures.
-DRAWN = [figure.name for figure in FIGURES.values() if figure.kind == "heatmap"]
+DRAWN = [figure.name for figure in IN_PAPER if figure.kind == "heatmap"]

@@ -121,32 +121,32 @@ def of_table(table: Table, results: Results) -> pd.DataFrame:
     The deviation of a `reinit_error` is a column of the paper's, any other is over seeds.
     """
     rows = []
-    for (dataset, architecture), column in itertools.product(table.rows, table.columns):
-        network, headings = column.network((dataset, architecture)), errors.headings(column)
+    for row, column in itertools.product(table.rows, table.columns):
+        network, headings = column.network(row), column.headings
         if results.ran([network]):
             count = results.setups[str(network)].seeds
             mean, deviation, absent = errors.cell(column, network, results)
-            labels = {"target": table.name, "dataset": dataset, "architecture": architecture}
-            labels |= {"network": str(network)}
-            row = labels | {"quantity": headings[0], "ours": mean / 100, "seeds": count - absent}
+            labels = {"target": table.name, "network": str(network), "seeds": count - absent}
+            labels |= {"dataset": row.dataset, "architecture": row.architecture}
+            value = labels | {"quantity": headings[0], "ours": mean / 100}
             if column.quantity == "reinit_error":
-                rows += [row, row | {"quantity": headings[1], "ours": deviation / 100}]
+                rows += [value, labels | {"quantity": headings[1], "ours": deviation / 100}]
             else:
-                rows.append(row | {"std": deviation / 100})
+                rows.append(value | {"std": deviation / 100})
     return labelled(rows)
 
 
 def of_attacks(table: Table, results: Results) -> pd.DataFrame:
     """Return the accuracies of Table 2 and their deviations over repetitions, as fractions."""
     rows = []
-    for (dataset, architecture, replaced), column in itertools.product(table.rows, table.columns):
-        network = column.network((dataset, architecture, replaced))
+    for row, column in itertools.product(table.rows, table.columns):
+        network = column.network(row)
         if results.ran([network]):
             count = results.setups[str(network)].seeds
-            *found, absent = adversarial.accuracy(results, network, replaced, column.name)
-            labels = {"target": table.name, "dataset": dataset, "architecture": architecture}
-            labels |= {"variant": f"r{DRAWS}s{replaced}" if replaced else "baseline"}
-            labels |= {"network": str(network), "seeds": count - absent}
+            *found, absent = adversarial.accuracy(results, network, row.replaced, column.name)
+            labels = {"target": table.name, "network": str(network), "seeds": count - absent}
+            labels |= {"dataset": row.dataset, "architecture": row.architecture}
+            labels |= {"variant": f"r{DRAWS}s{row.replaced}" if row.replaced else "baseline"}
             for quantity, value in zip(("mean", "std"), found, strict=True):
                 rows.append(labels | {"quantity": f"{column.name}_{quantity}", "ours": value / 100})
     return labelled(rows)

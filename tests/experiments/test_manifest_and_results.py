@@ -1,0 +1,120 @@
+"""What a job writes is what figures, tables and claims read."""
+
+import json
+from dataclasses import replace
+
+import pandas as pd
+import pytest
+
+from layer_robustness.experiments.manifest import Manifest, Trained, TrainingData
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.experiments.results import Results, Setup, read
+from layer_robustness.runtime.errors import InputError
+from support.result_files import write_csv
+
+NETWORKS = [parse_network(f"mnist/fcn3x{width}") for width in (16, 32)]
+MACHINE = {"device": "cpu", "name": "x86_64", "processes": 1, "threads": 1, "torch": "2.15"}
+CHECKPOINTS = {name: f"checksum of {name}" for name in ("epoch0", "epoch4", "rerand0", "rerand1")}
+
+
+@pytest.fixture
+def manifest(recipe) -> Manifest:
+    """Two networks, the first of which did not train with its second seed."""
+    done, diverged = Trained([MACHINE], None, CHECKPOINTS), {"epoch": 3, "loss": "inf"}
+    experiments = {network.seed(seed): done for network in NETWORKS for seed in range(2)}
+    experiments[NETWORKS[0].seed(1)] = replace(done, did_not_train=diverged)
+    return Manifest(TrainingData("digits5k", "sha", (1, 28, 28), 10), recipe, experiments)
+
+
+@pytest.fixture
+def path(tmp_path, manifest):
+    path = tmp_path / "mnist/fcn_widths/checkpoints.json"
+    manifest.save(path)
+    return path
+
+
+def test_a_manifest_comes_back_as_it_was_saved(path, manifest):
+    assert Manifest.load(path) == manifest
+    assert manifest.draws == 2
+
+
+def without(*keys: str):
+    def spoil(values: dict) -> None:
+        for key in keys[:-1]:
+            values = values[key]
+        del values[keys[-1]]
+
+    return spoil
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        without("data", "sha256"),
+        without("recipe", "epochs"),
+        without("experiments", "mnist/fcn3x16/seed0", "checkpoints"),
+        lambda values: values["recipe"].update(rate=1),
+        lambda values: values.update(experiments=[]),
+        lambda values: values.update(experiments={}),
+        lambda values: values["experiments"].update(nobody=values["experiments"].popitem()[1]),
+    ],
+)
+def test_what_is_no_manifest_is_refused_in_one_line(path, spoil):
+    values = json.loads(path.read_text())
+    spoil(values)
+    path.write_text(json.dumps(values))
+    with pytest.raises(
+        InputError, match=f"^{path} is not a manifest of .*: delete .* and"
+    ) as raised:
+        Manifest.load(path)
+    assert "\n" not in str(raised.value)
+
+
+def test_results_of_several_jobs_are_read_as_one(tmp_path, path, recipe):
+    alone = parse_network("cifar10/vgg16")
+    data, recipe = TrainingData("cifar10", "sha", (3, 32, 32), 10), replace(recipe, width=0.5)
+    other = tmp_path / "cifar10/vgg16/checkpoints.json"
+    Manifest(data, recipe, {alone.seed(0): Trained([], None, {"epoch0": ""})}).save(other)
+    for folder, networks in ((path.parent, NETWORKS), (other.parent, [alone])):
+        rows = [
+            {"network": str(network), "seed": seed, "source": source, "error": seed + 0.1}
+            for network in networks
+            for seed in range(2)
+            for source in ("rerand", "0")
+        ]
+        write_csv(folder / "probe.csv", pd.DataFrame(rows))
+    files = [path.parent / "probe.csv", other.parent / "probe.csv"]
+    results = Results.read([path, other], files)
+    assert results.setups == {
+        **{str(network): Setup("digits5k", 10, 1, 4, 2, 2) for network in NETWORKS},
+        "cifar10/vgg16": Setup("cifar10", 10, 0.5, 4, 1, 0),
+    }
+    assert results.sources() == {"mnist": "digits5k", "cifar10": "cifar10"}
+    found = results.of(NETWORKS[1], "probe.csv")
+    assert found["seed"].tolist() == [0, 0, 1, 1] and set(found["network"]) == {"mnist/fcn3x32"}
+    assert found["source"].tolist() == ["rerand", "0"] * 2  # an epoch is a name, as rerand is
+    assert list(found.index) == [0, 1, 2, 3]
+    unknown = parse_network("mnist/fcn3x64")
+    assert results.ran([*NETWORKS, alone]) and not results.ran([alone, unknown])
+    assert results.has(alone, "probe.csv")
+    assert not results.has(unknown, "probe.csv") and not results.has(alone, "joint.csv")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (None, "cannot be read"),
+        (b"", "cannot be read"),
+        (b"\xff\xfe\x00", "cannot be read"),
+        (b"seed,error\n0,0.5\n", "has no column network"),
+    ],
+)
+def test_a_file_that_is_no_result_is_refused_in_one_line(tmp_path, content, told):
+    path = tmp_path / "probe.csv"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(
+        InputError, match=rf"probe\.csv {told}.*: delete .* and run again"
+    ) as raised:
+        read(path)
+    assert "\n" not in str(raised.value)

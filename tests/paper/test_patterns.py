@@ -1,0 +1,145 @@
+"""Patterns of the claims: present in the paper's values, absent in their opposites."""
+
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from layer_robustness.paper.claims import judgement
+from layer_robustness.paper.claims.criteria import CLAIMS
+from layer_robustness.paper.claims.judgement import judge
+from layer_robustness.paper.claims.statistics import (
+    Statistic,
+    combined,
+    difference,
+    majority,
+    order,
+    over_images,
+    trend,
+)
+from layer_robustness.storage import bits
+from support.papers_results import evidence, write_all
+from support.result_files import read_csv, write_csv
+
+SMALL = {"width": 0.125, "epochs": 20}
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("papers")
+    write_all(folder)
+    return folder
+
+
+@pytest.fixture
+def papers(written, tmp_path):
+    """A copy to change."""
+    for path in written.rglob("*.*"):
+        if path.is_file():
+            copy = tmp_path / path.relative_to(written)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+    return tmp_path
+
+
+def verdicts(folder, **changes) -> dict[int, str]:
+    rows = judge(CLAIMS, evidence(folder, **changes))
+    return rows.groupby("claim")["claim_verdict"].first().to_dict()
+
+
+def test_the_papers_values_show_every_pattern_that_can_be_seen_in_them(written):
+    found = verdicts(written, **SMALL)
+    assert found.pop(6) == judgement.NOT_TESTED  # it compares the paper's data sets
+    assert set(found.values()) == {judgement.PRESENT}
+
+
+def test_at_the_papers_scale_levels_are_judged_and_what_hangs_on_a_bound_is_fragile(written):
+    found = verdicts(written)
+    assert set(found.values()) == {judgement.SUPPORTED, judgement.FRAGILE}
+    assert found[4] == judgement.FRAGILE  # the paper's highest robust unit costs 0.198
+    assert found[2] == judgement.SUPPORTED
+
+
+def flip(frame: pd.DataFrame) -> pd.DataFrame:
+    """Make what costs most cost least, and the other way round; the full model stays."""
+    full = frame[(frame["unit"] == "fullmodel") & (frame["source"] == "100")]["error"]
+    full = full.mean() if len(full) else frame[frame["source"] == "100"]["error"].mean()
+    changed = frame["source"] != "100"
+    chance = frame["error"].max()
+    frame.loc[changed, "error"] = chance + full - frame["error"]
+    return frame
+
+
+def test_opposite_values_show_no_pattern(papers):
+    for path in papers.rglob("*.csv"):
+        frame = read_csv(path)
+        if path.name in ("probe.csv", "joint.csv") and "error" in frame:
+            frame = flip(frame)
+        elif path.name == "adversarial.csv":
+            baseline = frame["configuration"] == "baseline"
+            frame.loc[baseline, "accuracy"] = 1 - 0.1 * frame["accuracy"]
+        elif "+frozen" in str(path):
+            frame["test_error"] = 0.95  # freezing costs more than any reset
+        write_csv(path, frame)
+    found = verdicts(papers, **SMALL)
+    assert {found[number] for number in found if number != 6} == {judgement.ABSENT}
+
+
+def test_a_single_network_is_judged_over_its_test_images(papers):
+    """Two layers that err on 40 and 60 of 100 images, the full model on none."""
+    path = papers / "mnist/fcn3x256/probe.csv"
+    frame = read_csv(path)
+    frame = frame[frame["seed"] == 0].reset_index(drop=True)
+    for unit, error in (("layer1", 0.6), ("layer2", 0.4), ("layer3", 0.0), ("layer4", 0.0)):
+        frame.loc[(frame["unit"] == unit) & (frame["source"] == "0"), "error"] = error
+    frame.loc[frame["source"] == "100", "error"] = 0.0
+    write_csv(path, frame)
+    images = np.arange(100)
+    bits.write(path, [images < round(100 * error) for error in frame["error"]])
+    rows = judge(CLAIMS, evidence(papers, **SMALL))
+    (row,) = rows[(rows["claim"] == 2) & (rows["sense"] == "pattern")].to_dict("records")
+    assert row["interval"] == "100 resampled test images of one seed"
+    assert row["value"] == pytest.approx(0.2 / 0.9)  # of nested errors: 20 images of 100
+    assert row["p"] < 0.001
+    assert row["part_verdict"] == judgement.PRESENT
+
+
+def test_what_one_number_says_is_undecided():
+    found = difference([0.3], "layer1")
+    assert (found.value, found.p, found.opposite) == (0.3, 0.5, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("found", "expected"),
+    [
+        (order(pd.Series([3.0, 4]), pd.Series([1.0, 2])), (1.0, 1 / 6, 1.0)),
+        (trend(pd.Series(range(4)), pd.Series([9, 7, 5, 1]), -1), (1.0, 1 / 24, 1.0)),
+        (majority(pd.Series([1, 1, 1, -1])), (0.75, 5 / 16, 15 / 16)),
+        (difference([1, 2, 3], "x"), (2.0, *2 * [None])),
+    ],
+    ids=["order", "trend", "majority", "difference"],
+)
+def test_statistics_give_known_p_values(found: Statistic, expected):
+    value, p, opposite = expected
+    assert found.value == pytest.approx(value)
+    if p is not None:
+        assert found.p == pytest.approx(p)
+        assert found.opposite == pytest.approx(opposite)
+    else:
+        assert found.p == pytest.approx(stats.t.sf(2 / math.sqrt(1 / 3), 2))
+    assert found.as_predicted
+
+
+def test_resampled_images_give_the_p_value_of_the_binomial():
+    """A reset that errs on 3 images of 1000: no resample without any is as likely as e^-3."""
+    missed = np.zeros((1, 1000), bool)
+    missed[0, :3] = True
+    found = over_images(missed, lambda errors: errors[:, 0], "")
+    assert found.p == pytest.approx(math.exp(-3), abs=0.015)
+
+
+def test_networks_are_combined_by_fishers_method():
+    one = Statistic(1, 0, 0.1, 0.9, "")
+    assert combined([one, one])[0] == pytest.approx(stats.chi2.sf(-4 * math.log(0.1), 4))

@@ -1,0 +1,238 @@
+"""What training leaves on disk: finished, taken over, interrupted, not trained at all."""
+
+import math
+import signal
+import time
+from dataclasses import replace
+from unittest.mock import patch
+
+import pytest
+import torch
+
+from layer_robustness.commands import train as command
+from layer_robustness.data import dataset as data
+from layer_robustness.experiments.manifest import Manifest
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.models.build import draw
+from layer_robustness.probing.rows import Limits, reset_rows
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.interruption import Interrupted
+from layer_robustness.storage import tensorfile
+from layer_robustness.storage.files import replacing
+from layer_robustness.training import folder as folder_module
+from layer_robustness.training import loop
+from layer_robustness.training.folder import TrainingFolder
+from layer_robustness.training.state import TrainState
+from layer_robustness.training.trained import TrainedNetwork, check_data, tell_other_versions
+from support.forked import Forked
+from support.result_files import read_csv
+from support.signals import Stops
+from support.steps import ended
+from support.training import finished, history, train_arguments, weights
+
+NETWORK = parse_network("mnist/fcn2x32")  # no part of a sweep
+LIMITS = Limits(micro_batch=64, memory=10**9)
+
+
+@pytest.fixture
+def manifest(tmp_path):
+    return tmp_path / str(NETWORK) / "checkpoints.json"
+
+
+@pytest.fixture
+def folder(manifest, recipe, few_digits) -> TrainingFolder:
+    return TrainingFolder(manifest, NETWORK.seed(0), recipe, few_digits, draws=2)
+
+
+def test_a_finished_training_has_all_its_files(folder, recipe, few_digits):
+    trained = finished(folder.manifest, folder.experiment, recipe, few_digits, draws=2)
+    names = [*(f"epoch{epoch}" for epoch in (0, 1, 2, 4)), "rerand0", "rerand1"]
+    stored = {f"checkpoints/fcn2x32/seed0/{name}.safetensors" for name in names}
+    assert set(weights(folder.manifest.parent)) == stored
+    rows = read_csv(folder.manifest.parent / "training.csv")
+    assert list(rows) == [
+        *("network", "seed", "epoch", "rate", "train_loss", "train_error", "test_error", "seconds")
+    ]
+    assert rows["epoch"].tolist() == [1, 2, 3, 4] and set(rows["network"]) == {"mnist/fcn2x32"}
+    assert trained.manifest.recipe == recipe and trained.manifest.data.sha256 == few_digits.sha256
+    (machine,) = trained.entry.machines
+    expected = {"device": "cpu", "torch": torch.__version__, "threads": 1, "processes": 1}
+    assert machine.items() >= expected.items()
+    assert trained.sources == [("rerand", 0), ("rerand", 1), *((e, 0) for e in "0124")]
+    torch.testing.assert_close(dict(trained.state("4")), trained.network.state_dict())
+    check_data(folder.manifest, few_digits)
+    with pytest.raises(InputError, match="was trained on other data than few_digits: train again"):
+        check_data(folder.manifest, replace(few_digits, sha256="other"))
+
+
+def test_stored_draws_are_those_of_the_generator_that_names_seed(folder, recipe, few_digits):
+    trained = finished(folder.manifest, folder.experiment, recipe, few_digits, draws=2)
+    for number in range(2):
+        fresh = draw(
+            folder.experiment, recipe.initial_law, (1, 28, 28), 10, purpose=f"rerand{number}"
+        ).state_dict()
+        stored = trained.state("rerand", number)
+        assert stored.keys() == fresh.keys()
+        for found in (stored, trained.fresh(number).state_dict()):
+            assert all(torch.equal(found[name], fresh[name]) for name in fresh)
+
+
+def test_a_changed_recipe_trains_again_only_where_it_changes_weights_or_lacks_some(
+    manifest, recipe, few_digits
+):
+    """Fewer checkpoints, or more draws, take over the weights as they are."""
+    experiment = NETWORK.seed(0)
+
+    def trains(recipe, draws=1) -> bool:
+        with patch.object(command, "train", wraps=loop.train) as called:
+            finished(manifest, experiment, recipe, few_digits, draws)
+        return called.called
+
+    assert trains(recipe)
+    before, rows = weights(manifest.parent), (manifest.parent / "training.csv").read_text()
+    assert not trains(replace(recipe, checkpoints=(0, 4)))
+    assert not trains(replace(recipe, checkpoints=(0, 4)), draws=2)
+    names = ["epoch0", "epoch4", "rerand0", "rerand1"]
+    assert list(Manifest.load(manifest).experiments[experiment].checkpoints) == names
+    assert weights(manifest.parent).items() > before.items()
+    assert (manifest.parent / "training.csv").read_text() == rows  # its seconds too
+    assert trains(replace(recipe, checkpoints=(0, 1, 2, 3, 4)))
+    assert weights(manifest.parent).items() > before.items()
+    assert trains(replace(recipe, learning_rate=0.04))
+
+
+def test_going_on_and_measuring_elsewhere_is_said_in_one_line(
+    folder, recipe, few_digits, monkeypatch, capsys
+):
+    with patch.object(loop, "asked", Stops(7)), pytest.raises(Interrupted):
+        command.train_alone(folder)
+    here, there = torch.__version__, "2.14.1"
+    monkeypatch.setattr(torch, "__version__", there)
+    capsys.readouterr()
+    trained = finished(folder.manifest, folder.experiment, recipe, few_digits, draws=2)
+    told = capsys.readouterr().err
+    assert told.count("was trained on") == 1
+    assert f"'torch': '{here}'}}, and goes on on {{'device': 'cpu'" in told
+    assert [machine["torch"] for machine in trained.entry.machines] == [here, there]
+    tell_other_versions(trained, torch.device("cpu"))
+    assert capsys.readouterr().err == ""
+    monkeypatch.setattr(torch, "__version__", here)
+    for device in ("cpu", "cuda"):
+        tell_other_versions(trained, torch.device(device))
+        assert capsys.readouterr().err == (
+            f"mnist/fcn2x32/seed0 was trained by torch {there} on cpu, "
+            f"and is measured by torch {here} on {device}\n"
+        )
+
+
+def test_workers_leave_when_their_parent_is_killed(tmp_path, recipe, few_digits):
+    data.save(few_digits, tmp_path / "digits.safetensors")
+    recipe = replace(recipe, epochs=10_000, checkpoints=(0, 10_000))
+    arguments = train_arguments(tmp_path, tmp_path, recipe, str(NETWORK))
+    resume = tmp_path / str(NETWORK) / "resume/fcn2x32"
+    states = [resume / f"seed{seed}/state.safetensors" for seed in range(2)]
+    running = Forked(command.main, arguments, tmp_path / "log")
+    while not all(state.exists() for state in states):
+        assert running.process.is_alive()
+        time.sleep(0.05)
+    running.stop(signal.SIGKILL, everyone=False)
+    time.sleep(2)
+    before = [state.stat().st_mtime_ns for state in states]
+    time.sleep(1)
+    assert [state.stat().st_mtime_ns for state in states] == before
+
+
+def test_a_network_does_not_depend_on_its_company(tmp_path, recipe, few_digits):
+    data.save(few_digits, tmp_path / "digits.safetensors")
+    few_digits = data.load(tmp_path / "digits.safetensors")
+    recipe = replace(recipe, epochs=1, checkpoints=(0, 1), milestones=())
+    sweep, experiment = "mnist/fcn_widths", parse_network("mnist/fcn5x64").seed(1)
+    assert not ended("train", *train_arguments(tmp_path, tmp_path, recipe, sweep))
+    finished(tmp_path / "alone/checkpoints.json", experiment, recipe, few_digits)
+    alone, beside = weights(tmp_path / "alone"), weights(tmp_path / sweep)
+    assert alone and alone.items() < beside.items()
+    rows = [row for row in history(tmp_path / sweep) if row["network"] == "mnist/fcn5x64"]
+    assert [row for row in rows if row["seed"] == 1] == history(tmp_path / "alone")
+    assert len(Manifest.load(tmp_path / sweep / "checkpoints.json").experiments) == 20
+
+
+def test_a_network_that_diverges_is_a_result(tmp_path, recipe, few_digits, capsys):
+    """Steps of -999 times each weight leave the range of a float after some batches."""
+    data.save(few_digits, tmp_path / "digits.safetensors")
+    recipe = replace(recipe, learning_rate=1000.0, weight_decay=1.0)
+    arguments = train_arguments(tmp_path, tmp_path, recipe, "mnist/fcn2x32+wd", seeds=1)
+    assert not ended("train", *arguments)
+    told = "seed0 did not train: its loss is nan in epoch 1; lower learning_rate"
+    assert told in capsys.readouterr().err
+    path = tmp_path / "mnist/fcn2x32+wd/checkpoints.json"
+    (experiment, entry), *_ = Manifest.load(path).experiments.items()
+    assert entry.did_not_train == {"epoch": 1, "loss": "nan"}
+    stored = path.parent / "checkpoints/fcn2x32+wd/seed0"
+    assert tensorfile.load(stored / "epoch0.safetensors")[0]
+    assert not tensorfile.load(stored / "epoch1.safetensors")[0]
+    assert not ended("train", *arguments)
+    assert "epoch 1/4" not in capsys.readouterr().err, "it was trained again"
+    trained = TrainedNetwork.load(path, experiment)
+    rows = list(reset_rows(trained, few_digits, {"layer1": ("layer1",)}, LIMITS, "probe"))
+    assert [row["source"] for row in rows] == ["rerand", "0", "1", "2", "4"]
+    assert all(math.isnan(row[name]) for row in rows for name in ("error", "loss", "agreement"))
+
+
+def test_a_large_state_is_written_rarely_but_with_every_checkpoint(folder, recipe, monkeypatch):
+    """Writing takes 1 second here, so that 20 epochs of as long have to pass before the next."""
+    clock = [0.0]
+    monkeypatch.setattr(folder_module.time, "monotonic", lambda: clock[0])
+    written = []
+
+    def save(self, *_):
+        clock[0] += 1
+        written.append(self.epoch)
+
+    monkeypatch.setattr(TrainState, "save", save)
+    folder.recipe = replace(recipe, epochs=60, checkpoints=(0, 30, 60))
+    state = folder.state()
+    for _ in range(60):
+        clock[0] += 1
+        state.record(train_loss=0.5)
+        folder.keep(state)
+    assert written == [0, 20, 30, 50, 60]
+
+
+def test_a_probe_starts_from_the_network_that_was_trained(tmp_path, recipe, few_digits):
+    """Its full model errs as the history says; its running statistics are those of training."""
+    experiment = parse_network("mnist/resnet18+bn+frozen").seed(0)
+    recipe = replace(recipe, epochs=2, checkpoints=(0, 2), initial_law="lecun_normal", width=0.125)
+    trained = finished(tmp_path / "checkpoints.json", experiment, recipe, few_digits)
+    before, groups = trained.state("2"), {"fullmodel": trained.network.unit_names}
+    rows = {row["source"]: row for row in reset_rows(trained, few_digits, groups, LIMITS, "probe")}
+    assert rows["2"]["error"] == pytest.approx(history(tmp_path)[-1]["test_error"])
+    after = trained.network.state_dict()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+
+
+def test_no_byte_of_a_file_can_change_unnoticed(tmp_path):
+    """Every bit of a small file flipped, the header with its metadata among them."""
+    path = tmp_path / "file.safetensors"
+    tensorfile.save(path, {"a": torch.tensor([1.0, 2.0])}, {"mean": "0.13", "history": "[]"})
+    content = path.read_bytes()
+    original = tensorfile.load(path)
+    for position in range(len(content)):
+        changed = bytearray(content)
+        changed[position] ^= 1 << position % 8
+        path.write_bytes(changed)
+        try:
+            tensors, metadata = tensorfile.load(path)
+        except InputError:
+            continue
+        assert metadata == original[1] and torch.equal(tensors["a"], original[0]["a"])
+
+
+def test_a_failing_write_leaves_nothing_behind(tmp_path):
+    path = tmp_path / "file.safetensors"
+    tensorfile.save(path, {"a": torch.ones(2)}, {})
+    before = path.read_bytes()
+    with pytest.raises(RuntimeError), replacing(path) as temporary:
+        temporary.write_bytes(b"half")
+        raise RuntimeError
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]

@@ -1,0 +1,212 @@
+"""What an edit, another setting or a newer file makes out of date, and what it does not."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from layer_robustness.experiments.names import parse_network
+from support.checkout import files
+from support.snakemake_runs import (
+    BUILT,
+    FIGURES,
+    SOURCE,
+    TABLE,
+    TINY,
+    configured,
+    copy_checkout,
+    edit,
+    jobs,
+    outputs,
+    snakemake,
+    with_imagenet,
+    write_imagenet,
+)
+
+FCN3, FCN5 = "mnist/fcn3x256", "mnist/fcn5x256"
+VGG, STOCHASTIC = "cifar10/vgg11", ["cifar10/resnet4^2", "cifar10/resnet4^4"]
+
+
+def results(file: str, *networks: str) -> set[str]:
+    return {f"results/tiny/{network}/{file}" for network in networks}
+
+
+TRAINED = results("checkpoints.json", FCN3, FCN5, VGG, *STOCHASTIC)
+PROBED = results("probe.csv", FCN3, VGG) | results("joint.csv", FCN5) | {*FIGURES}
+ATTACKED = results("adversarial.csv", *STOCHASTIC) | {TABLE}
+MEASURED = PROBED | ATTACKED | results("distances.csv", FCN3)
+
+
+def out_of_date(folder: Path, *arguments: str, config=TINY) -> set[str]:
+    """First outputs of all that would be made again of what was built."""
+    return outputs(snakemake(folder, "-n", *arguments, targets=BUILT, config=config))
+
+
+def trained_anew(folder: Path, job: str) -> set[str]:
+    """Experiments of which the last run of a job trained an epoch."""
+    log = (folder / f"results/tiny/logs/train/{job}.log").read_text()
+    return {line.split()[0] for line in log.splitlines() if " epoch " in line}
+
+
+@pytest.mark.parametrize(
+    ("module", "expected"),
+    [
+        ("figures/heatmap.py", {*FIGURES}),
+        ("figures/bars.py", set()),
+        ("tables/adversarial.py", {TABLE}),
+        ("probing/engine.py", PROBED),
+        ("attacks/attacks.py", ATTACKED),
+        ("training/loop.py", TRAINED | MEASURED),
+        ("planning/plan.py", set()),
+    ],
+)
+def test_an_edit_reruns_what_imports_it_and_what_follows(checkout, module, expected):
+    edit(checkout / SOURCE / module)
+    assert out_of_date(checkout) == expected
+
+
+def test_an_edit_of_what_changes_no_number_trains_nothing(checkout):
+    """The step runs, and finds everything trained."""
+    folder = checkout / "results/tiny" / FCN3
+
+    def weights() -> dict[str, tuple]:
+        paths = sorted((folder / "resume/fcn3x256/seed0").glob("epoch*"))
+        return {path.name: (path.stat().st_ino, path.stat().st_mtime_ns) for path in paths}
+
+    before = weights()
+    for module in ("storage/files.py", "runtime/interruption.py", "runtime/workers.py"):
+        edit(checkout / SOURCE / module)
+    ended = snakemake(checkout, targets=[str(folder.relative_to(checkout) / "checkpoints.json")])
+    assert jobs(ended) == {"data", "train"}
+    assert len(before) == 2 and weights() == before and not trained_anew(checkout, FCN3)
+    for name in before:
+        published = folder / "checkpoints/fcn3x256/seed0" / name
+        assert published.samefile(folder / "resume/fcn3x256/seed0" / name)
+
+
+def test_another_rate_for_one_network_is_a_reason_to_train_that_one(checkout):
+    config = configured(checkout, {"training": {FCN3: {"learning_rate": 0.02}}})
+    expected = results("checkpoints.json", FCN3) | results("probe.csv", FCN3)
+    expected |= results("distances.csv", FCN3) | {FIGURES[0]}
+    assert out_of_date(checkout, config=config) == expected
+
+
+def test_only_the_new_seed_is_trained_and_a_checkpoint_less_trains_nothing(checkout):
+    targets = sorted(results("checkpoints.json", FCN3, FCN5))
+    longer = {FCN3: {"seeds": 2}, FCN5: {"epochs": 2, "checkpoints": [0, 1, 2]}}
+    config = configured(checkout, {"training": longer})
+    assert jobs(snakemake(checkout, config=config, targets=targets)) == {"train"}
+    assert trained_anew(checkout, FCN3) == {f"{FCN3}/seed1"}
+    assert trained_anew(checkout, FCN5) == {f"{FCN5}/seed0"}
+    fewer = {FCN5: {"epochs": 2, "checkpoints": [0, 2]}}
+    config = configured(checkout, {"training": longer | fewer})
+    assert jobs(snakemake(checkout, config=config, targets=targets)) == {"train"}
+    assert not trained_anew(checkout, FCN5)
+    manifest = json.loads((checkout / targets[1]).read_text())
+    (trained,) = manifest["experiments"].values()
+    assert {"epoch0", "epoch2"} == {name for name in trained["checkpoints"] if "epoch" in name}
+
+
+def test_what_changes_no_number_makes_nothing_out_of_date(checkout, tmp_path):
+    for split in ("train", "val"):
+        (tmp_path / "images" / split).mkdir(parents=True)
+    settings = {"device": "auto", "gpu": 2, "probe": {"memory_gb": 1}}
+    settings |= {"imagenet_path": str(tmp_path / "images")}
+    assert out_of_date(checkout, config=configured(checkout, settings)) == set()
+
+
+def test_touching_files_does_nothing(checkout):
+    for name in files():
+        if (checkout / name).exists():
+            (checkout / name).touch()
+    for path in (checkout / "results").rglob("*.*"):
+        path.touch()
+    assert out_of_date(checkout) == set()
+
+
+def test_checking_out_another_commit_and_back_does_nothing(checkout):
+    def git(*arguments: str) -> None:
+        identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
+        subprocess.run(
+            ["git", *identity, *arguments], cwd=checkout, check=True, capture_output=True
+        )
+
+    git("init", "-q", "-b", "main")
+    git("add", ".")
+    git("commit", "-qm", "first")
+    git("checkout", "-qb", "other")
+    for module in ("training/loop.py", "figures/heatmap.py"):
+        edit(checkout / SOURCE / module)
+    git("commit", "-qam", "second")
+    assert out_of_date(checkout) >= TRAINED
+    git("checkout", "-q", "main")
+    assert out_of_date(checkout) == set()
+
+
+def test_a_deleted_file_of_a_figure_is_made_again_alone(checkout):
+    (checkout / "paper_figures/tiny/figure8.png").unlink()
+    targets = ["paper_figures/tiny/figure1.png", "paper_figures/tiny/figure8.png"]
+    assert outputs(snakemake(checkout, "-n", targets=targets)) == {FIGURES[1]}
+
+
+def test_a_killed_snakemake_goes_on_after_an_unlock(checkout):
+    """Snakemake and its job are killed between two seeds; the finished one is kept."""
+    config = configured(checkout, {"training": {FCN3: {"seeds": 2}}})
+    shutil.rmtree(checkout / "results/tiny" / FCN3)
+    (target,) = results("checkpoints.json", FCN3)
+    command = ["snakemake", target, *config, "--cores", "1"]
+    resume = checkout / "results/tiny" / FCN3 / "resume/fcn3x256"
+    with subprocess.Popen(
+        command, cwd=checkout, start_new_session=True, stderr=subprocess.DEVNULL
+    ) as process:
+        while not (resume / "seed1/epoch0.safetensors").exists():
+            assert process.poll() is None
+            time.sleep(0.01)
+        os.killpg(process.pid, signal.SIGKILL)
+    assert snakemake(checkout, "--unlock", config=config, targets=[]).returncode == 0
+    assert jobs(snakemake(checkout, config=config, targets=[target])) == {"train"}
+    assert trained_anew(checkout, FCN3) == {f"{FCN3}/seed1"}
+
+
+def test_imagenet_is_trained_and_probed_from_its_folder(tmp_path):
+    """By two processes, as on two GPUs; what counts is the images, not where they are."""
+    checkout = copy_checkout(tmp_path / "checkout")
+    images, cache = tmp_path / "image net", tmp_path / "cache"
+    write_imagenet(images)
+    cache.mkdir()
+    target = "results/tiny/imagenet/resnet18/probe.csv"
+
+    def run(images: Path, *arguments: str) -> subprocess.CompletedProcess:
+        config = configured(checkout, with_imagenet(images, gpu=2))
+        environment = {"SNAKEMAKE_OUTPUT_CACHE": str(cache)}
+        options = ("--cache", "train", *arguments)
+        return snakemake(
+            checkout, *options, config=config, targets=[target], environment=environment
+        )
+
+    def would_fetch() -> bool:
+        return "obtained from" in run(elsewhere, "-n", "-R", "train").stdout
+
+    assert jobs(run(images)) == {"imagenet", "train", "probe"}
+    manifest = json.loads((checkout / target).with_name("checkpoints.json").read_text())
+    (trained,) = manifest["experiments"].values()
+    assert trained["machines"][0]["processes"] == 2
+    probe = pd.read_csv(checkout / target)
+    assert set(probe["unit"]) == {*parse_network("imagenet/resnet18").units, "fullmodel"}
+    assert set(probe["images"]) == {12}
+    elsewhere = shutil.copytree(images, tmp_path / "elsewhere", copy_function=shutil.copy)
+    assert jobs(run(elsewhere, "-n")) == set() and would_fetch()
+    file = elsewhere / "train/n01440764/3.JPEG"
+    file.write_bytes(file.read_bytes() + b"\0")
+    assert jobs(run(elsewhere, "-n")) == {"imagenet", "train", "probe"} and not would_fetch()
+    file.unlink()
+    file.symlink_to("/nowhere")
+    for _ in range(2):  # it is found before the folder is locked
+        told = run(elsewhere).stderr.splitlines()[-1]
+        assert told.startswith(f"error: {file} cannot be read") and told.endswith("remove it")

@@ -1,0 +1,61 @@
+# Which learning rate the paper may have used: short trainings at several rates, compared with its
+# errors after 1 and 10 epochs. Not a part of paper_figures/all.
+from dataclasses import replace
+
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.paper import calibration
+from layer_robustness.paper.values import load
+
+TRIAL = f"{paths.results(PRESET)}/calibration/{{job}}/rate{{rate}}"
+
+
+def trial_recipe(wildcards):
+    """The network's recipe at another rate, as far as the paper's values are compared."""
+    last = max(calibration.EPOCHS)
+    recipe = replace(
+        job_of(wildcards).recipe,
+        learning_rate=float(wildcards.rate),
+        epochs=last,
+        checkpoints=(0, last),
+    )
+    return as_flags(recipe)
+
+
+use rule train as trial with:
+    output:
+        manifest=f"{TRIAL}/{paths.MANIFEST}",
+        training=f"{TRIAL}/{paths.TRAINING}",
+        checkpoints=temp(directory(f"{TRIAL}/checkpoints")),
+    log:
+        f"{LOGS}/calibration/{{job}}/rate{{rate}}.log",
+    cache: False
+    params:
+        job="{job}",
+        recipe=trial_recipe,
+        seeds=1,
+        draws=0,
+
+
+rule calibration:
+    input:
+        trials=[
+            f"{TRIAL}/{paths.TRAINING}".format(job=network, rate=rate)
+            for network in calibration.published(or_exit(load, Path(PAPER)))
+            for rate in config["calibration"]["rates"]
+            if PLAN.runs(parse_network(network))
+        ],
+        paper=VALUES,
+        code=source_files("commands.calibration"),
+    output:
+        csv=f"{SHOWN}/calibration.csv",
+        md=f"{SHOWN}/calibration.md",
+    log:
+        f"{LOGS}/calibration.log",
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    params:
+        paper=PAPER,
+    shell:
+        "python -m layer_robustness.commands.calibration {input.trials} --paper {params.paper}"
+        " --output {output.csv} > {log} 2>&1"
