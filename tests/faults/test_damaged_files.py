@@ -24,7 +24,7 @@ from layer_robustness.figures.registry import FIGURES
 from layer_robustness.models.build import build
 from layer_robustness.paper import values as paper
 from layer_robustness.runtime.errors import InputError
-from layer_robustness.storage import jsonfile, tensorfile
+from layer_robustness.storage import bits, jsonfile, tensorfile
 from layer_robustness.training.trained import TrainedNetwork
 from support.checkout import ROOT
 from support.steps import DAMAGES, NETWORK, Steps, contents, ended, harm, remove
@@ -110,6 +110,11 @@ LOADERS = {
     ),
     "manifest": (f"{JOB}/checkpoints.json", Manifest.load, OF_JSON),
     "rows": (f"{JOB}/probe.csv", read, OF_CSV),
+    "which images are wrong": (
+        f"{JOB}/probe.missed.safetensors",
+        lambda path: bits.read(path.with_name("probe.csv")),
+        DAMAGES,
+    ),
     "traced blocks": (
         "blocks.json",
         lambda path: collect_blocks(FIGURES["figure7"], path),

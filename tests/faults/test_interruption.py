@@ -389,7 +389,8 @@ def test_what_a_stopped_probe_kept_is_not_gone_on_from_if_it_does_not_fit(
 
     def measured(*units: str) -> list[dict]:
         groups = {unit: (unit,) for unit in units}
-        return list(reset_rows(trained, few_digits, groups, Limits(10**9, 50), "probe"))
+        measured = reset_rows(trained, few_digits, groups, Limits(10**9, 50), "probe")
+        return [row | {"missed": row["missed"].tolist()} for row in measured]
 
     expected = measured("layer1", "layer2")
     kept = paths.resume(trained.path, EXPERIMENT, "probe")
