@@ -15,7 +15,7 @@ from pathlib import Path
 from machine import describe
 
 from layer_robustness.data import dataset as data
-from layer_robustness.data.sources import digits5k_as_cifar10
+from layer_robustness.data.sources import SOURCES
 from layer_robustness.experiments import paths
 from layer_robustness.experiments.flags import as_flags
 from layer_robustness.experiments.names import parse_network
@@ -33,7 +33,7 @@ def main() -> None:
     print("| network | state, MB | seconds, median | longest |\n|---|---:|---:|---:|")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        data.save(digits5k_as_cifar10(), folder / "digits.safetensors")
+        data.save(SOURCES["digits5k_as_cifar10"](), folder / "digits.safetensors")
         for network in NETWORKS:
             seconds = [seconds_to_leave(folder, network, 1 + index) for index in range(ROUNDS)]
             size = state(folder, network).stat().st_size / 1e6

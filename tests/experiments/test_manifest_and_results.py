@@ -64,7 +64,7 @@ def test_what_is_no_manifest_is_refused_in_one_line(path, spoil):
     spoil(values)
     path.write_text(json.dumps(values))
     with pytest.raises(
-        InputError, match=f"^{path} is not a manifest of .*: delete .* and"
+        InputError, match=f"^{path} (is not a manifest of|has no entry of) .*: delete .* and"
     ) as raised:
         Manifest.load(path)
     assert "\n" not in str(raised.value)
@@ -77,9 +77,12 @@ def test_results_of_several_jobs_are_read_as_one(tmp_path, path, recipe):
     Manifest(data, recipe, {alone.seed(0): Trained([], None, {"epoch0": ""})}).save(other)
     for folder, networks in ((path.parent, NETWORKS), (other.parent, [alone])):
         rows = [
-            {"network": str(network), "seed": seed, "source": source, "error": seed + 0.1}
+            {
+                **{"network": str(network), "seed": seed, "unit": "layer1", "source": source},
+                **{"draw": 0, "error": seed + 0.1},
+            }
             for network in networks
-            for seed in range(2)
+            for seed in range(2 if networks is NETWORKS else 1)
             for source in ("rerand", "0")
         ]
         write_csv(folder / "probe.csv", pd.DataFrame(rows))

@@ -1,12 +1,15 @@
 """Patterns of the claims: present in the paper's values, absent in their opposites."""
 
 import math
+import shutil
 
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
+from layer_robustness.experiments.manifest import TrainingData
+from layer_robustness.experiments.names import parse_network
 from layer_robustness.paper.claims import judgement
 from layer_robustness.paper.claims.criteria import CLAIMS
 from layer_robustness.paper.claims.judgement import judge
@@ -20,8 +23,8 @@ from layer_robustness.paper.claims.statistics import (
     trend,
 )
 from layer_robustness.storage import bits
-from support.papers_results import evidence, write_all
-from support.result_files import read_csv, write_csv
+from support.papers_results import RECIPE, evidence, write_all
+from support.result_files import read_csv, write_csv, write_manifest
 
 SMALL = {"width": 0.125, "epochs": 20}
 
@@ -89,9 +92,13 @@ def test_opposite_values_show_no_pattern(papers):
 
 def test_a_single_network_is_judged_over_its_test_images(papers):
     """Two layers that err on 40 and 60 of 100 images, the full model on none."""
-    path = papers / "mnist/fcn3x256/probe.csv"
+    network = parse_network("mnist/fcn3x256")
+    path = papers / str(network) / "probe.csv"
     frame = read_csv(path)
+    shutil.rmtree(path.parent)
     frame = frame[frame["seed"] == 0].reset_index(drop=True)
+    data = TrainingData("mnist", "the paper's", (1, 28, 28), 10)
+    write_manifest(papers, network, RECIPE, data, seeds=1, draws=1)
     for unit, error in (("layer1", 0.6), ("layer2", 0.4), ("layer3", 0.0), ("layer4", 0.0)):
         frame.loc[(frame["unit"] == unit) & (frame["source"] == "0"), "error"] = error
     frame.loc[frame["source"] == "100", "error"] = 0.0

@@ -1,24 +1,10 @@
 # Which learning rate the paper may have used: short trainings at several rates, compared with its
 # errors after 1 and 10 epochs. Not a part of paper_figures/all.
-from dataclasses import replace
-
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.paper import calibration
 from layer_robustness.paper.values import load
 
 TRIAL = f"{paths.results(PRESET)}/calibration/{{job}}/rate{{rate}}"
-
-
-def trial_recipe(wildcards):
-    """The network's recipe at another rate, as far as the paper's values are compared."""
-    last = max(calibration.EPOCHS)
-    recipe = replace(
-        job_of(wildcards).recipe,
-        learning_rate=float(wildcards.rate),
-        epochs=last,
-        checkpoints=(0, last),
-    )
-    return as_flags(recipe)
 
 
 use rule train as trial with:
@@ -31,7 +17,9 @@ use rule train as trial with:
     cache: False
     params:
         job="{job}",
-        recipe=trial_recipe,
+        recipe=lambda wildcards: as_flags(
+            calibration.trial(job_of(wildcards).recipe, float(wildcards.rate))
+        ),
         seeds=1,
         draws=0,
 
@@ -55,7 +43,7 @@ rule calibration:
     conda:
         "../../envs/light.yaml"
     params:
-        paper=PAPER,
+        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
     shell:
         "python -m layer_robustness.commands.calibration {input.trials} --paper {params.paper}"
         " --output {output.csv} > {log} 2>&1"

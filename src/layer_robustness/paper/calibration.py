@@ -5,13 +5,21 @@ that gives these errors at these epochs is a good guess, and costs a tenth of a 
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pandas as pd
 
 from layer_robustness.experiments.names import Network
+from layer_robustness.experiments.recipe import Recipe
 
 EPOCHS = (1, 10)
 COLUMNS = ("network", "rate", *(f"{who}_{epoch}" for epoch in EPOCHS for who in ("ours", "paper")))
+
+
+def trial(recipe: Recipe, rate: float) -> Recipe:
+    """Return a recipe at another rate, up to the last epoch that is compared."""
+    last = max(EPOCHS)
+    return replace(recipe, learning_rate=rate, epochs=last, checkpoints=(0, last))
 
 
 def published(paper: pd.DataFrame) -> dict[str, pd.Series]:

@@ -178,9 +178,18 @@ class TrainingFolder:
 
 
 def publish(folders: list[TrainingFolder]) -> None:
-    """Write the outputs of a job whose experiments have all been trained."""
+    """Write the outputs of a job whose experiments have all been trained.
+
+    Raises
+    ------
+    InputError
+        If the state of one is no longer what it was when its training ended.
+    """
     first = folders[0]
     states = {folder.experiment: folder.state() for folder in folders}
+    for folder in folders:
+        if not folder.ended(states[folder.experiment]):
+            raise InputError(f"{folder.state_file.parent} was changed meanwhile: run again")
     trained = {folder.experiment: folder.publish(states[folder.experiment]) for folder in folders}
     history = [
         {"network": str(experiment.network), "seed": experiment.seed, **row}
