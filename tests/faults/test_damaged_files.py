@@ -24,7 +24,7 @@ from layer_robustness.figures.registry import FIGURES
 from layer_robustness.models.build import build
 from layer_robustness.paper import values as paper
 from layer_robustness.runtime.errors import InputError
-from layer_robustness.storage import jsonfile, tensorfile
+from layer_robustness.storage import bits, jsonfile, tensorfile
 from layer_robustness.training.trained import TrainedNetwork
 from support.checkout import ROOT
 from support.steps import DAMAGES, NETWORK, Steps, contents, ended, harm, remove
@@ -110,6 +110,11 @@ LOADERS = {
     ),
     "manifest": (f"{JOB}/checkpoints.json", Manifest.load, OF_JSON),
     "rows": (f"{JOB}/probe.csv", read, OF_CSV),
+    "which images are wrong": (
+        f"{JOB}/probe.missed.safetensors",
+        lambda path: bits.read(path.with_name("probe.csv")),
+        DAMAGES,
+    ),
     "traced blocks": (
         "blocks.json",
         lambda path: collect_blocks(FIGURES["figure7"], path),
@@ -134,7 +139,7 @@ def test_every_damage_is_noticed_by_what_reads_the_file(steps, survived, loader)
         assert path.name in told and "\n" not in told and told.endswith("again"), (damage, told)
         remove(path)
         path.write_bytes(whole)
-        survived(f"damaged: {', '.join(damages)}", loader, LINE)
+        survived("damaged in 4 to 7 ways", "each kind of file", LINE)
 
 
 SHOWN = ("figure", "comparison", "comparison_figure", "claims")
@@ -170,7 +175,8 @@ def test_every_command_names_the_damaged_file_and_the_way_back(
         assert told.startswith(f"error: {path} "), told
     assert contents(steps.folder) == before
     to_delete = Path(re.search(r"delete (\S+) and run again$", told)[1])
-    assert to_delete == (steps.manifest if "/checkpoints/" in name else path)
+    weights = steps.results / "checkpoints"
+    assert to_delete == (weights if weights in path.parents else path)
     remove(to_delete)
     assert not (steps.prepare() if maker == "prepare" else commands[maker]())
     assert path.read_bytes() == (undisturbed.folder / name).read_bytes()
@@ -199,7 +205,7 @@ def test_training_starts_over_without_its_resume_file(
     assert "fcn3x256/seed0 epoch 1/2" in capfd.readouterr().err
     assert steps.weights() == undisturbed.weights()
     ended = SAME if damage == "directory" else STARTED_OVER
-    survived(f"damaged: {damage}", "resume state or checkpoint", ended)
+    survived("flipped, missing, directory", "resume state or checkpoint", ended)
 
 
 # Text that can be read, and is not what it should be
@@ -292,7 +298,7 @@ def refused_and_made_again(steps: Steps, undisturbed: Steps, told: str) -> None:
     """By every step that reads checkpoints, until what the line says is deleted."""
     for reader in (steps.probe, steps.distances):
         assert told in reader()
-    remove(steps.manifest)
+    remove(steps.results / "checkpoints")
     assert not steps.train()
     assert steps.weights() == undisturbed.weights()
 
@@ -304,7 +310,7 @@ def test_a_checkpoint_of_another_network_is_refused(steps, undisturbed, survived
     tensorfile.save(path, other.state_dict(), {})
     told = f"{path} is a checkpoint of another network: layer1.linear.bias has shape (64,)"
     refused_and_made_again(steps, undisturbed, told)
-    survived("of another network", "published checkpoint", SAME)
+    survived("of another network, seed, training or epoch", "published checkpoint", SAME)
 
 
 @pytest.mark.parametrize("whose", ["seed", "training", "epoch"])
@@ -321,7 +327,7 @@ def test_a_checkpoint_of_another_training_is_refused(steps, undisturbed, tmp_pat
     path.unlink()
     shutil.copy(source, path)
     refused_and_made_again(steps, undisturbed, f"{path} is not the checkpoint that was trained")
-    survived(f"of another {whose}", "published checkpoint", SAME)
+    survived("of another network, seed, training or epoch", "published checkpoint", SAME)
 
 
 def test_other_data_than_trained_on_is_refused(steps, survived):
@@ -348,7 +354,7 @@ def test_training_never_goes_on_from_a_state_of_another(
     assert not steps.train()
     assert "is of another recipe, data or code" in capfd.readouterr().err
     assert steps.weights() == undisturbed.weights()
-    survived(f"of another {whose}", "resume state", STARTED_OVER)
+    survived("of another recipe or seed", "resume state", STARTED_OVER)
 
 
 @pytest.mark.parametrize(

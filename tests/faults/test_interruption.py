@@ -276,7 +276,7 @@ def test_two_processes_that_train_together_leave_together(tmp_path, few_digits, 
             return subprocess.Popen(command, env=environment, stderr=file, start_new_session=True)
 
     for number, status, told in (
-        (signal.SIGTERM, EXIT_STATUS, "stopped by SIGTERM: run it again to go on"),
+        (signal.SIGTERM, EXIT_STATUS, "stopped by a signal to its processes: "),
         (signal.SIGKILL, 1, "error: a process was killed, most likely because memory ran out: "),
     ):
         with started() as process:
@@ -389,7 +389,8 @@ def test_what_a_stopped_probe_kept_is_not_gone_on_from_if_it_does_not_fit(
 
     def measured(*units: str) -> list[dict]:
         groups = {unit: (unit,) for unit in units}
-        return list(reset_rows(trained, few_digits, groups, Limits(10**9, 50), "probe"))
+        measured = reset_rows(trained, few_digits, groups, Limits(10**9, 50), "probe")
+        return [row | {"missed": row["missed"].tolist()} for row in measured]
 
     expected = measured("layer1", "layer2")
     kept = paths.resume(trained.path, EXPERIMENT, "probe")

@@ -4,12 +4,13 @@ With them a single trained network has intervals: over the test images that it h
 on, and paired, as all rows are about the same images.
 """
 
-from collections.abc import Sequence
+import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load_file, save_file
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save_file
 
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.storage.files import remedy, replacing
@@ -28,7 +29,12 @@ def write(table: Path, missed: Sequence[np.ndarray]) -> None:
     whole = [row.astype(bool) if len(row) else np.zeros(images, bool) for row in missed]
     tensors = {"missed": np.packbits(whole, axis=1), "images": np.array([images])}
     with replacing(path_of(table)) as temporary:
-        save_file(tensors, temporary)
+        save_file(tensors, temporary, {"sha256": digest(tensors)})
+
+
+def digest(tensors: Mapping[str, np.ndarray]) -> str:
+    """Return the SHA-256 of both tensors, as safetensors notices no flipped bit."""
+    return hashlib.sha256(tensors["images"].tobytes() + tensors["missed"].tobytes()).hexdigest()
 
 
 def read(table: Path) -> np.ndarray:
@@ -37,11 +43,15 @@ def read(table: Path) -> np.ndarray:
     Raises
     ------
     InputError
-        If the file is missing or is not what `write` wrote.
+        If the file is missing, damaged or not what `write` wrote.
     """
     path = path_of(table)
     try:
-        tensors = load_file(path)
-        return np.unpackbits(tensors["missed"], axis=1, count=int(tensors["images"][0])) > 0
+        with safe_open(path, "np") as file:
+            carried = (file.metadata() or {}).get("sha256")
+            tensors = {name: file.get_tensor(name) for name in ("missed", "images")}
     except (OSError, LookupError, ValueError, SafetensorError) as error:
         raise InputError(f"{path} cannot be read ({error}): {remedy(path)}") from error
+    if carried != digest(tensors):
+        raise InputError(f"{path} does not match its own checksum: {remedy(path)}")
+    return np.unpackbits(tensors["missed"], axis=1, count=int(tensors["images"][0])) > 0

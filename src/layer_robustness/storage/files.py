@@ -1,9 +1,12 @@
 """Files that are either whole or not there."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+
+from safetensors import SafetensorError
 
 from layer_robustness.runtime.errors import InputError
 
@@ -24,14 +27,21 @@ def replacing(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
         temporary.replace(path)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
         raise InputError(
-            f"{path} cannot be written ({error.strerror or error}): check its disk and "
-            "folder, and run again"
+            f"{path} cannot be written ({reason(error)}): check its disk and folder, and run again"
         ) from error
     finally:
         with suppress(OSError):  # a read-only disk refuses this even if there is no file
             temporary.unlink(missing_ok=True)
+
+
+def reason(error: OSError | SafetensorError) -> str:
+    """Say what the system refused; safetensors has an error of its own for a full disk."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    code = re.search(r"os error (\d+)", str(error))
+    return os.strerror(int(code[1])) if code else str(error)
 
 
 def remedy(path: Path) -> str:
