@@ -272,6 +272,14 @@ def test_rows_that_are_not_those_of_the_manifest_are_one_line(steps, survived, t
     survived("a column, a seed or a type is not as it should be", "rows", LINE)
 
 
+def test_rows_that_are_not_those_of_their_bits_are_one_line(steps):
+    path = steps.results / "probe.csv"
+    read(path).drop(index=3).to_csv(path, index=False)
+    results = Results.read([steps.manifest], [path])
+    with pytest.raises(InputError, match=r"beside it have other numbers of rows: delete both"):
+        results.missed(results.of(SEED0.network, "probe.csv"))
+
+
 @pytest.mark.parametrize("name", ["checkpoints.json", "probe.csv"])
 def test_no_flipped_bit_of_text_is_a_traceback(steps, name):
     """Some are noticed; the others are digits, and names that nobody looks up."""

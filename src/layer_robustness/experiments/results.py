@@ -108,10 +108,16 @@ class Results:
         Raises
         ------
         InputError
-            If the file of bits is missing.
+            If the file of bits is missing, damaged or of another number of rows.
         """
-        (path,) = rows["path"].unique()
-        return bits.read(Path(path))[rows["row"]]
+        (path,) = map(Path, rows["path"].unique())
+        missed = bits.read(path)
+        if len(missed) != (self.frames[path.name]["path"] == str(path)).sum():
+            raise InputError(
+                f"{path} and {bits.path_of(path).name} beside it have other numbers of rows: "
+                "delete both and run again"
+            )
+        return missed[rows["row"]]
 
     def sources(self) -> dict[str, str]:
         """Return the source of images that stands for each of the paper's data sets."""
