@@ -47,12 +47,10 @@ ON_THE_BRINK = {"1.2", "1.4", "3.1", "3.2", "4.2", "5.3", "5.4", "6.1", "7.2"}
 
 
 @pytest.fixture(scope="module")
-def papers(tmp_path_factory) -> SimpleNamespace:
+def papers(written) -> SimpleNamespace:
     """The paper's own values as results, and what is judged of them."""
-    folder = tmp_path_factory.mktemp("papers")
-    papers_results.write_all(folder)
-    evidence = papers_results.evidence(folder)
-    return SimpleNamespace(folder=folder, evidence=evidence, rows=judge(CLAIMS, evidence))
+    evidence = papers_results.evidence(written)
+    return SimpleNamespace(folder=written, evidence=evidence, rows=judge(CLAIMS, evidence))
 
 
 def levels(claims: Iterable[Claim], evidence: Evidence) -> pd.DataFrame:
@@ -544,6 +542,23 @@ def test_the_summary_says_what_the_rows_say(papers):
         assert shown == [[row.case, row.about, f"{row.value:.3f}"] for row in rows]
 
 
-def test_the_summary_says_why_something_was_not_tested():
-    text = summary.markdown(CLAIMS, judge(CLAIMS, NOTHING), "# head")
-    assert "Not tested here: cifar10/resnet4^2 was not run;" in text
+def summary_of(papers, chosen: Callable, **changes) -> str:
+    """Summarize claims 6 and 8 of the paper's networks of some names, run with changes."""
+    ran = papers.evidence.results.setups.items()
+    setups = {name: replace(setup, **changes) for name, setup in ran if chosen(name)}
+    claims = [CLAIMS[5], CLAIMS[7]]
+    rows = judge(claims, setups_changed(papers.evidence, setups))
+    return summary.markdown(claims, rows, "# head")
+
+
+def test_the_summary_says_why_parts_were_not_tested(papers):
+    text = summary_of(papers, lambda name: not name.startswith("imagenet"))
+    for claim, part in (CLAIMS[5], 0), (CLAIMS[7], 2):
+        assert f"**{NOT_TESTED}**: {claim.parts[part].criterion}.\n\nNot tested here: image" in text
+
+
+def test_of_claims_judged_by_patterns_the_summary_shows_no_levels(papers):
+    text = summary_of(papers, lambda name: True, width=0.125)
+    assert f"**{PRESENT}**: On CIFAR10, re-initializing blocks jointly" in text
+    assert CLAIMS[7].parts[0].criterion not in text
+    assert "imagenet/resnet18 was run on imagenet, width 0.125" in text  # claim 6 has no pattern

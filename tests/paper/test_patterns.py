@@ -2,6 +2,7 @@
 
 import math
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,28 +24,16 @@ from layer_robustness.paper.claims.statistics import (
     trend,
 )
 from layer_robustness.storage import bits
-from support.papers_results import RECIPE, evidence, write_all
+from support.papers_results import RECIPE, evidence
 from support.result_files import read_csv, write_csv, write_manifest
 
 SMALL = {"width": 0.125, "epochs": 20}
 
 
-@pytest.fixture(scope="module")
-def written(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("papers")
-    write_all(folder)
-    return folder
-
-
 @pytest.fixture
 def papers(written, tmp_path):
     """A copy to change."""
-    for path in written.rglob("*.*"):
-        if path.is_file():
-            copy = tmp_path / path.relative_to(written)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(path.read_bytes())
-    return tmp_path
+    return Path(shutil.copytree(written, tmp_path, dirs_exist_ok=True))
 
 
 def verdicts(folder, **changes) -> dict[int, str]:

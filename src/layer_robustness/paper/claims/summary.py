@@ -33,6 +33,8 @@ def markdown(claims: Iterable[Claim], rows: pd.DataFrame, head: str) -> str:
     for claim in claims:
         of_claim = rows[rows["claim"] == claim.number]
         blocks += [f"## {claim.number}. {claim.text}", f"{claim.shown_in} of the paper."]
+        if set(of_claim["sense"][of_claim["value"].notna()]) == {"pattern"}:
+            of_claim = of_claim[of_claim["sense"] == "pattern"]  # the head says why
         for _, of_part in of_claim.groupby(["sense", "part"], sort=False):
             blocks += part(of_part)
     return "\n\n".join(block.strip() for block in blocks if block) + "\n"
@@ -59,8 +61,6 @@ def part(rows: pd.DataFrame) -> list[str]:
     first = rows.iloc[0]
     level = first["sense"] == "level"
     numbers = rows[rows["value"].notna()]
-    if level and numbers.empty:
-        return []  # said once, at the top
     blocks = [f"**{first['part_verdict']}**: {first['criterion'].rstrip('.')}."]
     if len(numbers):
         shown = of_levels(numbers) if level else of_patterns(numbers)
