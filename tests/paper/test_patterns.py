@@ -95,6 +95,11 @@ def test_a_single_network_is_judged_over_its_test_images(papers):
     assert row["part_verdict"] == judgement.PRESENT
 
 
+def test_where_all_cost_the_same_there_is_no_trend():
+    found = trend(pd.Series([1, 2, 3]), pd.Series([5, 5, 5]), 1)
+    assert (found.value, found.p, found.opposite) == (0, 1, 1)
+
+
 def test_what_one_number_says_is_undecided():
     found = difference([0.3], "layer1")
     assert (found.value, found.p, found.opposite) == (0.3, 0.5, 0.5)

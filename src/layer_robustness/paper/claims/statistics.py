@@ -61,6 +61,8 @@ def trend(x: pd.Series, y: pd.Series, sign: int, about: str = "") -> Statistic:
     """Test a rank correlation of this sign, permuting the pairs; its value is times the sign."""
 
     ranks, others = stats.rankdata(x), stats.rankdata(y)
+    if np.ptp(ranks) == 0 or np.ptp(others) == 0:
+        return Statistic(0, 0, 1, 1, "all are the same", about)
 
     def correlation(values: np.ndarray) -> float:
         return float(np.corrcoef(values, others)[0, 1])
