@@ -74,6 +74,7 @@ def test_idx_files_are_read_as_torchvision_reads_them(tmp_path):
         (gzip.compress(b"<html>not found</html>"), "not an idx file"),
         (b"", "not an idx file"),
     ],
+    ids=["truncated", "too short", "another file", "empty"],
 )
 def test_a_broken_idx_file_is_one_clear_error(tmp_path, content, complaint):
     path = tmp_path / "train-images-idx3-ubyte.gz"

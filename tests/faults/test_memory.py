@@ -17,7 +17,7 @@ from layer_robustness.data import imagefolder
 from layer_robustness.data.dataset import from_splits
 from layer_robustness.data.standins import halved
 from layer_robustness.experiments.flags import as_flags
-from layer_robustness.runtime import cpus
+from layer_robustness.runtime import machine
 from layer_robustness.training.ensemble import Single
 from support.image_folders import write_images
 from support.steps import Steps, ended
@@ -134,7 +134,7 @@ def crashed(*_):
 
 def in_two_workers(steps: Steps) -> str:
     """Train two seeds more."""
-    with patch.object(cpus, "available", lambda: 2):
+    with patch.object(machine, "cpus", lambda: 2):
         return replace(steps, seeds=3).train()
 
 
