@@ -24,7 +24,10 @@ FIGURES = [f"paper_figures/tiny/figure{number}.pdf" for number in (1, 8)]
 PROBE_OF_VGG = "results/tiny/cifar10/vgg11/probe.csv"
 TABLE = "paper_figures/tiny/table2.csv"
 BUILT = [*FIGURES, PROBE_OF_VGG, TABLE]
-FORK = multiprocessing.get_context("fork")
+# Not forked from the tests, in which threads of other libraries may run, but from a process that has
+# done nothing but to import Snakemake.
+SERVER = multiprocessing.get_context("forkserver")
+SERVER.set_forkserver_preload(["snakemake.cli", "snakemake.workflow"])
 
 
 def copy_checkout(folder: Path) -> Path:
@@ -50,21 +53,24 @@ def snakemake(
         command += ["--cores", str(cores)]
     with tempfile.TemporaryDirectory() as said:
         streams = Path(said, "stdout"), Path(said, "stderr")
-        process = FORK.Process(target=be_snakemake, args=(folder, command, environment, streams))
+        given = folder, command, dict(environment or {}), streams
+        process = SERVER.Process(target=be_snakemake, args=given)
         process.start()
         process.join()
         told = [stream.read_text(errors="replace") for stream in streams]
     return subprocess.CompletedProcess(command, process.exitcode, *told)
 
 
-def be_snakemake(folder: Path, command: list[str], environment, streams: Sequence[Path]) -> None:
+def be_snakemake(
+    folder: Path, command: list[str], environment: dict[str, str], streams: Sequence[Path]
+) -> None:
     """Be Snakemake in a forked process: it starts in no time, as it is imported already."""
     for number, stream in enumerate(streams, start=1):
         os.dup2(os.open(stream, os.O_WRONLY | os.O_CREAT), number)
     sys.stdout, sys.stderr = os.fdopen(1, "w", buffering=1), os.fdopen(2, "w", buffering=1)
     os.chdir(folder)
     os.environ.pop("PYTHONPATH", None)
-    os.environ.update(environment or {})
+    os.environ.update(environment)
     # The workflow imports the package of its own checkout.
     for name in [name for name in sys.modules if name.startswith("layer_robustness")]:
         del sys.modules[name]
