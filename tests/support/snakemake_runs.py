@@ -24,8 +24,8 @@ FIGURES = [f"paper_figures/tiny/figure{number}.pdf" for number in (1, 8)]
 PROBE_OF_VGG = "results/tiny/cifar10/vgg11/probe.csv"
 TABLE = "paper_figures/tiny/table2.csv"
 BUILT = [*FIGURES, PROBE_OF_VGG, TABLE]
-# Not forked from the tests, in which threads of other libraries may run, but from a process that has
-# done nothing but to import Snakemake.
+# Not forked from the tests, in which threads of other libraries may run, but from a process that
+# has only imported Snakemake.
 SERVER = multiprocessing.get_context("forkserver")
 SERVER.set_forkserver_preload(["snakemake.cli", "snakemake.workflow"])
 
