@@ -22,7 +22,7 @@ report: figures ## build all of PRESET, then put it into one page, report.html
 	snakemake --cores $(CORES) paper_figures/all --report report.html --config preset=$(PRESET)
 
 test: .venv/requirements-test.done ## run the tests
-	pytest
+	pytest -n $(CORES) --dist loadfile
 
 benchmarks: .venv/requirements-test.done ## print the tables of docs/benchmarks.md
 	python benchmarks/budget.py

@@ -29,6 +29,13 @@ def kills(pytestconfig) -> int:
     return pytestconfig.getoption("kills")
 
 
+def pytest_collection_modifyitems(items):
+    """Leave the simulated GPU to the end: where a device is known, going backward starts threads,
+    and PyTorch does not go backward in a process that is forked from one that has such threads.
+    """
+    items.sort(key=lambda item: "simulated_gpu" in item.nodeid)
+
+
 @pytest.fixture(scope="session")
 def survived(pytestconfig) -> Callable[..., None]:
     """Count a fault in the table at the end of the run, once all was asserted about it.

@@ -16,6 +16,7 @@ from layer_robustness.data.dataset import Dataset
 from layer_robustness.data.imagefolder import imagenet
 from layer_robustness.experiments.names import parse_experiment
 from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.ranks import Ranks
 from layer_robustness.runtime.seeding import generator
 from support.image_folders import CLASSES, write_images
 
@@ -104,7 +105,7 @@ def test_ranks_share_the_batches_of_one(request, recipe, few_digits, augmentatio
         dataset, size = few_digits, 29  # 320 images: the last batch has 1
     recipe = replace(recipe, augmentation=augmentation, batch_size=size)
     every = partial(batches, dataset, EXPERIMENTS[:1], 2, recipe)
-    alone, parts = list(every()), [list(every(rank, 2)) for rank in range(2)]
+    alone, parts = list(every()), [list(every(Ranks(rank, 2))) for rank in range(2)]
     assert len(alone) == len(parts[0]) == len(parts[1])
     for (images, labels, count), *of_ranks in zip(alone, *parts, strict=True):
         assert count == labels.shape[1]

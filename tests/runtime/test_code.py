@@ -24,7 +24,7 @@ ROOTS = {
 HARMLESS = {
     *("data.image_listing", "experiments.manifest", "experiments.paths", "probing.measurement"),
     *("runtime.code", "runtime.errors", "runtime.interruption", "runtime.memory"),
-    *("storage.files", "storage.jsonfile", "storage.rows", "storage.tensorfile"),
+    *("storage.bits", "storage.files", "storage.jsonfile", "storage.rows", "storage.tensorfile"),
     *("training.folder", "training.progress", "training.state", "training.trained"),
 }
 

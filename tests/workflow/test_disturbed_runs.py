@@ -1,5 +1,6 @@
 """Whole runs that something comes in the way of: each other, the network, the disk, the clock."""
 
+import multiprocessing
 import os
 import re
 import shutil
@@ -18,7 +19,7 @@ import torch
 from layer_robustness.data import dataset as data
 from layer_robustness.experiments.flags import as_flags
 from support.downloads import Mirror, md5_of, write_files
-from support.snakemake_runs import FORK, copy_checkout, jobs, planned, snakemake
+from support.snakemake_runs import copy_checkout, jobs, planned, snakemake
 from support.steps import NETWORK, contents, ended, half_written
 
 FIGURE = ["paper_figures/tiny/figure1.pdf"]
@@ -79,7 +80,7 @@ def be(command: list, threads: int) -> None:
 
 
 def started(command: list, threads: int = 1) -> ForkProcess:
-    process = FORK.Process(target=be, args=(command, threads))
+    process = multiprocessing.get_context("fork").Process(target=be, args=(command, threads))
     process.start()
     return process
 

@@ -14,8 +14,10 @@ from layer_robustness.report import pages
 from layer_robustness.report.labels import labels
 from layer_robustness.tables.registry import TABLES
 from support.browser import colours
+from support.plans import config_of
 from support.snakemake_runs import configured, jobs, snakemake, with_imagenet
 
+SOURCES = config_of()["datasets"]
 SECTION = FIGURES["figure8"].section
 SHOWN = "paper_figures/tiny"
 TARGETS = [f"{SHOWN}/{name}.png" for name in ("figure8", "comparison_figure8", "figure13")]
@@ -42,9 +44,9 @@ def listed() -> dict[str, list[dict[str, str]]]:
     """Labels of everything in each section of the paper."""
     sections = defaultdict(list)
     for target in [*FIGURES.values(), *TABLES.values()]:
-        sections[target.section].append(labels(target, "quick"))
+        sections[target.section].append(labels(target, "quick", SOURCES))
         if target.name in DRAWN:
-            sections[target.section].append(labels(target, "quick", "with the paper's"))
+            sections[target.section].append(labels(target, "quick", SOURCES, "with the paper's"))
     return sections
 
 
@@ -69,7 +71,7 @@ def test_no_label_hides_a_result():
 
 
 def test_figures_are_listed_in_order():
-    names = [labels(figure, "quick")["figure"] for figure in FIGURES.values()]
+    names = [labels(figure, "quick", SOURCES)["figure"] for figure in FIGURES.values()]
     assert sorted(names) == names
 
 
@@ -103,7 +105,7 @@ def test_everything_listed_can_be_seen(reported, browser):
     assert "tiny" in browser.evaluate("document.querySelector('.prose').textContent")
     follow(browser, SECTION)
     names = browser.evaluate("[...document.querySelectorAll('nav td')].map((d) => d.textContent)")
-    assert "FCN 5x256" in names and "MNIST" in names
+    assert "FCN 5x256" in names and "MNIST (digits)" in names
     pictures = set()
     for value in ("ours", "with the paper's"):
         toggle = json.dumps(f'nav input[value="{value}"]')

@@ -78,12 +78,12 @@ def test_a_job_that_was_not_measured_takes_the_median_of_its_kind(made_up):
 
 
 def test_what_is_begun_takes_the_share_that_is_left(made_up):
-    write_state("cifar10/vgg16", 1, 2, 3)  # of 12 epochs
+    write_state("cifar10/vgg16", 1, 2, 3)  # of 30 epochs
     write_state("cifar10/vgg13", 1, loss=float("nan"))  # did not train, and is made anew
     jobs = missing("train", "cifar10/vgg16", "cifar10/vgg13")
-    assert row(table(made_up, jobs), "train") == ["0", "2", "7.00", "19", "measured"]
+    assert row(table(made_up, jobs), "train") == ["0", "2", "7.00", "55", "measured"]
     begun = [t for made in jobs for t in trainings(made_up, made.name)]
-    assert in_training(begun) == ["cifar10/vgg16/seed0 epoch 3/12, written 0 min ago"]
+    assert in_training(begun) == ["cifar10/vgg16/seed0 epoch 3/30, written 0 min ago"]
 
 
 def test_seeds_that_trained_at_once_share_their_hours(made_up):
@@ -110,7 +110,7 @@ def test_a_damaged_state_is_no_progress(made_up, content):
 
 def test_jobs_are_told_by_their_logs_but_not_what_goes_on(made_up):
     jobs = missing("train", "cifar10/vgg16", "cifar10/vgg13", "cifar10/vgg19", "cifar10/vgg11")
-    for made, said in zip(jobs[:2], ("error: disk full", "epoch 3/12 error 0.5"), strict=True):
+    for made, said in zip(jobs[:2], ("error: disk full", "epoch 3/30 error 0.5"), strict=True):
         write(QUICK / f"logs/train/{made.name}.log", "before", said)
     write(QUICK / "logs/train/cifar10/vgg19.log")
     assert logged(made_up, jobs, going=jobs[:2]) == [

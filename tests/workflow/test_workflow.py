@@ -167,8 +167,10 @@ def test_wrong_targets_and_configs_end_in_one_line(checkout, targets, settings, 
 
 
 def test_an_unknown_preset_ends_in_one_line(built):
-    told = complaint(snakemake(built, targets=[], config=["--config", "preset=oneday"]))
-    assert told.startswith("error: config key preset is 'oneday'; allowed: fashion, paper, quick")
+    told = complaint(snakemake(built, targets=[], config=["--config", "preset=tomorrow"]))
+    assert told.startswith(
+        "error: config key preset is 'tomorrow'; allowed: fashion, oneday, paper, quick"
+    )
 
 
 def test_a_damaged_checkpoint_fails_with_its_name_and_a_remedy_that_works(checkout):

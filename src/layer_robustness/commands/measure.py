@@ -8,7 +8,6 @@ from layer_robustness.data import dataset as data
 from layer_robustness.data.dataset import Dataset
 from layer_robustness.experiments.manifest import Manifest
 from layer_robustness.experiments.names import Experiment
-from layer_robustness.probing.rows import MISSED
 from layer_robustness.runtime.devices import choose
 from layer_robustness.runtime.interruption import note_signals
 from layer_robustness.runtime.workers import run_all
@@ -63,6 +62,6 @@ def write_rows(arguments: argparse.Namespace, rows_of: RowsOf) -> None:
     experiments = list(Manifest.load(arguments.manifest).experiments)
     found = run_all(task, experiments, arguments.workers)
     table = [row for part in found for row in part]
-    if MISSED in table[0]:
-        bits.write(arguments.output, [row.pop(MISSED).numpy() for row in table])
+    if bits.MISSED in table[0]:
+        bits.write(arguments.output, [row.pop(bits.MISSED).numpy() for row in table])
     rows.write(arguments.output, table)

@@ -12,10 +12,10 @@ from layer_robustness.models.build import placed
 from layer_robustness.probing.engine import Outcome, Reset, fitting_micro_batch, outcomes
 from layer_robustness.probing.measurement import Measurement
 from layer_robustness.runtime.precision import PRECISIONS, arithmetic, computed_in
+from layer_robustness.storage.bits import MISSED
 from layer_robustness.training.trained import Source, TrainedNetwork
 
 FULL_MODEL = "fullmodel"
-MISSED = "missed"
 
 
 @dataclass(frozen=True)

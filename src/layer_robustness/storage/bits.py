@@ -15,6 +15,7 @@ from safetensors.numpy import save_file
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.storage.files import remedy, replacing
 
+MISSED = "missed"  # of a row that is measured, before the bits are split off
 SUFFIX = ".missed.safetensors"
 
 
