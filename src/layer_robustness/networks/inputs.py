@@ -1,0 +1,100 @@
+"""Images and labels, in micro-batches, from what a person has: tensors, a loader or a folder."""
+
+from collections.abc import Iterable, Iterator
+from os import PathLike
+from pathlib import Path
+
+import timm.data
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Subset
+
+from layer_robustness.runtime.errors import InputError
+
+Batches = Iterable[tuple[Tensor, Tensor]]
+Data = Batches | tuple[Tensor, Tensor] | str | PathLike
+EXPECTED = "expected a DataLoader, a pair (images, labels) of tensors or a folder of images"
+
+
+def batches_of(data: Data, network: nn.Module) -> Batches:
+    """Return batches of images and labels.
+
+    A folder's images are prepared as the network says, if it is one of timm's, or as is usual.
+    """
+    if isinstance(data, str | PathLike):
+        return folder_batches(Path(data), timm.data.resolve_model_data_config(network))
+    if isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[0], Tensor):
+        images, labels = data
+        if len(images) != len(labels):
+            raise InputError(f"data: {len(images)} images and {len(labels)} labels")
+        return [(images, torch.as_tensor(labels))]
+    if not isinstance(data, Iterable):
+        raise InputError(f"data is a {type(data).__name__}: {EXPECTED}")
+    return data
+
+
+def folder_batches(
+    folder: Path, config: dict, class_map: str = "", most: int | None = None, workers: int = 0
+) -> DataLoader:
+    """Decode the images of a folder, in which each class has one.
+
+    Parameters
+    ----------
+    config
+        What timm's transforms take: input_size, mean, std, interpolation, crop_pct.
+    class_map
+        A file that has the names of the classes, one a line, in the order of the logits; without
+        it they are sorted.
+    most
+        How many images are taken, evenly over the sorted list; all if none is given.
+    """
+    if not folder.is_dir():
+        raise InputError(f"data: {folder} is no folder: expected one with a folder for each class")
+    try:
+        images = timm.data.create_dataset("", root=str(folder), class_map=class_map)
+    except (RuntimeError, AssertionError, OSError) as error:
+        raise InputError(
+            f"data: {folder} has no images ({error}): expected a folder for each class"
+        ) from error
+    images.transform = timm.data.create_transform(**config, is_training=False)
+    count = len(images)
+    taken = [
+        place * count // min(most or count, count) for place in range(min(most or count, count))
+    ]
+    return DataLoader(Subset(images, taken), batch_size=64, num_workers=workers)
+
+
+def micro_batches(
+    batches: Batches, device: torch.device, sizes: Iterator[int]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Cut batches into pieces of at most the next size; images [N, ...], labels int64 [N]."""
+    for batch in batches:
+        if not (isinstance(batch, tuple | list) and len(batch) == 2):
+            raise InputError(f"data: a batch is no pair of images and labels: {EXPECTED}")
+        images, labels = batch
+        while len(labels):
+            size = next(sizes)
+            yield images[:size].to(device), labels[:size].long().to(device)
+            images, labels = images[size:], labels[size:]
+
+
+def count(batches: Batches) -> int | None:
+    """Number of images, where it is known beforehand."""
+    if isinstance(batches, list):
+        return sum(len(labels) for _, labels in batches)
+    try:
+        return len(batches.dataset)  # type: ignore[attr-defined]
+    except (AttributeError, TypeError):
+        return None
+
+
+def check_labels(labels: Tensor, classes: int) -> None:
+    """Refuse labels that the network has no output for."""
+    if labels.ndim != 1:
+        raise InputError(f"data: labels are {list(labels.shape)}: expected one class an image")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise InputError(
+            f"data: labels go from {low} to {high}, but the network has {classes} outputs: "
+            f"expected classes from 0 to {classes - 1}"
+        )
