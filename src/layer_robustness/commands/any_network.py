@@ -11,7 +11,7 @@ from layer_robustness.networks.inputs import folder_batches
 from layer_robustness.networks.load import Named, read_state
 from layer_robustness.networks.probe import probe_network
 from layer_robustness.networks.sources import NAMES
-from layer_robustness.runtime.errors import exit_with_one_line
+from layer_robustness.runtime.errors import InputError, exit_with_one_line
 from layer_robustness.storage import rows
 from layer_robustness.storage.files import replacing
 
@@ -34,8 +34,13 @@ def parser() -> argparse.ArgumentParser:
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--memory", type=float, default=2, help="for activations, in GB")
     add("--workers", type=int, default=0, help="processes that decode images")
-    add("--checkpoint", type=Path, help="trained weights: .safetensors, or of torch.save")
-    add("--pretrained", action="store_true", help="timm's own weights, which it downloads")
+    weights = probe.add_mutually_exclusive_group()
+    weights.add_argument(
+        "--checkpoint", type=Path, help="trained weights: .safetensors, or of torch.save"
+    )
+    weights.add_argument(
+        "--pretrained", action="store_true", help="timm downloads its own, as without --checkpoint"
+    )
     add("--num-classes", type=int, help="outputs of the network")
     add("--class-map", default="", help="file with the classes' names in the order of the outputs")
     add("--num-samples", type=int, help="so many images, evenly over all")
@@ -51,10 +56,15 @@ def run(arguments: argparse.Namespace) -> None:
     """Probe the network that the arguments name, and write what was found."""
     options = {"num_classes": arguments.num_classes} if arguments.num_classes else {}
     named = Named(arguments.model, options)
-    network = named.trained(arguments.pretrained, arguments.checkpoint)
+    network = named.trained(arguments.checkpoint)
     units = list(cut(network, arguments.units).units)
     print(f"{len(units)} units: {', '.join(units)}", file=sys.stderr)
-    config = timm.data.resolve_data_config(vars(arguments), model=network)
+    try:
+        config = timm.data.resolve_data_config(vars(arguments), model=network)
+    except AssertionError as error:
+        raise InputError(
+            "--mean and --std: expected one number, or one for each channel"
+        ) from error
     data = folder_batches(
         arguments.data, config, arguments.class_map, arguments.num_samples, arguments.workers
     )

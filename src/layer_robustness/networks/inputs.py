@@ -1,18 +1,21 @@
 """Images and labels, in micro-batches, from what a person has: tensors, a loader or a folder."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 
 import timm.data
 import torch
+from PIL.Image import Image
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Subset
+from torch.utils.data import DataLoader, Dataset
+from torchvision.datasets.folder import default_loader
 
 from layer_robustness.runtime.errors import InputError
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 Data = Batches | tuple[Tensor, Tensor] | str | PathLike
+LOADED = 64  # images that are decoded together
 EXPECTED = "expected a DataLoader, a pair (images, labels) of tensors or a folder of images"
 
 
@@ -43,25 +46,46 @@ def folder_batches(
     config
         What timm's transforms take: input_size, mean, std, interpolation, crop_pct.
     class_map
-        A file that has the names of the classes, one a line, in the order of the logits; without
-        it they are sorted.
+        A .txt file that has the names of the classes, one a line, in the order of the logits;
+        without it they are sorted.
     most
         How many images are taken, evenly over the sorted list; all if none is given.
     """
     if not folder.is_dir():
         raise InputError(f"data: {folder} is no folder: expected one with a folder for each class")
     try:
-        images = timm.data.create_dataset("", root=str(folder), class_map=class_map)
+        reader = timm.data.create_dataset("", root=str(folder), class_map=class_map).reader
     except (RuntimeError, AssertionError, OSError) as error:
-        raise InputError(
-            f"data: {folder} has no images ({error}): expected a folder for each class"
-        ) from error
-    images.transform = timm.data.create_transform(**config, is_training=False)
-    count = len(images)
-    taken = [
-        place * count // min(most or count, count) for place in range(min(most or count, count))
-    ]
-    return DataLoader(Subset(images, taken), batch_size=64, num_workers=workers)
+        raise InputError(f"data: no images of known classes in {folder}: {error}") from error
+    samples, count = reader.samples, min(most or len(reader.samples), len(reader.samples))
+    taken = [samples[place * len(samples) // count] for place in range(count)]
+    transform = timm.data.create_transform(**config, is_training=False)
+    images = Photographs(taken, transform, len(reader.class_to_idx))
+    return DataLoader(images, batch_size=LOADED, num_workers=workers)
+
+
+class Photographs(Dataset):
+    """Images that are decoded when they are needed, their labels, and the number of classes."""
+
+    def __init__(
+        self,
+        samples: Sequence[tuple[str, int]],
+        transform: Callable[[Image], Tensor],
+        classes: int,
+    ):
+        self.samples, self.transform, self.classes = samples, transform, classes
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, place: int) -> tuple[Tensor, int]:
+        path, label = self.samples[place]
+        try:
+            return self.transform(default_loader(path)), label
+        except MemoryError:
+            raise  # nothing is wrong with the file
+        except Exception as error:  # Pillow has many for a damaged file
+            raise InputError(f"{path} cannot be read as an image ({error})") from error
 
 
 def micro_batches(
@@ -86,6 +110,16 @@ def count(batches: Batches) -> int | None:
         return len(batches.dataset)  # type: ignore[attr-defined]
     except (AttributeError, TypeError):
         return None
+
+
+def check_classes(batches: Batches, classes: int) -> None:
+    """Refuse a folder whose classes are not those of the outputs: labels would be others."""
+    images = getattr(batches, "dataset", None)
+    if isinstance(images, Photographs) and images.classes != classes:
+        raise InputError(
+            f"data: {images.classes} classes are known, but the network has {classes} outputs: "
+            "give --class-map, a .txt file with the name of each output's folder, one a line"
+        )
 
 
 def check_labels(labels: Tensor, classes: int) -> None:

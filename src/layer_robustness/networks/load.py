@@ -36,30 +36,34 @@ class Named:
         """Build it with random weights."""
         return self.builder()()
 
-    def trained(self, pretrained: bool, checkpoint: Path | None) -> nn.Module:
-        """Build it with trained weights: from a file, or those that timm downloads.
+    def trained(self, checkpoint: Path | None) -> nn.Module:
+        """Build it with trained weights: from a file, or those that timm downloads without one.
 
         Raises
         ------
         InputError
-            If it is unknown or the weights do not fit; or if there are none.
+            If it is unknown, the weights do not fit, or there are none.
         """
-        if pretrained and ":" not in self.name:
-            self.builder()
-            try:
-                network = timm.create_model(self.name, pretrained=True, **self.options)
-            except (OSError, RuntimeError) as error:
-                raise InputError(f"--pretrained: {self.name} cannot be had: {error}") from error
-        elif checkpoint:
-            network = self.fresh()
-        else:
-            raise InputError(
-                f"{self.name} has no trained weights: give --checkpoint FILE or, for a network of "
-                "timm, --pretrained"
-            )
-        if checkpoint:
-            load_into(network, checkpoint)
+        build = self.builder()
+        if ":" in self.name and checkpoint is None:
+            raise InputError(f"{self.name} needs --checkpoint: the file with its trained weights")
+        if checkpoint is None:
+            return self.downloaded()
+        network = build()
+        if not isinstance(network, nn.Module):
+            raise InputError(f"--model {self.name} gives a {type(network).__name__}, no nn.Module")
+        load_into(network, checkpoint)
         return network
+
+    def downloaded(self) -> nn.Module:
+        """Build it with timm's own weights."""
+        try:
+            return timm.create_model(self.name, pretrained=True, **self.options)
+        except Exception as error:  # clients of hubs have many for a missing network
+            reason = str(error).partition("\n")[0]
+            raise InputError(
+                f"the weights of {self.name} cannot be had ({reason}): give --checkpoint FILE"
+            ) from error
 
     def builder(self) -> Callable[[], nn.Module]:
         """Return the function that builds it."""

@@ -152,6 +152,7 @@ class Probe:
             for pixels, labels in inputs.micro_batches(batches, device, sizes):
                 first = not self.classes
                 clean = self.first_pass(pixels) if first else self.replay.record(pixels)
+                inputs.check_classes(batches, self.classes)
                 inputs.check_labels(labels, self.classes)
                 self.trained.add(clean, clean, labels)
                 for reset in self.resets:
