@@ -4,7 +4,7 @@ import argparse
 import sys
 from pathlib import Path
 
-import timm.data
+from timm.data.config import resolve_data_config
 
 from layer_robustness.networks.cut import cut
 from layer_robustness.networks.inputs import folder_batches
@@ -60,7 +60,7 @@ def run(arguments: argparse.Namespace) -> None:
     units = list(cut(network, arguments.units).units)
     print(f"{len(units)} units: {', '.join(units)}", file=sys.stderr)
     try:
-        config = timm.data.resolve_data_config(vars(arguments), model=network)
+        config = resolve_data_config(vars(arguments), model=network)
     except AssertionError as error:
         raise InputError(
             "--mean and --std: expected one number, or one for each channel"

@@ -3,17 +3,20 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
+from typing import cast
 
-import timm.data
 import torch
 from PIL.Image import Image
+from timm.data.config import resolve_model_data_config
+from timm.data.transforms_factory import create_transform
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
-from torchvision.datasets.folder import default_loader
+from torchvision.datasets.folder import ImageFolder, default_loader
 
 from layer_robustness.runtime.errors import InputError
 
 Batches = Iterable[tuple[Tensor, Tensor]]
+Transform = Callable[[Image], Tensor]
 Data = Batches | tuple[Tensor, Tensor] | str | PathLike
 LOADED = 64  # images that are decoded together
 EXPECTED = "expected a DataLoader, a pair (images, labels) of tensors or a folder of images"
@@ -25,15 +28,15 @@ def batches_of(data: Data, network: nn.Module) -> Batches:
     A folder's images are prepared as the network says, if it is one of timm's, or as is usual.
     """
     if isinstance(data, str | PathLike):
-        return folder_batches(Path(data), timm.data.resolve_model_data_config(network))
+        return folder_batches(Path(data), resolve_model_data_config(network))
     if isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[0], Tensor):
-        images, labels = data
+        images, labels = cast(tuple[Tensor, Tensor], data)
         if len(images) != len(labels):
             raise InputError(f"data: {len(images)} images and {len(labels)} labels")
         return [(images, torch.as_tensor(labels))]
     if not isinstance(data, Iterable):
         raise InputError(f"data is a {type(data).__name__}: {EXPECTED}")
-    return data
+    return cast(Batches, data)
 
 
 def folder_batches(
@@ -51,16 +54,21 @@ def folder_batches(
     most
         How many images are taken, evenly over the sorted list; all if none is given.
     """
-    if not folder.is_dir():
-        raise InputError(f"data: {folder} is no folder: expected one with a folder for each class")
     try:
-        reader = timm.data.create_dataset("", root=str(folder), class_map=class_map).reader
-    except (RuntimeError, AssertionError, OSError) as error:
-        raise InputError(f"data: no images of known classes in {folder}: {error}") from error
-    samples, count = reader.samples, min(most or len(reader.samples), len(reader.samples))
+        found = ImageFolder(folder)
+    except OSError as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"data: {folder} cannot be used ({reason}): expected a folder of images for each class"
+        ) from error
+    names = Path(class_map).read_text().split() if class_map else found.classes
+    outputs = {name: number for number, name in enumerate(names)}
+    if unknown := sorted(set(found.classes) - set(outputs)):
+        raise InputError(f"data: class {unknown[0]} of {folder} is not in {class_map}")
+    samples = [(path, outputs[found.classes[label]]) for path, label in found.samples]
+    count = min(most or len(samples), len(samples))
     taken = [samples[place * len(samples) // count] for place in range(count)]
-    transform = timm.data.create_transform(**config, is_training=False)
-    images = Photographs(taken, transform, len(reader.class_to_idx))
+    images = Photographs(taken, cast(Transform, create_transform(**config)), len(names))
     return DataLoader(images, batch_size=LOADED, num_workers=workers)
 
 
@@ -70,7 +78,7 @@ class Photographs(Dataset):
     def __init__(
         self,
         samples: Sequence[tuple[str, int]],
-        transform: Callable[[Image], Tensor],
+        transform: Transform,
         classes: int,
     ):
         self.samples, self.transform, self.classes = samples, transform, classes

@@ -32,20 +32,22 @@ class Result:
     @property
     def resets(self) -> pd.DataFrame:
         """The rows of `frame` without the trained network's."""
-        return self.frame[self.frame["unit"] != TRAINED]
+        return self.frame.iloc[1:]
 
     def heatmap(self, path: str | Path, measure: str = "error") -> None:
         """Draw a measure, mean over draws, units by sources, into `path`.pdf and .png."""
-        draw(self.resets, measure, Path(path))
+        draw(self.resets, measure, float(self.frame[measure].iloc[0]), Path(path))
 
-    def costs(self) -> pd.Series:
-        """Part of the way from the network's own error to chance that a reset costs, mean of draws.
+    def costs(self, source: str) -> dict[str, float]:
+        """Part of the way from the network's own error to chance that resets of a unit cost.
 
-        By source and unit.
+        Mean over draws; the largest first.
         """
-        full = self.frame["error"].iloc[0]
-        error = self.resets.groupby(["source", "unit"], sort=False)["error"].mean()
-        return cost(error, full, chance(self.classes))
+        rows = self.resets[self.resets["source"] == source]
+        full = float(self.frame["error"].iloc[0])
+        errors = rows.groupby("unit", sort=False)["error"].mean().to_dict()
+        costs = {unit: cost(float(error), full, self.chance) for unit, error in errors.items()}
+        return dict(sorted(costs.items(), key=lambda item: -item[1]))
 
     def summary(self) -> str:
         """Say in some lines which units are critical to which source."""
@@ -54,10 +56,13 @@ class Result:
         if not is_trained(full, self.chance):
             return f"{lines[0]} The network learned too little for a reset to cost something.\n"
         lines.append(f"A unit is critical if its reset costs over {CRITICAL} of the way between.")
-        for source, costs in self.costs().groupby("source", sort=False):
-            units = costs[costs > CRITICAL].droplevel("source").sort_values(ascending=False)
-            named = ", ".join(f"{unit} ({value:.2f})" for unit, value in units.items()) or "none"
-            lines.append(f"Critical to {source}, {len(units)} of {len(costs)} units: {named}.")
+        for source in self.resets["source"].unique():
+            costs = self.costs(source)
+            critical = [
+                f"{unit} ({value:.2f})" for unit, value in costs.items() if value > CRITICAL
+            ]
+            named = ", ".join(critical) or "none"
+            lines.append(f"Critical to {source}, {len(critical)} of {len(costs)} units: {named}.")
         return "\n".join(lines) + "\n"
 
     @property
