@@ -24,7 +24,7 @@ from layer_robustness.runtime.interruption import leave_if_asked
 from layer_robustness.runtime.memory import bounded_by
 from layer_robustness.runtime.precision import arithmetic
 
-CHECKED = 8  # images of the first micro-batch, on which each reset is held to its definition
+CHECKED = 4  # images of the first micro-batch, on which each reset is held to its definition
 LARGEST = 128  # images of a micro-batch: more are no faster
 GIGABYTE = 10**9
 
