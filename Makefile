@@ -34,6 +34,8 @@ benchmarks: .venv/requirements-test.done
 	python benchmarks/family.py
 	python benchmarks/interruption.py
 	python benchmarks/image_listing.py
+	python benchmarks/networks_speed.py
+	python benchmarks/networks_coverage.py
 	python benchmarks/workflow.py
 
 # The marks stand inside .venv, so that deleting it starts over.
