@@ -16,12 +16,13 @@ GENEROUS = 10**9
 
 
 def probed(network, units, states, names, images, most=100) -> Probe:
-    """A probe of some units after its first micro-batch, on which it has checked itself."""
+    """A probe of some units that has checked itself, with the tape of these images."""
     taken = cut(network.eval(), units)
     every = math.ceil(len(taken.units) / most)
     taken.units = dict(list(taken.units.items())[::every])
     probe = Probe(network, taken, make_sources(names, 1, states), GENEROUS)
     probe.run([(images, torch.zeros(len(images)))], torch.device("cpu"))
+    probe.replay.record(images)
     return probe
 
 
