@@ -1,6 +1,6 @@
 """The probe of any network against the plain loop: full passes, each with other weights in a unit.
 
-Four networks with random weights at 224x224, cut into blocks; each block is reset to a fresh draw.
+Four networks with random weights at 128x128, cut into blocks; each block is reset to a fresh draw.
 The plain loop loads the weights of a unit, runs the network over all images and loads the trained
 ones again. Both see the same images, in turns, and have to find the same errors. The probe's time
 has everything in it: the clean pass, and the check of each reset against a full pass of a copy.
@@ -25,7 +25,7 @@ from layer_robustness.networks.sources import States
 from layer_robustness.networks.tensors import State
 
 NETWORKS = ("vit_tiny_patch16_224", "resnet50", "convnext_atto", "tf_efficientnet_lite0")
-IMAGES = 64
+IMAGES, PIXELS = 48, 128
 ROUNDS = 3
 BATCH = 32  # images of the plain loop at once
 
@@ -67,11 +67,12 @@ def compare(name: str) -> None:
     """Time both in turns, and print a row of the table."""
 
     def build() -> nn.Module:
-        return timm.create_model(name, num_classes=10)
+        sized = {"img_size": PIXELS} if name.startswith("vit") else {}
+        return timm.create_model(name, num_classes=10, **sized)
 
     torch.manual_seed(0)
     network = build().eval()
-    images, labels = torch.randn(IMAGES, 3, 224, 224), torch.randint(10, (IMAGES,))
+    images, labels = torch.randn(IMAGES, 3, PIXELS, PIXELS), torch.randint(10, (IMAGES,))
     fresh = States(network, fresh=build).draw(0)
     ways = {
         "plain": lambda: plain_loop(network, fresh, images, labels),
@@ -98,8 +99,8 @@ def compare(name: str) -> None:
 def main() -> None:
     torch.set_num_threads(1)
     print(
-        f"\nProbe of any network, {IMAGES} images, {describe()}, median of {ROUNDS} interleaved "
-        "rounds\n"
+        f"\nProbe of any network, {IMAGES} images of {PIXELS} pixels, {describe()}, median of "
+        f"{ROUNDS} interleaved rounds\n"
     )
     print(
         "| network | units | by replay | plain loop, s | probe, s | faster "

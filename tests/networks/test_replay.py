@@ -172,7 +172,8 @@ def test_networks_that_are_hard_to_replay(kind):
         state = {key: other.state_dict()[key] for key in reset.names}
         expected = full_logits(network, state, images)
         clean = full_logits(network, {}, images)
-        assert torch.equal(probe.logits(reset, images, clean, False), expected), reset.unit
+        for _ in range(2):  # the first replay leaves the tape as it was
+            assert torch.equal(probe.logits(reset, images, clean, False), expected), reset.unit
         assert not torch.equal(expected, clean)
     full = {reset.unit for reset in probe.resets if reset.engine == "full pass"}
     assert full == FULL.get(kind, set())

@@ -55,7 +55,7 @@ class Replay:
     def record(self, images: Tensor) -> Tensor:
         """Run the network as it is and keep the outputs: logits [N, classes]."""
         logits = self._clean_pass(images)
-        while found := set(self._changed_in_place()):
+        while found := set(self._changed_in_place()) - self.overwritten:
             self.overwritten |= found
             logits = self._clean_pass(images)
         return logits
