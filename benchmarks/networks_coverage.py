@@ -26,8 +26,8 @@ from torchvision import models
 
 from layer_robustness.networks.cut import cut
 from layer_robustness.networks.measures import same
-from layer_robustness.networks.probe import Probe
 from layer_robustness.networks.replay import logits_of
+from layer_robustness.networks.resets import Probe
 from layer_robustness.networks.sources import States, make_sources
 from layer_robustness.networks.tensors import copy_with, replaced
 

@@ -115,7 +115,8 @@ def test_values_of_each_source(case):
 
 def test_batches_of_a_loader_or_a_pair_and_memory_change_nothing(case):
     network, _, images, labels = case
-    frame = layer_robustness.probe_network(network, (images, labels)).frame
+    frame = layer_robustness.probe_network(network, (images, labels), measures=["kl"]).frame
+    assert "loss" not in frame
     loader = DataLoader(TensorDataset(images, labels), batch_size=77)
     for data, memory in [(loader, 2), ((images, labels), 1e-6)]:
         other = layer_robustness.probe_network(network, data, memory_gb=memory).frame

@@ -1,6 +1,5 @@
 """What is measured of a reset, from its logits and those of the trained network."""
 
-import math
 from dataclasses import dataclass, field
 
 import torch
@@ -59,8 +58,3 @@ def predictions(logits: Tensor) -> Tensor:
 def same(one: Tensor, other: Tensor) -> bool:
     """Whether logits are equal bit for bit, where one is not a number too."""
     return one.shape == other.shape and torch.allclose(one, other, 0, 0, equal_nan=True)
-
-
-def is_finite(tally: Tally) -> bool:
-    """Whether everything that was measured is a number."""
-    return all(map(math.isfinite, tally.sums.values()))

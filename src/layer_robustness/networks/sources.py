@@ -1,7 +1,7 @@
 """What a unit is reset to: states of the whole network, and controls made from the trained one."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor, nn
@@ -43,11 +43,12 @@ class States:
     network: nn.Module
     initial: State | None = None
     fresh: Callable[[], nn.Module] | None = None
-    named: Mapping[str, State] = ()  # type: ignore[assignment]
+    named: Mapping[str, State] = field(default_factory=dict)
 
     def __post_init__(self):
-        self.named = {name: self.fitting(name, state) for name, state in dict(self.named).items()}
-        self.initial = self.initial and self.fitting("initial", self.initial)
+        self.named = {name: self.fitting(name, state) for name, state in self.named.items()}
+        if self.initial is not None:
+            self.initial = self.fitting("initial", self.initial)
         self.drawn: dict[int, State] = {}
 
     def fitting(self, name: str, state: State) -> State:
