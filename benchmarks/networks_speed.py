@@ -4,7 +4,8 @@ Four networks with random weights at 128x128, cut into blocks; each block is res
 The plain loop loads the weights of a unit, runs the network over all images and loads the trained
 ones again. Both see the same images, in turns, and have to find the same errors. The probe's time
 has everything in it: the clean pass, and the check of each reset against a full pass of a copy.
-Memory is what each took at most beside the rest of the process.
+Time is that of the processor, on one thread, as
+the machine may be shared. Memory is what each took at most beside the rest of the process.
 """
 
 import statistics
@@ -55,9 +56,9 @@ def watched(work: Callable) -> tuple[float, float, object]:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    started = time.perf_counter()
+    started = time.process_time()
     result = work()
-    seconds = time.perf_counter() - started
+    seconds = time.process_time() - started
     done.set()
     watcher.join()
     return seconds, (peak - before) / 1e9, result
@@ -103,7 +104,7 @@ def main() -> None:
         f"{ROUNDS} interleaved rounds\n"
     )
     print(
-        "| network | units | by replay | plain loop, s | probe, s | faster "
+        "| network | units | by replay | plain loop, CPU s | probe, CPU s | faster "
         "| plain loop, GB | probe, GB | other errors |"
     )
     print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")

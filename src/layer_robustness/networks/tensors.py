@@ -46,13 +46,17 @@ def replaced(network: nn.Module, values: State) -> Iterator[None]:
 
 
 def copy_with(network: nn.Module, values: State) -> nn.Module:
-    """Return a copy of the network in which some tensors have other values."""
+    """Return a copy of the network in which some tensors have other values.
+
+    The other tensors are the network's own: to copy them would take longer, and memory.
+    """
     forget(network)
-    copy = deepcopy(network)
-    tensors = named_tensors(copy)
+    tensors = named_tensors(network)
+    in_copy: dict[int, object] = {id(tensor): tensor for tensor in tensors.values()}
     for name, value in values.items():
-        tensors[name].data = value.clone()
-    return copy
+        is_parameter = isinstance(tensors[name], nn.Parameter)
+        in_copy[id(tensors[name])] = nn.Parameter(value.clone(), False) if is_parameter else value
+    return deepcopy(network, in_copy)
 
 
 def forget(network: nn.Module) -> None:
