@@ -33,6 +33,7 @@ from layer_robustness.networks.tensors import copy_with, replaced
 
 UNITS = 8
 IMAGES = 2
+MOST = 100 * 10**6  # parameters
 # Names of networks that are hardly a family's smallest: to build them all takes long.
 LARGE = re.compile(r"huge|giant|large|gigantic|enormous|so\d+m|base|101|152|200|_b[3-9]")
 SIZES = (32, 64, 96, 128, 160, 192, 224, 240, 256, 288, 384, 448)
@@ -45,7 +46,7 @@ TORCHVISION = (
 
 
 def smallest_of_families() -> Iterator[str]:
-    """Yield of each module of timm's the network that has the fewest parameters."""
+    """Yield of each module of timm's the network that has the fewest parameters, if not too many."""
     for family in timm.list_modules():
         counts, names = {}, timm.list_models(module=family)
         for name in [name for name in names if not LARGE.search(name)] or names:
@@ -55,7 +56,7 @@ def smallest_of_families() -> Iterator[str]:
             except Exception:
                 continue  # wants another library, or buffers that are computed
             counts[sum(p.numel() for p in network.parameters())] = name
-        if counts:
+        if counts and min(counts) <= MOST:
             yield counts[min(counts)]
 
 

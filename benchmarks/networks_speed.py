@@ -4,8 +4,8 @@ Four networks with random weights at 128x128, cut into blocks; each block is res
 The plain loop loads the weights of a unit, runs the network over all images and loads the trained
 ones again. Both see the same images, in turns, and have to find the same errors. The probe's time
 has everything in it: the clean pass, and the check of each reset against a full pass of a copy.
-Time is that of the processor, on one thread, as
-the machine may be shared. Memory is what each took at most beside the rest of the process.
+Time is that of the processor, on one thread, as the machine may be shared. Memory is what each
+took at most beside the rest of the process.
 """
 
 import statistics
