@@ -46,7 +46,7 @@ TORCHVISION = (
 
 
 def smallest_of_families() -> Iterator[str]:
-    """Yield of each module of timm's the network that has the fewest parameters, if not too many."""
+    """Yield of each module of timm's the network with the fewest parameters, if not too many."""
     for family in timm.list_modules():
         counts, names = {}, timm.list_models(module=family)
         for name in [name for name in names if not LARGE.search(name)] or names:
