@@ -31,6 +31,8 @@ benchmarks: .venv/requirements-test.done ## print the tables of docs/benchmarks.
 	python benchmarks/probe.py
 	python benchmarks/interruption.py
 	python benchmarks/image_listing.py
+	python benchmarks/networks_speed.py
+	python benchmarks/networks_coverage.py
 	python benchmarks/workflow.py
 
 # The marks stand inside .venv, so that deleting it starts over.

@@ -1,0 +1,95 @@
+"""layer-robustness: which units of a trained classifier can be reset without harm?"""
+
+import argparse
+import sys
+from pathlib import Path
+
+from timm.data.config import resolve_data_config
+
+from layer_robustness.networks.cut import cut
+from layer_robustness.networks.inputs import folder_batches
+from layer_robustness.networks.load import Named, read_state
+from layer_robustness.networks.probe import probe_network
+from layer_robustness.networks.sources import NAMES
+from layer_robustness.runtime.errors import InputError, exit_with_one_line
+from layer_robustness.storage import rows
+from layer_robustness.storage.files import replacing
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser; options that timm's validate.py has too are called as there."""
+    top = argparse.ArgumentParser(prog="layer-robustness", description=__doc__)
+    commands = top.add_subparsers(dest="command", required=True)
+    probe = commands.add_parser("probe", help="reset each unit of a network, and test it")
+    add = probe.add_argument
+    add("--model", required=True, help="a name of timm's, or module:function that builds one")
+    add("--data", type=Path, required=True, help="a folder with a folder of images for each class")
+    add(
+        "--output", type=Path, required=True, help="the folder for probe.csv, heatmap, critical.txt"
+    )
+    add("--units", nargs="+", default=["block"], help="stage, block, leaf or patterns of names")
+    add("--sources", nargs="+", default=["rerand", "shuffle"], help=NAMES)
+    add("--draws", type=int, default=1, help="of each source that has to do with chance")
+    add("--initial", type=Path, help="weights before training, for reinit and interpolate")
+    add("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    add("--memory", type=float, default=2, help="for activations, in GB")
+    add("--workers", type=int, default=0, help="processes that decode images")
+    weights = probe.add_mutually_exclusive_group()
+    weights.add_argument(
+        "--checkpoint", type=Path, help="trained weights: .safetensors, or of torch.save"
+    )
+    weights.add_argument(
+        "--pretrained", action="store_true", help="timm downloads its own, as without --checkpoint"
+    )
+    add("--num-classes", type=int, help="outputs of the network")
+    add("--class-map", default="", help="file with the classes' names in the order of the outputs")
+    add("--num-samples", type=int, help="so many images, evenly over all")
+    add("--input-size", type=int, nargs=3, metavar="N", help="channels, height, width")
+    add("--mean", type=float, nargs="+", help="of each channel")
+    add("--std", type=float, nargs="+", help="of each channel")
+    add("--interpolation", help="bicubic, bilinear, ...")
+    add("--crop-pct", type=float, help="part of the image that the centre crop keeps")
+    return top
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Probe the network that the arguments name, and write what was found."""
+    options = {"num_classes": arguments.num_classes} if arguments.num_classes else {}
+    named = Named(arguments.model, options)
+    network = named.trained(arguments.checkpoint)
+    units = list(cut(network, arguments.units).units)
+    print(f"{len(units)} units: {', '.join(units)}", file=sys.stderr)
+    try:
+        config = resolve_data_config(vars(arguments), model=network)
+    except AssertionError as error:
+        raise InputError(
+            "--mean and --std: expected one number, or one for each channel"
+        ) from error
+    data = folder_batches(
+        arguments.data, config, arguments.class_map, arguments.num_samples, arguments.workers
+    )
+    result = probe_network(
+        network,
+        data,
+        initial=read_state(arguments.initial) if arguments.initial else None,
+        fresh=named.fresh,
+        units=arguments.units,
+        sources=arguments.sources,
+        draws=arguments.draws,
+        device=arguments.device,
+        memory_gb=arguments.memory,
+    )
+    rows.write(arguments.output / "probe.csv", result.frame.to_dict("records"))
+    result.heatmap(arguments.output / "heatmap")
+    with replacing(arguments.output / "critical.txt") as temporary:
+        temporary.write_text(result.summary())
+    print(result.summary(), end="")
+
+
+def main() -> None:
+    """Run the command line."""
+    exit_with_one_line(lambda: run(parser().parse_args()))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The paper's question of any classifier: which of its parts can be put back without harm?"""

@@ -1,0 +1,142 @@
+"""Images and labels, in micro-batches, from what a person has: tensors, a loader or a folder."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import cast
+
+import torch
+from PIL.Image import Image
+from timm.data.config import resolve_model_data_config
+from timm.data.transforms_factory import create_transform
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+from torchvision.datasets.folder import ImageFolder, default_loader
+
+from layer_robustness.runtime.errors import InputError
+
+Batches = Iterable[tuple[Tensor, Tensor]]
+Transform = Callable[[Image], Tensor]
+Data = Batches | tuple[Tensor, Tensor] | str | PathLike
+LOADED = 64  # images that are decoded together
+EXPECTED = "expected a DataLoader, a pair (images, labels) of tensors or a folder of images"
+
+
+def batches_of(data: Data, network: nn.Module) -> Batches:
+    """Return batches of images and labels.
+
+    A folder's images are prepared as the network says, if it is one of timm's, or as is usual.
+    """
+    if isinstance(data, str | PathLike):
+        return folder_batches(Path(data), resolve_model_data_config(network))
+    if isinstance(data, tuple | list) and len(data) == 2 and isinstance(data[0], Tensor):
+        images, labels = cast(tuple[Tensor, Tensor], data)
+        if len(images) != len(labels):
+            raise InputError(f"data: {len(images)} images and {len(labels)} labels")
+        return [(images, torch.as_tensor(labels))]
+    if not isinstance(data, Iterable):
+        raise InputError(f"data is a {type(data).__name__}: {EXPECTED}")
+    return cast(Batches, data)
+
+
+def folder_batches(
+    folder: Path, config: dict, class_map: str = "", most: int | None = None, workers: int = 0
+) -> DataLoader:
+    """Decode the images of a folder, in which each class has one.
+
+    Parameters
+    ----------
+    config
+        What timm's transforms take: input_size, mean, std, interpolation, crop_pct.
+    class_map
+        A .txt file that has the names of the classes, one a line, in the order of the logits;
+        without it they are sorted.
+    most
+        How many images are taken, evenly over the sorted list; all if none is given.
+    """
+    try:
+        found = ImageFolder(folder)
+    except OSError as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"data: {folder} cannot be used ({reason}): expected a folder of images for each class"
+        ) from error
+    names = Path(class_map).read_text().split() if class_map else found.classes
+    outputs = {name: number for number, name in enumerate(names)}
+    if unknown := sorted(set(found.classes) - set(outputs)):
+        raise InputError(f"data: class {unknown[0]} of {folder} is not in {class_map}")
+    samples = [(path, outputs[found.classes[label]]) for path, label in found.samples]
+    count = min(most or len(samples), len(samples))
+    taken = [samples[place * len(samples) // count] for place in range(count)]
+    images = Photographs(taken, cast(Transform, create_transform(**config)), len(names))
+    return DataLoader(images, batch_size=LOADED, num_workers=workers)
+
+
+class Photographs(Dataset):
+    """Images that are decoded when they are needed, their labels, and the number of classes."""
+
+    def __init__(
+        self,
+        samples: Sequence[tuple[str, int]],
+        transform: Transform,
+        classes: int,
+    ):
+        self.samples, self.transform, self.classes = samples, transform, classes
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, place: int) -> tuple[Tensor, int]:
+        path, label = self.samples[place]
+        try:
+            return self.transform(default_loader(path)), label
+        except MemoryError:
+            raise  # nothing is wrong with the file
+        except Exception as error:  # Pillow has many for a damaged file
+            raise InputError(f"{path} cannot be read as an image ({error})") from error
+
+
+def micro_batches(
+    batches: Batches, device: torch.device, sizes: Iterator[int]
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """Cut batches into pieces of at most the next size; images [N, ...], labels int64 [N]."""
+    for batch in batches:
+        if not (isinstance(batch, tuple | list) and len(batch) == 2):
+            raise InputError(f"data: a batch is no pair of images and labels: {EXPECTED}")
+        images, labels = batch
+        while len(labels):
+            size = next(sizes)
+            yield images[:size].to(device), labels[:size].long().to(device)
+            images, labels = images[size:], labels[size:]
+
+
+def count(batches: Batches) -> int | None:
+    """Number of images, where it is known beforehand."""
+    if isinstance(batches, list):
+        return sum(len(labels) for _, labels in batches)
+    try:
+        return len(batches.dataset)  # type: ignore[attr-defined]
+    except (AttributeError, TypeError):
+        return None
+
+
+def check_classes(batches: Batches, classes: int) -> None:
+    """Refuse a folder whose classes are not those of the outputs: labels would be others."""
+    images = getattr(batches, "dataset", None)
+    if isinstance(images, Photographs) and images.classes != classes:
+        raise InputError(
+            f"data: {images.classes} classes are known, but the network has {classes} outputs: "
+            "give --class-map, a .txt file with the name of each output's folder, one a line"
+        )
+
+
+def check_labels(labels: Tensor, classes: int) -> None:
+    """Refuse labels that the network has no output for."""
+    if labels.ndim != 1:
+        raise InputError(f"data: labels are {list(labels.shape)}: expected one class an image")
+    low, high = int(labels.min()), int(labels.max())
+    if low < 0 or high >= classes:
+        raise InputError(
+            f"data: labels go from {low} to {high}, but the network has {classes} outputs: "
+            f"expected classes from 0 to {classes - 1}"
+        )

@@ -1,0 +1,118 @@
+"""Networks by name: timm's, or a function of one's own, and weights from files."""
+
+import importlib
+import pickle
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from pathlib import Path
+
+import timm
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import nn
+
+from layer_robustness.networks.tensors import State
+from layer_robustness.runtime.errors import InputError
+
+# Where training scripts put the weights in a file that holds more.
+KEYS = ("state_dict", "model", "model_state_dict")
+
+
+@dataclass
+class Named:
+    """A network by the name of a timm model, or `module:function` of one's own.
+
+    options
+        Of timm's `create_model`, such as num_classes.
+    """
+
+    name: str
+    options: dict = field(default_factory=dict)
+
+    def fresh(self) -> nn.Module:
+        """Build it with random weights."""
+        return self.builder()()
+
+    def trained(self, checkpoint: Path | None) -> nn.Module:
+        """Build it with trained weights: from a file, or those that timm downloads without one.
+
+        Raises
+        ------
+        InputError
+            If it is unknown, the weights do not fit, or there are none.
+        """
+        build = self.builder()
+        if ":" in self.name and checkpoint is None:
+            raise InputError(f"{self.name} needs --checkpoint: the file with its trained weights")
+        if checkpoint is None:
+            return self.downloaded()
+        network = build()
+        if not isinstance(network, nn.Module):
+            raise InputError(f"--model {self.name} gives a {type(network).__name__}, no nn.Module")
+        load_into(network, checkpoint)
+        return network
+
+    def downloaded(self) -> nn.Module:
+        """Build it with timm's own weights."""
+        try:
+            return timm.create_model(self.name, pretrained=True, **self.options)
+        except Exception as error:  # clients of hubs have many for a missing network
+            reason = str(error).partition("\n")[0]
+            raise InputError(
+                f"the weights of {self.name} cannot be had ({reason}): give --checkpoint FILE"
+            ) from error
+
+    def builder(self) -> Callable[[], nn.Module]:
+        """Return the function that builds it."""
+        if ":" in self.name:
+            return own_function(self.name)
+        if not timm.is_model(self.name.partition(".")[0]):
+            near = ", ".join(get_close_matches(self.name, timm.list_models())) or "timm.list_models"
+            raise InputError(
+                f"--model {self.name} is unknown: expected a network of timm ({near}) or "
+                "module:function, a function of yours that builds one"
+            )
+        return lambda: timm.create_model(self.name, **self.options)
+
+
+def own_function(name: str) -> Callable[[], nn.Module]:
+    """Return the function `module:function`, of a module in the working directory or installed."""
+    module, _, function = name.partition(":")
+    sys.path.insert(0, str(Path.cwd()))
+    try:
+        return getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InputError(f"--model {name} cannot be imported: {error}") from error
+    finally:
+        sys.path.pop(0)
+
+
+def load_into(network: nn.Module, path: Path) -> None:
+    """Load a checkpoint whose tensors are those of the network."""
+    try:
+        network.load_state_dict(dict(read_state(path)))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:300]
+        raise InputError(f"{path} does not fit the network: {reason}") from error
+
+
+def read_state(path: Path) -> State:
+    """Read the tensors of a .safetensors file, or of what torch.save wrote; runs no code of it."""
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        found = torch.load(path, map_location="cpu", weights_only=True)
+    except (OSError, SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"{path} cannot be read ({reason}): expected .safetensors, or what torch.save wrote of "
+            "a state_dict()"
+        ) from error
+    for key in KEYS:
+        found = found.get(key, found) if isinstance(found, dict) else found
+    if not isinstance(found, dict) or not all(isinstance(t, torch.Tensor) for t in found.values()):
+        raise InputError(f"{path} holds no state_dict: expected names and tensors")
+    return {name.removeprefix("module."): tensor for name, tensor in found.items()}

@@ -1,0 +1,190 @@
+"""What a unit is reset to: states of the whole network, and controls made from the trained one."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from layer_robustness.networks.tensors import State, named_tensors
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.seeding import generator
+
+RANDOM = ("rerand", "shuffle", "rescaled")
+NAMES = "reinit, rerand, shuffle, rescaled, zero, interpolate:a (a from 0 to 1)"
+
+# The value of a tensor, by its name and its trained value.
+Value = Callable[[str, Tensor], Tensor]
+
+
+@dataclass(frozen=True)
+class Source:
+    """One draw of a source."""
+
+    name: str
+    draw: int
+    value: Value
+
+
+@dataclass
+class States:
+    """The states that sources are made from.
+
+    network
+        The trained network.
+    initial
+        Its state before training, if that is known.
+    fresh
+        Builds the network anew, if it can.
+    named
+        Other states, which are sources by their names.
+    """
+
+    network: nn.Module
+    initial: State | None = None
+    fresh: Callable[[], nn.Module] | None = None
+    named: Mapping[str, State] = field(default_factory=dict)
+
+    def __post_init__(self):
+        self.named = {name: self.fitting(name, state) for name, state in self.named.items()}
+        if self.initial is not None:
+            self.initial = self.fitting("initial", self.initial)
+        self.drawn: dict[int, State] = {}
+
+    def fitting(self, name: str, state: State) -> State:
+        """Return the tensors of a state, on the network's device; refuse one of another network.
+
+        Buffers that the network does not save may be missing; they then stay as they are.
+        """
+        trained, needed = named_tensors(self.network), self.network.state_dict()
+        for key in [*needed, *state]:
+            if key not in state or key not in trained:
+                where = "the state" if key in state else "the network"
+                raise InputError(
+                    f"state {name!r} does not fit the network: only {where} has {key!r}; "
+                    "expected a state_dict() of this network"
+                )
+            if state[key].shape != trained[key].shape:
+                raise InputError(
+                    f"state {name!r} does not fit the network: {key!r} is "
+                    f"{list(state[key].shape)}, expected {list(trained[key].shape)}"
+                )
+        return {key: tensor.detach().to(trained[key], copy=True) for key, tensor in state.items()}
+
+    def draw(self, number: int) -> State:
+        """Return the state of a fresh network; every number has its own seed."""
+        if number not in self.drawn:
+            assert self.fresh is not None
+            with torch.random.fork_rng():
+                torch.manual_seed(generator("fresh network", number).initial_seed())
+                network = self.fresh()
+            self.drawn[number] = self.fitting(f"fresh {number}", named_tensors(network))
+        return self.drawn[number]
+
+
+def make_sources(names: Sequence[str], draws: int, states: States) -> list[Source]:
+    """Return all draws of the sources; those without chance have one.
+
+    Raises
+    ------
+    InputError
+        If a source is unknown, or needs a state that is not given.
+    """
+    found = []
+    for name in names:
+        for draw in range(draws if name in RANDOM else 1):
+            found.append(Source(name, draw, value_of(name, draw, states)))
+    return found
+
+
+def value_of(name: str, draw: int, states: States) -> Value:
+    """Return what gives the value of a tensor at a draw of a source."""
+    if name in states.named:
+        return from_state(states.named[name])
+    if name == "reinit":
+        return from_state(needed_initial(name, states))
+    if name in ("rerand", "rescaled"):
+        if states.fresh is None:
+            raise InputError(f"source {name} needs `fresh`: a function that builds the network")
+        state = states.draw(draw)
+        return from_state(state) if name == "rerand" else of_parameters(rescaled(state))
+    if name == "shuffle":
+        return of_parameters(shuffled(draw))
+    if name == "zero":
+        return of_parameters(lambda _, trained: torch.zeros_like(trained))
+    if name.startswith("interpolate:"):
+        return on_line(needed_initial(name, states), place(name))
+    known = ", ".join([NAMES, *states.named])
+    raise InputError(f"source {name!r} is unknown: expected one of {known}")
+
+
+def needed_initial(name: str, states: States) -> State:
+    """Return the initial state, which is never guessed."""
+    if states.initial is None:
+        raise InputError(
+            f"source {name} needs `initial`: the network's state before it was trained; "
+            "where that is not known, use rerand"
+        )
+    return states.initial
+
+
+def place(name: str) -> float:
+    """Return the place between the initial (0) and the trained weights (1) in a source's name."""
+    text = name.partition(":")[2]
+    try:
+        found = float(text)
+    except ValueError:
+        found = -1
+    if not 0 <= found <= 1:
+        raise InputError(f"source {name!r}: expected a number from 0 to 1 behind interpolate:")
+    return found
+
+
+def from_state(state: State) -> Value:
+    """Take values from a state."""
+    return lambda name, trained: state.get(name, trained)
+
+
+def of_parameters(value: Value) -> Value:
+    """Change parameters only: running statistics, masks and indices stay what they are."""
+    return lambda name, old: value(name, old) if isinstance(old, nn.Parameter) else old
+
+
+def shuffled(draw: int) -> Value:
+    """Permute the entries of a tensor."""
+
+    def value(name: str, trained: Tensor) -> Tensor:
+        order = torch.randperm(trained.numel(), generator=generator("shuffle", draw, name))
+        return trained.detach().flatten()[order.to(trained.device)].view(trained.shape)
+
+    return value
+
+
+def rescaled(state: State) -> Value:
+    """Give a tensor of a fresh draw the norm of the trained one; where it is 0 it stays 0."""
+
+    def value(name: str, trained: Tensor) -> Tensor:
+        norm = state[name].norm()
+        return state[name] * (trained.detach().norm() / norm) if norm > 0 else state[name]
+
+    return value
+
+
+def on_line(initial: State, at: float) -> Value:
+    """Take floats between the initial and the trained ones; whatever is equal stays equal."""
+
+    def value(name: str, trained: Tensor) -> Tensor:
+        start, end = initial.get(name, trained), trained.detach()
+        if not end.is_floating_point():
+            return end
+        return torch.where(start == end, end, torch.lerp(start, end, at))
+
+    return value
+
+
+def changes(source: Source, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
+    """Yield the names of tensors which the source gives other values, and these values."""
+    for name, trained in tensors.items():
+        value = source.value(name, trained)
+        if not torch.equal(value, trained.detach()):
+            yield name, value.detach()

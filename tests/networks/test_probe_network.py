@@ -1,0 +1,231 @@
+"""The Python call: what it measures and what it refuses."""
+
+import math
+import shutil
+import subprocess
+import sys
+
+import pytest
+import torch
+from PIL import Image
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import layer_robustness
+from layer_robustness.networks.sources import States, make_sources
+from layer_robustness.runtime.errors import InputError
+
+FEATURES, CLASSES = 6, 4
+
+
+def fresh() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Linear(FEATURES, 16),
+        nn.BatchNorm1d(16),
+        nn.ReLU(inplace=True),
+        nn.Linear(16, CLASSES),
+    )
+
+
+@pytest.fixture(scope="module")
+def case():
+    """A network that learned to name the largest of four inputs, its initial state and images."""
+    torch.manual_seed(0)
+    network = fresh()
+    initial = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    images = torch.randn(300, FEATURES)
+    labels = images[:, :CLASSES].argmax(1)
+    optimizer = torch.optim.Adam(network.parameters(), lr=0.02)
+    for _ in range(60):
+        optimizer.zero_grad()
+        nn.functional.cross_entropy(network(images), labels).backward()
+        optimizer.step()
+    return network.eval(), initial, images, labels
+
+
+@torch.no_grad()
+def test_rows_are_what_a_plain_loop_measures(case):
+    network, initial, images, labels = case
+    state = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    clean = network(images)
+    frame = layer_robustness.probe_network(network, (images, labels), initial=initial).frame
+    assert list(frame["unit"].unique()) == ["trained", "0", "1", "3"]
+    for unit in ("0", "1", "3"):
+        reset = {k: initial[k] if k.startswith(f"{unit}.") else t for k, t in state.items()}
+        changed = fresh()
+        changed.load_state_dict(reset)
+        logits = changed.eval()(images)
+        p, q = (x.double().softmax(1) for x in (clean, logits))
+        expected = {
+            "error": (logits.argmax(1) != labels).double().mean(),
+            "loss": nn.functional.cross_entropy(logits.double(), labels),
+            "agreement": (logits.argmax(1) == clean.argmax(1)).double().mean(),
+            "kl": (p * (p / q).log()).sum(1).mean(),
+            "cosine": ((p * q).sum(1) / p.norm(dim=1) / q.norm(dim=1)).mean(),
+        }
+        row = frame[(frame["unit"] == unit) & (frame["source"] == "reinit")].iloc[0]
+        for name, value in expected.items():
+            assert row[name] == pytest.approx(value.item(), rel=1e-5), (unit, name)
+    trained = frame.iloc[0]
+    assert trained["error"] < 0.2 < frame["error"].max()
+    assert (trained["agreement"], trained["kl"]) == (1, 0)
+    assert list(frame["parameters"]) == [212, 112, 112, 32, 32, 68, 68]
+    assert list(frame["order"]) == [0, 0, 0, 1, 1, 2, 2]
+    assert (frame["images"] == 300).all() and set(frame["precision"]) == {"float32"}
+
+
+def test_values_of_each_source(case):
+    network, initial, _, _ = case
+    states = States(network, initial, fresh, {"start": initial})
+    trained = dict(network.named_parameters()) | dict(network.named_buffers())
+    names = ["reinit", "start", "rerand", "shuffle", "rescaled", "zero"]
+    names += ["interpolate:0", "interpolate:0.25", "interpolate:1"]
+    of = {}
+    for source in make_sources(names, 2, states):
+        values = {name: source.value(name, tensor) for name, tensor in trained.items()}
+        of[source.name, source.draw] = values
+    weight, bias, mean, steps = "0.weight", "1.bias", "1.running_mean", "1.num_batches_tracked"
+
+    def equal(source, other, name, draws=(0, 0)):
+        return torch.equal(of[source, draws[0]][name], of[other, draws[1]][name])
+
+    for name in trained:
+        assert equal("reinit", "start", name)
+        assert name == steps or equal("reinit", "interpolate:0", name)  # a count has no line
+        assert torch.equal(of["interpolate:1", 0][name], trained[name])
+    quarter = initial[weight] + 0.25 * (trained[weight] - initial[weight])
+    torch.testing.assert_close(of["interpolate:0.25", 0][weight], quarter)
+    assert not equal("rerand", "rerand", weight, (0, 1))
+    assert of["rerand", 0][mean].eq(0).all() and of["rerand", 0][steps] == 0
+    shuffled = of["shuffle", 0][weight]
+    assert not torch.equal(shuffled, trained[weight])
+    assert torch.equal(shuffled.flatten().sort()[0], trained[weight].flatten().sort()[0])
+    assert not equal("shuffle", "shuffle", weight, (0, 1))
+    torch.testing.assert_close(of["rescaled", 0][weight].norm(), trained[weight].norm())
+    assert of["rescaled", 0][bias].eq(0).all()  # a fresh bias of zeros has no direction
+    assert of["zero", 0][weight].eq(0).all()
+    for source in ("shuffle", "rescaled", "zero"):  # parameters only
+        assert torch.equal(of[source, 0][mean], trained[mean])
+    # The same draws again, whatever was drawn in between; and the caller's own go on undisturbed.
+    before = torch.get_rng_state()
+    again = make_sources(["rerand"], 2, States(network, None, fresh))[1]
+    assert torch.equal(again.value(weight, trained[weight]), of["rerand", 1][weight])
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_batches_of_a_loader_or_a_pair_and_memory_change_nothing(case):
+    network, _, images, labels = case
+    frame = layer_robustness.probe_network(network, (images, labels), measures=["kl"]).frame
+    assert "loss" not in frame
+    loader = DataLoader(TensorDataset(images, labels), batch_size=77)
+    for data, memory in [(loader, 2), ((images, labels), 1e-6)]:
+        other = layer_robustness.probe_network(network, data, memory_gb=memory).frame
+        assert frame["error"].equals(other["error"]) and frame["images"].equals(other["images"])
+        assert frame["kl"].to_numpy() == pytest.approx(other["kl"].to_numpy(), rel=1e-4)
+
+
+def test_the_network_is_left_as_it_was(case):
+    network, initial, images, labels = case
+    network[1].train()
+    before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    layer_robustness.probe_network(network, (images, labels), initial=initial)
+    assert [module.training for module in network] == [False, True, False, False]
+    assert all(torch.equal(before[key], t) for key, t in network.state_dict().items())
+    network.eval()
+
+
+def test_a_reset_that_puts_out_nan_is_wrong_on_every_image(case):
+    network, _, images, labels = case
+    broken = {key: t * math.nan for key, t in network.state_dict().items()}
+    broken["1.num_batches_tracked"] = network[1].num_batches_tracked
+    frame = layer_robustness.probe_network(
+        network, (images, labels), states={"broken": broken}, sources=["broken"]
+    ).frame
+    assert frame["error"].iloc[1:].eq(1).all() and frame["loss"].iloc[1:].isna().all()
+    assert frame["engine"].iloc[1:].eq("replay").all()
+
+
+class IsRandom(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.linear = nn.Linear(FEATURES, CLASSES)
+
+    def forward(self, x):
+        return self.linear(x) + torch.rand(1)
+
+
+def labels_of_five_classes(images):
+    return torch.arange(len(images)) % 5
+
+
+WRONG = {
+    "no module matches 'layr4'.*'?0": {"units": ["0", "layr4"]},
+    "labels go from 0 to 4, but the network has 4 outputs": {"labels": labels_of_five_classes},
+    "expected one class an image": {"labels": lambda images: images},
+    "299 labels": {"labels": lambda images: torch.zeros(299)},
+    "other logits for the same images": {"model": IsRandom()},
+    "expected logits": {"model": nn.Sequential(nn.Linear(FEATURES, 2), nn.Unflatten(1, (2, 1)))},
+    "the network has no parameters": {"model": nn.Identity()},
+    "does not fit the network: '0.weight' is": {"initial": nn.Linear(2, 2), "name": "0"},
+    "only the state has '4.weight'": {"initial": nn.Sequential(*fresh(), nn.Linear(2, 2))},
+    "source 'rernd' is unknown: expected one of": {"sources": ["rernd"]},
+    "source reinit needs `initial`": {"sources": ["reinit"]},
+    "source interpolate:0.5 needs `initial`": {"sources": ["interpolate:0.5"]},
+    "source 'interpolate:2': expected": {"sources": ["interpolate:2"], "initial": fresh()},
+    "source rerand needs `fresh`": {"sources": ["rerand"]},
+    "measure 'top5' is unknown": {"measures": ["top5"]},
+    "draws is 0": {"draws": 0},
+}
+
+
+@pytest.mark.parametrize("complaint", WRONG)
+def test_wrong_input_is_one_line(case, complaint):
+    network, _, images, labels = case
+    given = dict(WRONG[complaint])
+    model = given.pop("model", network)
+    labels = given.pop("labels", lambda _: labels)(images)
+    if given.pop("name", None):
+        given["initial"] = nn.Sequential(nn.Linear(2, 2), *fresh()[1:])
+    with pytest.raises(InputError, match=complaint) as error:
+        layer_robustness.probe_network(model, (images, labels), **given)
+    assert "\n" not in str(error.value)
+
+
+def test_a_folder_of_images(tmp_path):
+    for number, colour in enumerate(("red", "green", "blue")):
+        (tmp_path / colour).mkdir()
+        Image.new("RGB", (300, 260), colour).save(tmp_path / colour / f"{number}.png")
+    # The mean colour, linear: it tells the three apart at any initial draw of a fixed head.
+    network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3))
+    order = torch.tensor([2, 1, 0])  # folders sort as blue, green, red
+    with torch.no_grad():
+        network[2].weight.copy_(torch.eye(3)[order])
+        network[2].bias.zero_()
+    result = layer_robustness.probe_network(network, tmp_path, sources=["zero"])
+    assert list(result.frame["error"]) == [0, pytest.approx(2 / 3)]
+    (tmp_path / "blue" / "2.png").write_text("no image")
+    with pytest.raises(InputError, match=r"2.png cannot be read as an image"):
+        layer_robustness.probe_network(network, tmp_path, sources=["zero"])
+    shutil.rmtree(tmp_path / "blue")
+    with pytest.raises(InputError, match="2 classes are known, but the network has 3 outputs"):
+        layer_robustness.probe_network(network, tmp_path, sources=["zero"])
+
+
+def test_the_summary_and_heatmap(case, tmp_path):
+    network, initial, images, labels = case
+    result = layer_robustness.probe_network(network, (images, labels), initial, draws=2)
+    assert result.units == {"0": ["0"], "1": ["1"], "3": ["3"]}
+    full = result.frame["error"].iloc[0]
+    head = result.frame[result.frame["unit"] == "3"]
+    error = head[head["source"] == "shuffle"]["error"].mean()
+    assert result.costs("shuffle")["3"] == pytest.approx((error - full) / (0.75 - full))
+    count = sum(cost > 0.2 for cost in result.costs("shuffle").values())
+    assert f"Critical to shuffle, {count} of 3 units: " in result.summary()
+    result.heatmap(tmp_path / "kl", "kl")
+    assert (tmp_path / "kl.pdf").exists() and (tmp_path / "kl.png").exists()
+
+
+def test_importing_the_package_imports_no_torch():
+    script = "import sys, layer_robustness; print('torch' in sys.modules)"
+    command = [sys.executable, "-c", script]
+    assert subprocess.run(command, capture_output=True, text=True).stdout == "False\n"
