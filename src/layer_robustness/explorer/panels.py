@@ -31,12 +31,13 @@ CELL = [
     *("checkpoint", "paper", "resolution", "matched_by", "difference"),
 ]
 # Read of a figure's CSV, and of comparison.csv.
-OURS = dict.fromkeys(("figure", "layer", "checkpoint"), str) | dict.fromkeys(
-    ("value", "std", "seeds", "std_draws", "draws"), float
-)
-BOTH = dict.fromkeys(("target", "layer", "checkpoint", "our_checkpoint", "matched_by"), str) | {
-    "ours": float,
-    "difference": float,
+OURS: dict[str, type] = {
+    **dict.fromkeys(("figure", "layer", "checkpoint"), str),
+    **dict.fromkeys(("value", "std", "seeds", "std_draws", "draws"), float),
+}
+BOTH: dict[str, type] = {
+    **dict.fromkeys(("target", "layer", "checkpoint", "our_checkpoint", "matched_by"), str),
+    **dict.fromkeys(("ours", "difference"), float),
     "papers_setup": bool,
 }
 
