@@ -61,7 +61,7 @@ def folder_batches(
         raise InputError(
             f"data: {folder} cannot be used ({reason}): expected a folder of images for each class"
         ) from error
-    names = Path(class_map).read_text().split() if class_map else found.classes
+    names = Path(class_map).read_text().splitlines() if class_map else found.classes
     outputs = {name: number for number, name in enumerate(names)}
     if unknown := sorted(set(found.classes) - set(outputs)):
         raise InputError(f"data: class {unknown[0]} of {folder} is not in {class_map}")
