@@ -12,6 +12,12 @@ SHOWN = tuple(f"paper_figures/quick/{name}.pdf" for name in FIGURES)
 JOB = "results/quick/cifar10"
 
 
+@pytest.fixture(autouse=True)
+def nothing_built(tmp_path, monkeypatch):
+    """A file that is there is a target, too."""
+    monkeypatch.chdir(tmp_path)
+
+
 @pytest.mark.parametrize(
     "target",
     [

@@ -185,7 +185,7 @@ def trained_on(job: Path, names: list[str], recipe: Recipe, dataset: Dataset) ->
     with patch.object(training, "asked", Stops(3)), pytest.raises(Interrupted):
         train_together(folders, ALONE)
     train_together(folders, ALONE)
-    publish(folders)
+    publish(folders, train=None)
     trained = [TrainedNetwork.load(manifest, experiment) for experiment in experiments]
     return [dict(each.state("1")) for each in trained], history(job)
 

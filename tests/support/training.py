@@ -42,7 +42,7 @@ def finished(manifest: Path, experiment, recipe, dataset, draws=1) -> TrainedNet
     """Train one experiment to its end, with all its files, and load it."""
     folder = TrainingFolder(manifest, experiment, recipe, dataset, draws)
     train_alone(folder)
-    publish([folder])
+    publish([folder], train=None)  # it has been trained
     return TrainedNetwork.load(manifest, experiment)
 
 

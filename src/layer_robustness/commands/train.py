@@ -91,7 +91,7 @@ def main() -> None:
         else:
             run_all(train_alone, longest_first(folders), arguments.workers)
         if ranks.rank == 0:
-            publish(folders)
+            publish(folders, train_alone)
 
 
 def decoders(arguments: argparse.Namespace, device: torch.device, experiments: int) -> int:

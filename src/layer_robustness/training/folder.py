@@ -6,6 +6,7 @@ import math
 import platform
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -177,19 +178,21 @@ class TrainingFolder:
         return Trained(state.machines, reason, checksums)
 
 
-def publish(folders: list[TrainingFolder]) -> None:
+def publish(folders: list[TrainingFolder], train: Callable[[TrainingFolder], None]) -> None:
     """Write the outputs of a job whose experiments have all been trained.
 
-    Raises
-    ------
-    InputError
-        If the state of one is no longer what it was when its training ended.
+    Parameters
+    ----------
+    train
+        Trains what is not: another command that trains the same may have kept an earlier state
+        meanwhile.
     """
     first = folders[0]
     states = {folder.experiment: folder.state() for folder in folders}
     for folder in folders:
-        if not folder.ended(states[folder.experiment]):
-            raise InputError(f"{folder.state_file.parent} was changed meanwhile: run again")
+        while not folder.ended(states[folder.experiment]):
+            train(folder)
+            states[folder.experiment] = folder.state()
     trained = {folder.experiment: folder.publish(states[folder.experiment]) for folder in folders}
     history = [
         {"network": str(experiment.network), "seed": experiment.seed, **row}
