@@ -27,7 +27,7 @@ FIGURES = ("figure1", "figure8")
 CLUSTER = ["--profile", "profiles/slurm", "--latency-wait", "5"]
 CLUSTER += ["--slurm-init-seconds-before-status-checks", "7", "--set-threads", "probe=3"]
 MINUTES = f"train:runtime=1 if wildcards.job == '{LATE}' and attempt == 1 else 10"
-CLUSTER += ["--set-resources", MINUTES]
+CLUSTER += ["--set-resources", MINUTES, "--cores", "100"]
 
 
 @pytest.fixture(scope="module")
