@@ -4,6 +4,7 @@ import argparse
 from pathlib import Path
 
 from layer_robustness.commands.target import write_texts
+from layer_robustness.experiments import paths
 from layer_robustness.experiments.manifest import Manifest
 from layer_robustness.experiments.results import Results
 from layer_robustness.paper import calibration
@@ -18,9 +19,9 @@ def main() -> None:
     parser.add_argument("--paper", type=Path, required=True, help="folder of the paper's values")
     parser.add_argument("--output", type=Path, required=True, help="calibration.csv")
     arguments = parser.parse_args()
-    histories = Results.read((), arguments.trials).frames["training.csv"]
+    histories = Results.read((), arguments.trials).frames[paths.TRAINING]
     rates = {
-        str(path): Manifest.load(path.with_name("checkpoints.json")).recipe.learning_rate
+        str(path): Manifest.load(path.with_name(paths.MANIFEST)).recipe.learning_rate
         for path in arguments.trials
     }
     trials = histories.assign(rate=histories["path"].map(rates))

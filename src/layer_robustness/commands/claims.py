@@ -18,8 +18,7 @@ def main() -> None:
     rows = judge(CLAIMS, Evidence(results))
     small_print = setups.describe(arguments.preset, results.setups)
     scope = "" if setups.all_papers(results.setups) else summary.ABOUT_OTHERS
-    head = summary.HEAD.format(small_print=small_print, scope=scope)
-    head += "\n" + summary.NUMBERS.format(critical=CRITICAL)
+    head = summary.HEAD.format(small_print=small_print, scope=scope, critical=CRITICAL)
     markdown = summary.markdown(CLAIMS, rows, head)
     page = pages.of_markdown("claims", markdown)
     texts = {".csv": rows.to_csv(index=False), ".md": markdown, ".html": page}

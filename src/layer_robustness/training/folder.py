@@ -117,10 +117,11 @@ class TrainingFolder:
         if (took := ended - started) > LARGE:
             self.not_before = ended + RARELY * took
 
-    def keep_weights(self, name: str, weights: dict[str, torch.Tensor]) -> None:
-        """Write the weights `epoch3`, `rerand0`, ... of this experiment."""
+    def keep_weights(self, name: str, weights: dict[str, torch.Tensor]) -> str:
+        """Write the weights `epoch3`, `rerand0`, ... of this experiment; return their SHA-256."""
         metadata = {"experiment": str(self.experiment), "name": name}
-        tensorfile.save(self.kept(name), weights, metadata | {"fingerprint": self.fingerprint})
+        metadata["fingerprint"] = self.fingerprint
+        return tensorfile.save(self.kept(name), weights, metadata)
 
     def tell(self, what: str) -> None:
         """Log a message about the experiment."""
@@ -160,14 +161,11 @@ class TrainingFolder:
 
     def publish(self, state: TrainState) -> Trained:
         """Link the weights of a finished training into checkpoints/, with its fresh draws."""
-        names = [*self.epochs, *(f"{RERAND}{number}" for number in range(self.draws))]
-        for number in range(self.draws):
-            name = f"{RERAND}{number}"
-            self.keep_weights(name, self.drawn(name).state_dict())
-        checksums = {}
-        for name in names:
+        checksums = {name: tensorfile.load(self.kept(name))[1]["sha256"] for name in self.epochs}
+        for name in (f"{RERAND}{number}" for number in range(self.draws)):
+            checksums[name] = self.keep_weights(name, self.drawn(name).state_dict())
+        for name in checksums:
             link(self.kept(name), paths.weights(self.manifest, self.experiment, name))
-            checksums[name] = tensorfile.load(self.kept(name))[1]["sha256"]
         # Nothing is left to train: the momentum is not needed, and is half of the file.
         state.momentum = {}
         state.save(self.state_file, self.fingerprint)

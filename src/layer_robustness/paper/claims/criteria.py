@@ -27,12 +27,13 @@ from math import inf
 from typing import Literal
 
 from layer_robustness.experiments.groups import downsampling, identity_skips
+from layer_robustness.experiments.manifest import RERAND
 from layer_robustness.experiments.names import Network, parse_network
 from layer_robustness.experiments.paths import ADVERSARIAL, DISTANCES, JOINT, PROBE, TRAINING
 from layer_robustness.experiments.sweeps import WIDTHS
 from layer_robustness.paper.claims import adversarial, measures
 from layer_robustness.paper.claims.evidence import Sample
-from layer_robustness.paper.claims.measures import INITIAL, RERAND
+from layer_robustness.paper.claims.measures import INITIAL
 from layer_robustness.paper.criticality import CRITICAL
 
 # Costs, beside `CRITICAL`

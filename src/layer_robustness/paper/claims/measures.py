@@ -4,10 +4,12 @@ Costs are those of paper/criticality.py: 0 is the full model, 1 is chance.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pandas as pd
 
 from layer_robustness.experiments.groups import identity_skips, members
+from layer_robustness.experiments.manifest import RERAND
 from layer_robustness.experiments.names import Network
 from layer_robustness.figures.collect import bar_errors, last_epoch
 from layer_robustness.paper.claims.evidence import (
@@ -22,7 +24,6 @@ from layer_robustness.paper.criticality import CRITICAL, cost
 
 INITIAL = "0"
 LATER = "1"
-RERAND = "rerand"
 ALL_BUT_FIRST = "all_but_first"
 EVERY_SECOND = "every_second"
 
@@ -33,21 +34,20 @@ Units = Callable[[Network], Sequence[str]]
 
 def lowest(source: str, units: Units) -> Measure:
     """Measure the unit that costs least on average, of some units reset to a source."""
-
-    def measure(results: Evidence, network: Network) -> Sample:
-        costs = results.costs(network, source).loc[list(units(network))]
-        unit = costs.mean(axis=1).idxmin()
-        return Sample(costs.loc[unit], unit)
-
-    return measure
+    return of_one_unit(source, units, pd.Series.idxmin)
 
 
 def highest(source: str, units: Units) -> Measure:
     """Measure the unit that costs most on average, of some units reset to a source."""
+    return of_one_unit(source, units, pd.Series.idxmax)
+
+
+def of_one_unit(source: str, units: Units, choose: Callable[[pd.Series], Any]) -> Measure:
+    """Measure the unit that is chosen by the mean costs of some units reset to a source."""
 
     def measure(results: Evidence, network: Network) -> Sample:
         costs = results.costs(network, source).loc[list(units(network))]
-        unit = costs.mean(axis=1).idxmax()
+        unit = choose(costs.mean(axis=1))
         return Sample(costs.loc[unit], unit)
 
     return measure

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from layer_robustness.experiments.groups import members
+from layer_robustness.experiments.manifest import RERAND
 from layer_robustness.experiments.names import Network
 from layer_robustness.figures.collect import last_epoch
 from layer_robustness.paper.claims import adversarial, measures
@@ -35,7 +36,7 @@ from layer_robustness.paper.claims.criteria import (
     widths,
 )
 from layer_robustness.paper.claims.evidence import Evidence, NotTestedError
-from layer_robustness.paper.claims.measures import ALL_BUT_FIRST, EVERY_SECOND, INITIAL, RERAND
+from layer_robustness.paper.claims.measures import ALL_BUT_FIRST, EVERY_SECOND, INITIAL
 from layer_robustness.paper.claims.statistics import (
     Statistic,
     difference,

@@ -18,9 +18,7 @@ What was run: {small_print}
 that were chosen so that the paper's own values keep to them. Elsewhere only by their *pattern*: an
 order, a trend, or the sign of a difference, with one-sided p-values, which needs no bound.
 docs/comparison.md tells how to read both.
-"""
 
-NUMBERS = """\
 Costs are shares of the way from the full model's test error (0) to chance (1); a layer is critical
 to a source where resetting it costs over {critical:g}.
 """
