@@ -1,6 +1,6 @@
-"""How far the pattern of a network hangs on its seed: AUC and kappa of three seeds, as a table.
+"""How much the pattern of Figures 3 and 4 depends on the seed: AUC and kappa of three, as a table.
 
-Trains ResNet18 and VGG16 by the quick preset's recipes, under results/seeds/, and compares each
+Trains their eight networks by the quick preset's recipes, under results/seeds/, and compares each
 seed with the paper's values as paper_figures/quick/comparison_panels.csv does.
 """
 
@@ -13,11 +13,12 @@ from machine import describe
 
 from layer_robustness.experiments import paths
 from layer_robustness.experiments.names import parse_network
+from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.comparison.patterns import auc_of, kappa
 from layer_robustness.paper.criticality import CRITICAL, chance, cost
 
-NETWORKS = ("cifar10/resnet18", "cifar10/vgg16")
+NETWORKS = [str(n) for name in ("figure3", "figure4") for n in FIGURES[name].networks]
 SEEDS = 3
 PRESET = "seeds"
 
@@ -25,9 +26,7 @@ PRESET = "seeds"
 def write_preset(path: Path) -> None:
     """Write the quick preset with more seeds, as a preset of its own."""
     config = yaml.safe_load(Path("config/presets/quick.yaml").read_text())
-    for name in NETWORKS:
-        own = config["training"].get(name, {})
-        config["training"][name] = own | {"seeds": SEEDS}
+    config["training"] |= {name: {"seeds": SEEDS} for name in NETWORKS}
     path.write_text(yaml.safe_dump(config | {"preset": PRESET}))
 
 
@@ -42,7 +41,7 @@ def compared(name: str, theirs: pd.DataFrame) -> list[dict]:
     frame = pd.read_csv(paths.result(PRESET, name, paths.PROBE), dtype={"source": str})
     published = theirs[(theirs["dataset"] == network.dataset) & (theirs["variant"] == "")]
     published = published[published["architecture"] == network.architecture]
-    published = published[published["target"].isin(["3d", "4a"])]
+    published = published[published["target"].str.match(r"[34][a-d]")]
     published = published.rename(columns={"layer": "unit", "value": "error"})
     full = published[(published["unit"] == "fullmodel") & (published["checkpoint"] == "100")]
     initial = published[published["checkpoint"] == "0"]
@@ -66,7 +65,11 @@ def main() -> None:
     theirs = paper.load(Path("resources/paper"))
     rows = [row for name in NETWORKS for row in compared(name, theirs)]
     print(describe())
-    print(pd.DataFrame(rows).to_markdown(index=False, floatfmt=".3f"))
+    table = pd.DataFrame(rows)
+    print(table.to_markdown(index=False, floatfmt=".3f"))
+    print(
+        table.groupby("seed")[["AUC", "kappa"]].agg({"AUC": "min", "kappa": "mean"}).to_markdown()
+    )
 
 
 if __name__ == "__main__":
