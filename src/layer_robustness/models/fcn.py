@@ -15,5 +15,5 @@ def fcn(
     for number, (inputs, outputs) in enumerate(zip(sizes, [*sizes[1:], classes], strict=True), 1):
         parts[f"layer{number}"] = nn.Linear(inputs, outputs)
         if number <= hidden_layers:
-            parts[f"relu{number}"] = nn.ReLU()
+            parts[f"relu{number}"] = nn.ReLU(inplace=True)
     return nn.Sequential(parts)

@@ -42,17 +42,15 @@ def vgg(
         if isinstance(layer, nn.MaxPool2d):
             layer.ceil_mode = True  # nothing changes at 32x32; 14x14 survives the fifth pooling
             side = [math.ceil(length / 2) for length in side]
-        elif isinstance(layer, nn.ReLU):
-            layer.inplace = False  # or the probe would have to copy what each convolution puts out
     with torch.device("meta"):  # of the classifier that is replaced, 100 million weights
         network: Any = VGG(layers, init_weights=False)
     hidden = narrowed(HIDDEN)
     network.avgpool = nn.Identity()
     network.classifier = nn.Sequential(
         nn.Linear(last * math.prod(side), hidden),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.Linear(hidden, hidden),
-        nn.ReLU(),
+        nn.ReLU(inplace=True),
         nn.Linear(hidden, classes),
     )
     return network

@@ -1,6 +1,7 @@
 """What is measured of a reset, from its logits and those of the trained network."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cached_property
 
 import torch
 from torch import Tensor
@@ -12,6 +13,10 @@ from torch.nn import functional
 # kl: mean Kullback-Leibler divergence of the predicted distribution from the trained network's.
 # cosine: mean cosine of the angle between the two distributions.
 MEASURES = ("error", "loss", "agreement", "kl", "cosine")
+
+TOGETHER = 2**17  # logits that are measured at once
+# Rows, and their logits [N, classes] one after the other.
+Found = Iterable[tuple[list[int], Tensor]]
 
 
 class Tally:
@@ -38,26 +43,25 @@ class Tally:
         self.missed = sums.pop("missed", self.missed)
         self.sums |= sums
 
-    def add(self, found: Iterable[tuple[list[int], Tensor]], labels: Tensor) -> None:
+    def add(self, found: Found, labels: Tensor) -> None:
         """Count a micro-batch.
 
         Parameters
         ----------
         found
-            Rows, and their logits [N, classes] one after the other; row 0 comes first.
+            Of all rows; row 0 comes first.
         labels
             int64 [N].
         """
         missed = torch.zeros(len(self.missed), len(labels), dtype=torch.bool)
         sums = {name: torch.zeros_like(total) for name, total in self.sums.items()}
         trained = None
-        for rows, logits in found:
-            trained = logits if trained is None else trained
-            shape = len(rows), len(labels)
-            each = logits.view(*shape, -1)
-            missed[rows] = (predictions(each) != labels).cpu()
+        for rows, logits in gathered(found):
+            one = Outputs(logits.view(len(rows), len(labels), -1))
+            trained = trained or Outputs(one.logits[:1])
+            missed[rows] = (one.predictions != labels).cpu()
             for name, total in sums.items():
-                total[rows] = measured(name, each, trained.expand_as(each), labels.expand(shape))
+                total[rows] = one.measured(name, trained, labels).sum(1).double().cpu()
         self.missed = torch.cat([self.missed, missed], 1)
         for name, total in sums.items():
             self.sums[name] += total
@@ -69,31 +73,46 @@ class Tally:
         return {"error": int(self.missed[row].sum()) / images, **found}
 
 
-def measured(name: str, logits: Tensor, trained: Tensor, labels: Tensor) -> Tensor:
-    """Return the sum over images of a measure: float64 [R].
-
-    Parameters
-    ----------
-    logits, trained
-        [R, N, classes] of resets and the trained network.
-    labels
-        int64 [R, N].
-    """
-    if name == "agreement":
-        return (predictions(logits) == predictions(trained)).sum(1).cpu().double()
-    log = logits.double().log_softmax(2)
-    if name == "loss":
-        return -log.gather(2, labels.unsqueeze(2)).sum((1, 2)).cpu()
-    log_trained = trained.double().log_softmax(2)
-    if name == "kl":
-        divergence = functional.kl_div(log, log_trained, log_target=True, reduction="none")
-        return divergence.sum((1, 2)).cpu()
-    return functional.cosine_similarity(log.exp(), log_trained.exp(), 2).sum(1).cpu()
+def gathered(found: Found) -> Found:
+    """Put logits together until they are many, as measures of all at once take less time."""
+    rows, parts, count = [], [], 0
+    for more, logits in found:
+        rows, parts, count = [*rows, *more], [*parts, logits], count + logits.numel()
+        if count >= TOGETHER:
+            yield rows, torch.cat(parts)
+            rows, parts, count = [], [], 0
+    if rows:
+        yield rows, torch.cat(parts)
 
 
-def predictions(logits: Tensor) -> Tensor:
-    """Return classes int64 [...]; -1, which is no class, where a logit is not a number."""
-    return torch.where(logits.isnan().any(-1), -1, logits.argmax(-1))
+class Outputs:
+    """Logits [R, N, classes], and what is made of them when it is asked for."""
+
+    def __init__(self, logits: Tensor):
+        self.logits = logits
+
+    @cached_property
+    def predictions(self) -> Tensor:
+        """Classes int64 [R, N]; -1, which is no class, where a logit is not a number."""
+        largest, classes = self.logits.max(2)
+        return torch.where(largest.isnan(), -1, classes)
+
+    @cached_property
+    def log(self) -> Tensor:
+        """Logarithms of the predicted distributions [R, N, classes]."""
+        return self.logits.double().log_softmax(2)
+
+    def measured(self, name: str, trained: "Outputs", labels: Tensor) -> Tensor:
+        """Return a measure of each image [R, N]; `trained` is of the network as it is [1, N]."""
+        if name == "agreement":
+            return self.predictions == trained.predictions
+        if name == "loss":
+            flat = self.logits.flatten(0, 1), labels.repeat(len(self.logits))
+            losses = functional.cross_entropy(*flat, reduction="none")
+            return losses.double().view(self.logits.shape[:2])
+        if name == "kl":
+            return (trained.log.exp() * (trained.log - self.log)).sum(2)
+        return functional.cosine_similarity(self.log.exp(), trained.log.exp(), 2)
 
 
 def same(one: Tensor, other: Tensor) -> bool:

@@ -9,9 +9,9 @@ tape are repeated for each of them, and a call that owns a changed tensor runs o
 on its part of the batch.
 """
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -30,13 +30,23 @@ class Diverged(Exception):
     """A replay called other modules than the clean pass did."""
 
 
-@dataclass
 class Call:
-    """A call of a module in the clean pass: its output, and the versions of the tensors in it."""
+    """A call of a module in the clean pass: its output, and how that is changed in place behind it.
 
-    module: nn.Module
-    output: Any
-    versions: list[int]
+    before
+        Sum of the versions of the tensors in it: PyTorch counts how often each was changed.
+    in_calls
+        Changes within later calls, of which `writer` is the last one's place.
+    """
+
+    def __init__(self, module: nn.Module, output: Any):
+        self.module, self.output = module, output
+        self.tensors = tensors_in(output)
+        self.before, self.in_calls, self.writer = self.versions(), 0, -1
+
+    def versions(self) -> int:
+        """Sum of the versions that its tensors have now."""
+        return sum(tensor._version for tensor in self.tensors)
 
 
 class Replay:
@@ -55,14 +65,16 @@ class Replay:
         self.owned = {module: identities(module) for module in modules}
         self.calls: list[Call] = []
         self.places: dict[int, int] = {}  # of the first call that owns a tensor, by its identity
-        self.overwritten: set[int] = set()  # calls whose outputs are changed in place
+        # Calls whose outputs are changed in place, and the last call that does so: infinity if it
+        # happens outside of calls. A replay that skips all of the changes needs no copies.
+        self.overwritten: dict[int, float] = {}
         self.writes_into_images = False
         self._answers = [(vars(module), self._answering(module)) for module in self.owned]
 
     def record(self, images: Tensor) -> Tensor:
         """Run the network as it is and keep the outputs: logits [N, classes]."""
         logits = self._clean_pass(images)
-        while found := set(self._changed_in_place()) - self.overwritten:
+        while found := self._changed_in_place():
             self.overwritten |= found
             logits = self._clean_pass(images)
         self.places = {}
@@ -109,7 +121,8 @@ class Replay:
             if call is not None:
                 if call.module is not module:
                     raise Diverged
-                return repeated(copied(call.output, place in self.overwritten), count)
+                kept = copied(call.output, self.overwritten.get(place, -1) >= first)
+                return repeated(kept, count)
             if count == 1 or self.owned[module].isdisjoint(changed):
                 return forward(*args, **kwargs)
             outputs = []
@@ -125,7 +138,7 @@ class Replay:
 
     def bytes(self) -> tuple[int, int]:
         """Bytes that the tape holds, in all and for its largest tensor."""
-        tensors = [tensor for call in self.calls for tensor in tensors_in(call.output)]
+        tensors = [tensor for call in self.calls for tensor in call.tensors]
         sizes = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
         return sum(sizes.values()), max(sizes.values(), default=0)
 
@@ -138,10 +151,13 @@ class Replay:
         self.calls = []
 
         def handle(module: nn.Module, forward: Callable, args: tuple, kwargs: dict) -> Any:
+            before = [call.versions() for call in self.calls]
             output = forward(*args, **kwargs)
-            kept = copied(output, tensors=len(self.calls) in self.overwritten)
-            versions = [tensor._version for tensor in tensors_in(kept)]
-            self.calls.append(Call(module, kept, versions))
+            place = len(self.calls)
+            for call, versions in zip(self.calls, before, strict=True):
+                if changes := call.versions() - versions:
+                    call.in_calls, call.writer = call.in_calls + changes, place
+            self.calls.append(Call(module, copied(output, place in self.overwritten)))
             return output
 
         given = images.clone()
@@ -151,10 +167,12 @@ class Replay:
         self.writes_into_images = given._version != before
         return logits
 
-    def _changed_in_place(self) -> Iterator[int]:
+    def _changed_in_place(self) -> dict[int, float]:
+        found = {}
         for place, call in enumerate(self.calls):
-            if call.versions != [tensor._version for tensor in tensors_in(call.output)]:
-                yield place
+            if changes := call.versions() - call.before:
+                found[place] = call.writer if changes == call.in_calls else math.inf
+        return found
 
     def _answering(self, module: nn.Module) -> Callable:
         """Return what stands for a module's forward while calls are answered."""
