@@ -25,9 +25,9 @@ from torch import Tensor, nn
 from torchvision import models
 
 from layer_robustness.probing.cut import cut
+from layer_robustness.probing.engine import Probe
 from layer_robustness.probing.measures import same
 from layer_robustness.probing.replay import logits_of
-from layer_robustness.probing.engine import Probe
 from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.probing.tensors import copy_with, replaced
 

@@ -19,8 +19,8 @@ import torch
 from machine import describe
 from torch import Tensor, nn
 
-from layer_robustness.probing.cut import cut
 from layer_robustness.networks.probe import probe_network
+from layer_robustness.probing.cut import cut
 from layer_robustness.probing.replay import logits_of
 from layer_robustness.probing.sources import States
 from layer_robustness.probing.tensors import State

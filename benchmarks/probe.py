@@ -17,6 +17,7 @@ from copy import deepcopy
 
 import psutil
 import torch
+from layer_robustness.models.sequence import unit_state
 from machine import describe
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -24,7 +25,6 @@ from layer_robustness.data.sources import SOURCES
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.models.build import draw, memory_format
-from layer_robustness.models.sequence import unit_state
 from layer_robustness.probing.engine import Reset, fitting_micro_batch, probe
 from layer_robustness.training.loop import train
 from layer_robustness.training.state import TrainState
