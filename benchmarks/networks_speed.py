@@ -38,7 +38,7 @@ def plain_loop(network: nn.Module, fresh: State, images: Tensor, labels: Tensor)
     for names in cut(network, "block").units.values():
         reset = {name: fresh[name] for name in names if name in trained}
         network.load_state_dict(trained | reset)
-        logits = torch.cat([logits_of(network, part) for part in images.split(BATCH)])
+        logits = torch.cat([logits_of(network, part.clone()) for part in images.split(BATCH)])
         errors.append((logits.argmax(1) != labels).double().mean().item())
     network.load_state_dict(trained)
     return errors

@@ -117,7 +117,7 @@ class Replay:
         changed = {id(self.weights.tensors[name]) for values in resets for name in values}
 
         def handle(module: nn.Module, forward: Callable, args: tuple, kwargs: dict) -> Any:
-            place, call = next(tape, (None, None))
+            place, call = next(tape, (0, None))
             if call is not None:
                 if call.module is not module:
                     raise Diverged
