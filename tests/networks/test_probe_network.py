@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import layer_robustness
-from layer_robustness.networks.sources import States, make_sources
+from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.runtime.errors import InputError
 
 FEATURES, CLASSES = 6, 4
@@ -70,7 +70,7 @@ def test_rows_are_what_a_plain_loop_measures(case):
     assert trained["error"] < 0.2 < frame["error"].max()
     assert (trained["agreement"], trained["kl"]) == (1, 0)
     assert list(frame["parameters"]) == [212, 112, 112, 32, 32, 68, 68]
-    assert list(frame["order"]) == [0, 0, 0, 1, 1, 2, 2]
+    assert list(frame["order"]) == [0, 0, 0, 1, 1, 3, 3]  # with the ReLU
     assert (frame["images"] == 300).all() and set(frame["precision"]) == {"float32"}
 
 

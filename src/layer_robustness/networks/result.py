@@ -1,12 +1,16 @@
 """What was measured of a network: rows, a heatmap, and which units are critical."""
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+from torch import nn
 
 from layer_robustness.networks.heatmap import draw
 from layer_robustness.paper.criticality import CRITICAL, chance, cost, is_trained
+from layer_robustness.probing.engine import Engine
+from layer_robustness.probing.measures import Tally
 
 TRAINED = "trained"
 
@@ -69,3 +73,37 @@ class Result:
     def chance(self) -> float:
         """Test error of guessing."""
         return chance(self.classes)
+
+
+def result_of(engine: Engine, tally: Tally, parts: Mapping[str, list[str]]) -> Result:
+    """Return the rows of all resets, units in the order in which they are called.
+
+    Parameters
+    ----------
+    parts
+        What each unit is made of: see `Cut`.
+    """
+    tensors = engine.replay.weights.tensors
+
+    def row(number: int, unit: str, source: str, draw: int, names: Iterable[str]) -> dict:
+        own = {id(tensors[name]): tensors[name] for name in names}  # some have two names
+        parameters = [tensor for tensor in own.values() if isinstance(tensor, nn.Parameter)]
+        return {
+            "unit": unit,
+            "source": source,
+            "draw": draw,
+            **tally.means(number),
+            "images": tally.missed.shape[1],
+            "parameters": sum(parameter.numel() for parameter in parameters),
+            "order": 0,
+            "engine": "clean pass",
+            "precision": str(next(engine.network.parameters()).dtype).removeprefix("torch."),
+        }
+
+    rows = []
+    for number, reset in enumerate(engine.resets, 1):
+        first = row(number, reset.unit, reset.source.name, reset.source.draw, reset.names)
+        rows.append(first | {"order": reset.order, "engine": reset.engine})
+    rows.sort(key=lambda each: each["order"])
+    frame = pd.DataFrame([row(0, TRAINED, TRAINED, 0, tensors), *rows])
+    return Result(frame, {each["unit"]: parts[each["unit"]] for each in rows}, engine.classes)

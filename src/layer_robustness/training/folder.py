@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from layer_robustness.data.dataset import Dataset
 from layer_robustness.experiments import paths
@@ -19,7 +20,6 @@ from layer_robustness.experiments.manifest import RERAND, Manifest, Trained, Tra
 from layer_robustness.experiments.names import Experiment
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.models.build import draw
-from layer_robustness.models.sequence import UnitSequence
 from layer_robustness.runtime.code import code_digest
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.storage import rows, tensorfile
@@ -79,7 +79,7 @@ class TrainingFolder:
         self.keep(state)
         return state
 
-    def drawn(self, purpose: str) -> UnitSequence:
+    def drawn(self, purpose: str) -> nn.Module:
         """Draw a network from the recipe's initial law."""
         return draw(
             self.experiment,

@@ -14,6 +14,7 @@ from layer_robustness.experiments.groups import frozen_units
 from layer_robustness.experiments.names import Experiment
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.models.build import build, placed
+from layer_robustness.models.units import unit_modules
 from layer_robustness.runtime.interruption import asked, leave
 from layer_robustness.runtime.precision import PRECISIONS, arithmetic
 from layer_robustness.runtime.ranks import ALONE, Ranks
@@ -219,7 +220,10 @@ def assemble(
         networks.append(network)
     if len(networks) > 1:
         return Stack(networks)
-    return Single(networks[0], frozen_units(experiments[0].network), ranks)
+    network = experiments[0].network
+    modules = unit_modules(network)
+    frozen = [module for unit in frozen_units(network) for module in modules[unit]]
+    return Single(networks[0], frozen, ranks)
 
 
 def momentum(optimizer: torch.optim.SGD, ensemble: Single | Stack) -> dict[str, Tensor]:
