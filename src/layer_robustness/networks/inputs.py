@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.datasets.folder import ImageFolder, default_loader
 
+from layer_robustness.data.dataset import Dataset as PreparedImages
 from layer_robustness.runtime.errors import InputError
 
 Batches = Iterable[tuple[Tensor, Tensor]]
@@ -66,10 +67,33 @@ def folder_batches(
     if unknown := sorted(set(found.classes) - set(outputs)):
         raise InputError(f"data: class {unknown[0]} of {folder} is not in {class_map}")
     samples = [(path, outputs[found.classes[label]]) for path, label in found.samples]
-    count = min(most or len(samples), len(samples))
-    taken = [samples[place * len(samples) // count] for place in range(count)]
+    taken = [samples[place] for place in evenly(len(samples), most)]
     images = Photographs(taken, cast(Transform, create_transform(**config)), len(names))
     return DataLoader(images, batch_size=LOADED, num_workers=workers)
+
+
+def prepared_batches(
+    data: PreparedImages, dtype: torch.dtype = torch.float32, most: int | None = None
+) -> DataLoader:
+    """Normalize the test images of a prepared data set, as training does.
+
+    Parameters
+    ----------
+    most
+        How many images are taken, evenly over all; all if none is given.
+    """
+    places = evenly(len(data.test_labels), most)
+
+    def collate(batch: list[int]) -> tuple[Tensor, Tensor]:
+        return data.normalize(data.test_images[batch], dtype), data.test_labels[batch]
+
+    return DataLoader(cast(Dataset, places), batch_size=LOADED, collate_fn=collate)
+
+
+def evenly(count: int, most: int | None) -> list[int]:
+    """Places of at most so many of `count` images, evenly over all."""
+    taken = min(most or count, count)
+    return [place * count // taken for place in range(taken)]
 
 
 class Photographs(Dataset):

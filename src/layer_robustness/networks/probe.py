@@ -26,7 +26,7 @@ def probe_network(
     model: nn.Module,
     data: Data,
     initial: State | nn.Module | None = None,
-    fresh: Callable[[], nn.Module] | None = None,
+    fresh: Callable[[], nn.Module] | Sequence[State] | None = None,
     units: str | Sequence[str] = "block",
     sources: Sequence[str] | None = None,
     draws: int = 1,
@@ -34,6 +34,7 @@ def probe_network(
     states: Mapping[str, State] | None = None,
     device: str = "auto",
     memory_gb: float = 2,
+    precision: str = "float32",
 ) -> Result:
     """Reset every unit of a trained classifier to every source, and test it each time.
 
@@ -50,7 +51,8 @@ def probe_network(
     initial
         The model's state before it was trained, for the sources `reinit` and `interpolate:a`.
     fresh
-        Builds the model anew, for the sources `rerand` and `rescaled`.
+        Builds the model anew, for the sources `rerand` and `rescaled`; or states of fresh models,
+        at least as many as `draws`.
     units
         `stage`, `block`, `leaf` or patterns of names: see `cut.cut`.
     sources
@@ -66,6 +68,8 @@ def probe_network(
         `cpu`, `cuda`, or `auto`: a GPU where there is one.
     memory_gb
         For what a clean pass keeps of the images that are looked at together.
+    precision
+        Of the arithmetic: float32, float64, tf32 or bf16.
 
     Raises
     ------
@@ -76,7 +80,7 @@ def probe_network(
         raise InputError(f"measure {unknown[0]!r} is unknown: expected {', '.join(MEASURES)}")
     if draws < 1:
         raise InputError(f"draws is {draws}: expected 1 or more")
-    with in_evaluation(model, choose(device)) as where, arithmetic("float32", where):
+    with in_evaluation(model, choose(device)) as where, arithmetic(precision, where):
         known = initial.state_dict() if isinstance(initial, nn.Module) else initial
         prepared = States(model, known, fresh, states or {})
         if sources is None:

@@ -156,4 +156,5 @@ class Probe:
             "order": order,
             "engine": engine,
             "precision": precision,
+            "classes": self.classes,
         }

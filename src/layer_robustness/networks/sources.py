@@ -35,14 +35,14 @@ class States:
     initial
         Its state before training, if that is known.
     fresh
-        Builds the network anew, if it can.
+        Builds the network anew, if it can; or the states of fresh networks, one for each draw.
     named
         Other states, which are sources by their names.
     """
 
     network: nn.Module
     initial: State | None = None
-    fresh: Callable[[], nn.Module] | None = None
+    fresh: Callable[[], nn.Module] | Sequence[State] | None = None
     named: Mapping[str, State] = field(default_factory=dict)
 
     def __post_init__(self):
@@ -72,14 +72,24 @@ class States:
         return {key: tensor.detach().to(trained[key], copy=True) for key, tensor in state.items()}
 
     def draw(self, number: int) -> State:
-        """Return the state of a fresh network; every number has its own seed."""
+        """Return the state of a fresh network: a given one, or drawn with the number's own seed."""
         if number not in self.drawn:
-            assert self.fresh is not None
+            self.drawn[number] = self.fitting(f"fresh {number}", self.fresh_state(number))
+        return self.drawn[number]
+
+    def fresh_state(self, number: int) -> State:
+        """Look up a given state, or build the network anew."""
+        assert self.fresh is not None
+        if callable(self.fresh):
             with torch.random.fork_rng():
                 torch.manual_seed(generator("fresh network", number).initial_seed())
-                network = self.fresh()
-            self.drawn[number] = self.fitting(f"fresh {number}", named_tensors(network))
-        return self.drawn[number]
+                return named_tensors(self.fresh())
+        if number < len(self.fresh):
+            return self.fresh[number]
+        raise InputError(
+            f"draws is over {number}, but only {len(self.fresh)} fresh states are given: expected "
+            "no more draws than these"
+        )
 
 
 def make_sources(names: Sequence[str], draws: int, states: States) -> list[Source]:
