@@ -5,10 +5,16 @@ from pathlib import Path
 
 import pandas as pd
 
-from layer_robustness.networks.heatmap import draw
+from layer_robustness.figures import style
+from layer_robustness.networks.heatmap import drawn
 from layer_robustness.paper.criticality import CRITICAL, chance, cost, is_trained
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.storage import frames
+from layer_robustness.storage.files import remedy
 
 TRAINED = "trained"
+COLUMNS = {"unit": str, "source": str, "draw": int, "images": int, "classes": int}
+COLUMNS |= {"error": float, "loss": float}
 
 
 @dataclass(frozen=True)
@@ -29,6 +35,20 @@ class Result:
     units: dict[str, list[str]]
     classes: int
 
+    @classmethod
+    def read(cls, path: Path) -> "Result":
+        """Read a probe.csv, which does not say what units are made of.
+
+        Raises
+        ------
+        InputError
+            If the file is missing or is no such table.
+        """
+        frame = frames.read(path, COLUMNS)
+        if frame.empty or frame["source"].iloc[0] != TRAINED or len(frame) == 1:
+            raise InputError(f"{path} is not of a probe of a network: {remedy(path)}")
+        return cls(frame, {}, int(frame["classes"].iloc[0]))
+
     @property
     def resets(self) -> pd.DataFrame:
         """The rows of `frame` without the trained network's."""
@@ -36,7 +56,9 @@ class Result:
 
     def heatmap(self, path: str | Path, measure: str = "error") -> None:
         """Draw a measure, mean over draws, units by sources, into `path`.pdf and .png."""
-        draw(self.resets, measure, float(self.frame[measure].iloc[0]), Path(path))
+        means = self.resets.groupby(["unit", "source"], sort=False)[measure].mean()
+        cells = means.rename("value").reset_index()
+        style.save(drawn(cells, measure, float(self.frame[measure].iloc[0])), Path(path), "")
 
     def costs(self, source: str) -> dict[str, float]:
         """Part of the way from the network's own error to chance that resets of a unit cost.
@@ -44,16 +66,23 @@ class Result:
         Mean over draws; the largest first.
         """
         rows = self.resets[self.resets["source"] == source]
-        full = float(self.frame["error"].iloc[0])
-        errors = rows.groupby("unit", sort=False)["error"].mean().to_dict()
-        costs = {unit: cost(float(error), full, self.chance) for unit, error in errors.items()}
-        return dict(sorted(costs.items(), key=lambda item: -item[1]))
+        costs = self.cost(rows.groupby("unit", sort=False)["error"].mean())
+        return costs.sort_values(ascending=False, kind="stable").to_dict()
+
+    def cost(self, errors: pd.Series) -> pd.Series:
+        """Part of the way from the network's own error to chance that each error has gone."""
+        return cost(errors, float(self.frame["error"].iloc[0]), self.chance)
+
+    @property
+    def is_trained(self) -> bool:
+        """Whether the network learned enough for a reset to cost something."""
+        return is_trained(float(self.frame["error"].iloc[0]), self.chance)
 
     def summary(self) -> str:
         """Say in some lines which units are critical to which source."""
         full, images = self.frame["error"].iloc[0], self.frame["images"].iloc[0]
         lines = [f"Test error {full:.3f} on {images} images; guessing errs at {self.chance:.3f}."]
-        if not is_trained(full, self.chance):
+        if not self.is_trained:
             return f"{lines[0]} The network learned too little for a reset to cost something.\n"
         lines.append(f"A unit is critical if its reset costs over {CRITICAL} of the way between.")
         for source in self.resets["source"].unique():
