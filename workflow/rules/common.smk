@@ -42,7 +42,7 @@ DEVICE = config["device"]
 
 
 wildcard_constraints:
-    job=r"(mnist|cifar10|imagenet)/[^/]+",
+    job=r"(mnist|cifar10|imagenet|beyond)/[^/]+",
     rate=r"[0-9.e-]+",
     figure=r"figure\d+",
     table=r"table\d+",

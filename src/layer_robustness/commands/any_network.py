@@ -6,18 +6,27 @@ from pathlib import Path
 
 from timm.data.config import resolve_data_config
 
+from layer_robustness.experiments.options import read_words
+from layer_robustness.experiments.sources import NAMES, needs_initial
 from layer_robustness.networks import stored
 from layer_robustness.networks.cut import cut
 from layer_robustness.networks.inputs import folder_batches
 from layer_robustness.networks.load import Named, read_state
 from layer_robustness.networks.probe import probe_network
-from layer_robustness.networks.sources import NAMES
 from layer_robustness.runtime.errors import InputError, exit_with_one_line
 from layer_robustness.storage import rows
 from layer_robustness.storage.files import replacing
 
 # What a manifest knows.
-OF_MODEL = ("checkpoint", "pretrained", "initial", "num_classes", "class_map", "input_size")
+OF_MODEL = (
+    "options",
+    "checkpoint",
+    "pretrained",
+    "initial",
+    "num_classes",
+    "class_map",
+    "input_size",
+)
 OF_MODEL += ("mean", "std", "interpolation", "crop_pct")
 
 
@@ -28,7 +37,9 @@ def parser() -> argparse.ArgumentParser:
     probe = commands.add_parser("probe", help="reset each unit of a network, and test it")
     add = probe.add_argument
     which = probe.add_mutually_exclusive_group(required=True)
-    which.add_argument("--model", help="a name of timm's, or module:function that builds one")
+    which.add_argument(
+        "--model", help="a name of timm's, torchvision:NAME, or module:function that builds one"
+    )
     which.add_argument(
         "--manifest", type=Path, help="checkpoints.json of a network that the workflow trained"
     )
@@ -57,6 +68,7 @@ def parser() -> argparse.ArgumentParser:
     weights.add_argument(
         "--pretrained", action="store_true", help="timm downloads its own, as without --checkpoint"
     )
+    add("--options", nargs="+", help="of its constructor, such as img_size=64")
     add("--num-classes", type=int, help="outputs of the network")
     add("--class-map", default="", help="file with the classes' names in the order of the outputs")
     add("--num-samples", type=int, help="so many images, evenly over all")
@@ -90,7 +102,8 @@ def run(arguments: argparse.Namespace) -> None:
 
 def of_name(arguments: argparse.Namespace) -> dict:
     """Return what `probe_network` takes of a network by its name, with weights from files."""
-    options = {"num_classes": arguments.num_classes} if arguments.num_classes else {}
+    options = read_words(arguments.options or ())
+    options |= {"num_classes": arguments.num_classes} if arguments.num_classes else {}
     model = Named(arguments.model, options)
     network = model.trained(arguments.checkpoint)
     try:
@@ -99,8 +112,8 @@ def of_name(arguments: argparse.Namespace) -> dict:
         raise InputError(
             "--mean and --std: expected one number, or one for each channel"
         ) from error
-    needing = ("reinit", "interpolate:")
-    if arguments.initial and not any(s.startswith(needing) for s in arguments.sources or needing):
+    sources = arguments.sources or ["reinit"]
+    if arguments.initial and not any(map(needs_initial, sources)):
         raise InputError(
             "--initial is given, but no source needs it: add reinit or interpolate:a to --sources"
         )

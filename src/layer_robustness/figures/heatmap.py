@@ -84,6 +84,7 @@ def draw_cells(
     label: str,
     colour_map: str = colours.VALUES,
     transposed: bool = False,
+    aspect: int = 20,
 ) -> None:
     """Draw cells, each with a layer, a checkpoint and a value, and a colour bar."""
     grid = cells.pivot(index="layer", columns="checkpoint", values="value")
@@ -99,7 +100,7 @@ def draw_cells(
             cbar_kws={
                 "pad": 0.35 * cell,
                 "fraction": 0.6 * cell,
-                "aspect": 10 if transposed else 20,
+                "aspect": 10 if transposed else aspect,
             },
             linewidths=0.3,
             xticklabels=True,

@@ -7,6 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure as Drawing
 
+from layer_robustness.experiments.sources import INTERPOLATE
 from layer_robustness.figures import colours, heatmap, style
 
 AROUND, COLUMN = 3.0, 0.34  # inches: names of units and the colour bar, and a source
@@ -17,7 +18,6 @@ LABELS = {
     "kl": "KL divergence from the trained network",
     "cosine": "Cosine to the trained network",
 }
-LINE = "interpolate:"
 CONTROLS = ("shuffle", "rescaled", "zero")
 STATES_TITLE, CONTROLS_TITLE, LINE_TITLE = "fresh or earlier", "controls", "on the line to trained"
 
@@ -56,9 +56,9 @@ def drawn(cells: pd.DataFrame, measure: str, trained: float) -> Drawing:
 def grouped(sources: list[str]) -> dict[str, list[str]]:
     """Part sources by what they are."""
     groups = {
-        STATES_TITLE: [s for s in sources if s not in CONTROLS and not s.startswith(LINE)],
+        STATES_TITLE: [s for s in sources if s not in CONTROLS and not s.startswith(INTERPOLATE)],
         CONTROLS_TITLE: [s for s in sources if s in CONTROLS],
-        LINE_TITLE: [s for s in sources if s.startswith(LINE)],
+        LINE_TITLE: [s for s in sources if s.startswith(INTERPOLATE)],
     }
     return {title: group for title, group in groups.items() if group}
 
@@ -72,7 +72,7 @@ def draw_group(axes: Axes, grid: pd.DataFrame, norm: Normalize, names: bool) -> 
         norm=norm,
         cbar=False,
         linewidths=0.3,
-        xticklabels=[str(source).removeprefix(LINE) for source in grid.columns],
+        xticklabels=[str(source).removeprefix(INTERPOLATE) for source in grid.columns],
         yticklabels=names,
     )
     axes.set(xlabel="", ylabel="")

@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from layer_robustness.experiments.sources import INTERPOLATE, NAMES, RANDOM, place
 from layer_robustness.networks.tensors import State, named_tensors
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.seeding import generator
-
-RANDOM = ("rerand", "shuffle", "rescaled")
-NAMES = "reinit, rerand, shuffle, rescaled, zero, interpolate:a (a from 0 to 1)"
 
 # The value of a tensor, by its name and its trained value.
 Value = Callable[[str, Tensor], Tensor]
@@ -122,7 +120,7 @@ def value_of(name: str, draw: int, states: States) -> Value:
         return of_parameters(shuffled(draw))
     if name == "zero":
         return of_parameters(lambda _, trained: torch.zeros_like(trained))
-    if name.startswith("interpolate:"):
+    if name.startswith(INTERPOLATE):
         return on_line(needed_initial(name, states), place(name))
     known = ", ".join([NAMES, *states.named])
     raise InputError(f"source {name!r} is unknown: expected one of {known}")
@@ -136,18 +134,6 @@ def needed_initial(name: str, states: States) -> State:
             "where that is not known, use rerand"
         )
     return states.initial
-
-
-def place(name: str) -> float:
-    """Return the place between the initial (0) and the trained weights (1) in a source's name."""
-    text = name.partition(":")[2]
-    try:
-        found = float(text)
-    except ValueError:
-        found = -1
-    if not 0 <= found <= 1:
-        raise InputError(f"source {name!r}: expected a number from 0 to 1 behind interpolate:")
-    return found
 
 
 def from_state(state: State) -> Value:

@@ -33,7 +33,6 @@ class Single:
         self.forward = in_parallel(network) if ranks.count > 1 else network
         self.tensors = dict(self.network.named_parameters())
         self.trained = {name: t for name, t in self.tensors.items() if t.requires_grad}
-        self.buffers = dict(self.network.named_buffers())
 
     def __call__(self, images: Tensor) -> Tensor:
         """Turn images [1, B, C, H, W] into logits [1, B, classes]."""
@@ -44,6 +43,10 @@ class Single:
         self.network.train(mode)
         for unit in self.frozen:
             unit.eval()
+
+    def weights(self) -> dict[str, Tensor]:
+        """What a checkpoint holds: not the buffers that the network does not save."""
+        return dict(self.network.state_dict())
 
     @staticmethod
     def member(tensors: dict[str, Tensor], index: int) -> dict[str, Tensor]:
@@ -73,8 +76,8 @@ class Stack:
     """
 
     def __init__(self, networks: Sequence[UnitSequence]):
-        self.tensors, self.buffers = stack_module_state(list(networks))
-        assert not self.buffers, "running statistics are not stacked"
+        self.tensors, buffers = stack_module_state(list(networks))
+        assert not buffers, "running statistics are not stacked"
         self.trained = self.tensors
         self.template = deepcopy(networks[0]).to("meta")
 
@@ -90,10 +93,14 @@ class Stack:
         """Switch between training and evaluation."""
         self.template.train(mode)
 
+    def weights(self) -> dict[str, Tensor]:
+        """What the checkpoints hold, stacked."""
+        return self.tensors
+
     @staticmethod
     def member(tensors: dict[str, Tensor], index: int) -> dict[str, Tensor]:
-        """Return a view of one member's share of stacked tensors."""
-        return {name: tensor[index] for name, tensor in tensors.items()}
+        """Return a view of one member's share of stacked tensors; single numbers are of all."""
+        return {name: tensor[index] if tensor.ndim else tensor for name, tensor in tensors.items()}
 
 
 def mean_loss(logits: Tensor, labels: Tensor, size: int) -> Tensor:

@@ -11,6 +11,8 @@ from layer_robustness.figures.beyond.panels import Results
 from layer_robustness.figures.beyond.registry import BeyondFigure
 from layer_robustness.figures.beyond.rows import cells, states
 
+BAR = 45  # a colour bar is so many times as high as wide
+
 
 def draw(figure: BeyondFigure, results: Results) -> tuple[Drawing, pd.DataFrame]:
     """Draw a heatmap of each entry; return what is drawn too."""
@@ -29,5 +31,5 @@ def draw(figure: BeyondFigure, results: Results) -> tuple[Drawing, pd.DataFrame]
         shown = found.rename(columns={"unit": "layer"})
         shown["checkpoint"] = shown["source"].map(labels)
         norm = Normalize(values.min(), values.max())
-        heatmap.draw_cells(own, shown, norm, "Test error")
+        heatmap.draw_cells(own, shown, norm, "Test error", aspect=BAR)
     return drawing, pd.concat(drawn) if drawn else pd.DataFrame()

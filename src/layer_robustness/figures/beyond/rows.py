@@ -1,14 +1,11 @@
 """From the rows of a probe to what a figure draws of them."""
 
-import re
 from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
+from layer_robustness.experiments.sources import EPOCH, INTERPOLATE, place
 from layer_robustness.networks.result import Result
-
-LINE = "interpolate:"
-EPOCH = re.compile(r"epoch(\d+)")
 
 
 def cells(result: Result, measure: str, sources: Sequence[str]) -> pd.DataFrame:
@@ -39,7 +36,7 @@ def states(sources: Iterable[str]) -> dict[str, str]:
 
     As in the paper, the label is `rerand` or the epoch.
     """
-    epochs = {int(m[1]): m[0] for m in map(EPOCH.fullmatch, sources) if m}
+    epochs = {int(s.removeprefix("epoch")): s for s in sources if EPOCH.fullmatch(s)}
     found = {"rerand": "rerand", "reinit": "0"}
     found |= {epochs[number]: str(number) for number in sorted(epochs)}
     return {source: name for source, name in found.items() if source in set(sources)}
@@ -47,7 +44,7 @@ def states(sources: Iterable[str]) -> dict[str, str]:
 
 def places(sources: Iterable[str]) -> dict[str, float]:
     """Return the inner places of the line among sources, from the initial weights on."""
-    found = {s: float(s.removeprefix(LINE)) for s in sources if s.startswith(LINE)}
+    found = {source: place(source) for source in sources if source.startswith(INTERPOLATE)}
     return dict(sorted(found.items(), key=lambda item: item[1]))
 
 
