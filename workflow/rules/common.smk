@@ -45,6 +45,8 @@ wildcard_constraints:
     job=r"(mnist|cifar10|imagenet|beyond)/[^/]+",
     rate=r"[0-9.e-]+",
     figure=r"figure\d+",
+    entry=r"[^/]+",
+    beyond=r"networks(/[^/]+)?|figureB\d+",
     table=r"table\d+",
 
 
@@ -71,11 +73,14 @@ def processes(wildcards):
     return config["gpu"] if job_of(wildcards).in_folder else 1
 
 
+def one_gpu(*_):
+    """GPUs of a job that uses one. On a cluster, the login node that submits it may have none."""
+    return int(DEVICE == "cuda" or (DEVICE == "auto" and (on_cluster() or has_gpu())))
+
+
 def gpus(step, wildcards):
-    """GPUs of a job. On a cluster, the login node that submits it may have none itself."""
-    if step == "distances" or DEVICE == "cpu":
-        return 0
-    if DEVICE == "auto" and not (on_cluster() or has_gpu()):
+    """GPUs of a job."""
+    if step == "distances" or not one_gpu():
         return 0
     return processes(wildcards) if step == "train" else 1
 

@@ -1,10 +1,12 @@
 """Networks beyond the paper: the entries of the config's `beyond`, checked without building any."""
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from layer_robustness.experiments.flags import flag
 from layer_robustness.experiments.names import BEYOND, DATASETS, ENTRY, Network, parse_network
 from layer_robustness.experiments.options import as_words, own_module
 from layer_robustness.experiments.sources import (
@@ -79,6 +81,33 @@ class Entry:
         return self.given["data"]
 
     @property
+    def images(self) -> dict:
+        """Options of the command line that say how a folder's images are prepared."""
+        return self.given.get("images", {})
+
+    @property
+    def files(self) -> list[str]:
+        """Files that it is probed from, besides what is trained: weights, class names, source."""
+        weights = self.given.get("weights", PRETRAINED)
+        found = [] if weights == PRETRAINED else [weights]
+        found += [self.images["class_map"]] if "class_map" in self.images else []
+        return found + (self.own_source if "model" in self.given else [])
+
+    @property
+    def flags(self) -> str:
+        """How it is probed, as flags for a shell: all but where its network and images are."""
+        words = ["--units", *self.units, "--sources", *self.sources, "--draws", str(self.draws)]
+        if self.network:
+            return shlex.join(["--experiment", str(self.network.seed(0)), *words])
+        words += ["--model", self.model]
+        words += ["--options", *self.options] if self.options else []
+        if self.given["weights"] != PRETRAINED:
+            words += ["--checkpoint", self.given["weights"]]
+        for name, value in self.images.items():
+            words += [flag(name), *map(str, value if isinstance(value, list) else [value])]
+        return shlex.join(words)
+
+    @property
     def units(self) -> tuple[str, ...]:
         """A level or patterns of module names."""
         return tuple(self.given.get("units", UNITS))
@@ -132,7 +161,7 @@ def check_entries(config: Mapping) -> None:
 
 def check_other_units(entry: Entry, found: Mapping[str, Entry]) -> None:
     """Refuse an entry that is of no trained network, or says what that network's own entry says."""
-    for key in ("model", "options", "weights", "data"):
+    for key in ("model", "options", "weights", "data", "images"):
         if key in entry.given:
             wrong(entry, key, f"{entry.given[key]!r} beside of", "none: of says which network")
     trained = [name for name, other in found.items() if other.trained]
@@ -164,6 +193,8 @@ def check_network(entry: Entry, config: Mapping) -> None:
         if not option.isidentifier():
             wrong(entry, "options", f"{option!r} among others", "keywords of the constructor")
     if entry.trained:
+        if entry.images:
+            wrong(entry, "images", "given", "none without weights: it is tested as it is trained")
         if entry.data not in DATASETS:
             allowed = f"{', '.join(DATASETS)}, to train it on; a folder of images needs weights"
             wrong(entry, "data", repr(entry.data), allowed)
@@ -178,6 +209,9 @@ def check_weights(entry: Entry, config: Mapping) -> None:
         wrong(entry, "weights", f"{weights!r}, and no such file", f"a file or {PRETRAINED}")
     if weights == PRETRAINED and ":" in entry.model:
         wrong(entry, "weights", f"{PRETRAINED} for {entry.model}", "a file, as timm has no weights")
+    class_map = entry.images.get("class_map")
+    if class_map and not Path(class_map).is_file():
+        wrong(entry, "images.class_map", f"{class_map!r}, and no such file", "names of classes")
     if entry.job in config["training"]:
         wrong(entry, "weights", f"{weights!r}, and training has {entry.job}", "one of both")
     if not Path(entry.data).is_dir():

@@ -162,7 +162,7 @@ def allowed_by(schema: dict) -> str:
         "integer": "an integer",
         "number": "a number",
         "string": "a string",
-        "array": "a list without repetitions",
+        "array": "a list without repetitions" if schema.get("uniqueItems") else "a list",
         "object": "a mapping",
     }
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]

@@ -1,5 +1,6 @@
 """What has to be built: the bridge between config, registries and the workflow's rules."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -141,6 +142,29 @@ class Plan:
     def entries(self) -> tuple[Entry, ...]:
         """The entries of `beyond` that are probed, as the config asks for them."""
         return tuple(entry for entry in entries(self.config).values() if self.probes(entry))
+
+    def entry(self, name: str) -> Entry:
+        """Return an entry of `beyond` by its name, asked for or not.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        found = entries(self.config)
+        if name not in found:
+            raise InputError(f"beyond has no entry {name}: expected one of {', '.join(found)}")
+        return found[name]
+
+    def trainer(self, entry: Entry) -> Job | None:
+        """Return the job that trains what an entry probes; none for given weights."""
+        return self.job(job_of(entry.network)) if entry.network else None
+
+    def trained_manifests(self, names: Iterable[str]) -> list[str]:
+        """Return the manifests of the networks that some entries probe."""
+        jobs = (self.trainer(self.entry(name)) for name in names)
+        trained = dict.fromkeys(job.name for job in jobs if job)
+        return [paths.result(self.preset, name, paths.MANIFEST) for name in trained]
 
     def probes(self, entry: Entry) -> bool:
         """Whether an entry is asked for, and the data of its network can be had."""

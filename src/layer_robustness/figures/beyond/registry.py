@@ -80,7 +80,8 @@ FIGURES = {
             "draw of the initial law, `rescaled` the same draw with the norm of each trained "
             "tensor, `shuffled` the trained weights, the entries of each tensor in random order. "
             "`zeroed` sets them to 0; nothing passes a unit then that no skip leads around. Where "
-            "`rescaled` costs less than `fresh`, the unit needs the scale that training gave it; what `rescaled` and `shuffled` still cost is structure: "
+            "`rescaled` costs less than `fresh`, the unit needs the scale that training gave it; "
+            "what `rescaled` and `shuffled` still cost is structure: "
             "which weight is where. These controls are ours; the paper resets units to fresh "
             "and to earlier values only.",
         ),
