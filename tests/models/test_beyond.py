@@ -74,13 +74,19 @@ def test_weights_depend_on_experiment_and_purpose_and_on_nothing_else(named):
         ("support.own_network:build", {"classes": 9}, r"into \[2, 9\]: expected logits \[2, 10\]"),
         ("support.own_network:build", {"depth": 3}, "depth=3 cannot be built: TypeError: .*depth"),
         ("vit_tiny_patch16_224", VIT, "does not take images of 1x28x28: AssertionError"),
-        ("math:sqrt", {}, "cannot be built: TypeError"),
+        ("vit_tiny_patch16_224", {"pretrained": True}, "option 'pretrained=True': .*no weights"),
+        ("os:system", {"command": "touch ran"}, "os:system is neither a class of networks"),
+        ("timm:create_model", {"model_name": "resnet18"}, "nor a function of yours"),
     ],
 )
-def test_what_cannot_be_trained_is_refused_in_one_line(named, model, options, told):
+def test_what_cannot_be_trained_is_refused_in_one_line(
+    named, tmp_path, monkeypatch, model, options, told
+):
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(InputError, match=told) as refusal:
         check(named(model, **options), (1, 28, 28), 10)
     assert "\n" not in str(refusal.value)
+    assert not any(tmp_path.iterdir()), "nothing was run"
 
 
 def test_the_file_of_an_own_network_counts_and_no_other(tmp_path, monkeypatch):

@@ -100,6 +100,7 @@ WRONG = [
     (put(vit={"data": None}), "beyond.vit.data is missing; allowed: mnist, cifar10, imagenet"),
     (put(vit={"data": "images"}), "beyond.vit.data is 'images'; allowed: mnist, cifar10, imagenet"),
     (put(vit={"options": {"a-b": 1}}), "beyond.vit.options is 'a-b' among others"),
+    (put(vit={"options": {"pretrained": True}}), "beyond.vit.options is 'pretrained' among others"),
     (put(parts={"of": "vitt"}), "beyond.parts.of is 'vitt', which is no trained entry; allowed:"),
     (put(parts={"of": "given"}), "beyond.parts.of is 'given', which is no trained entry"),
     (put(parts={"of": "beyond/vitt"}), "beyond.parts.of is 'beyond/vitt', which is no trained"),
