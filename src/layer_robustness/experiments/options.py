@@ -1,11 +1,14 @@
 """Networks by name, and options of their constructors as words: `depths=[2, 2, 4, 2]`."""
 
 import ast
+import re
 from collections.abc import Iterable, Mapping
 
 from layer_robustness.runtime.errors import InputError
 
 TORCHVISION = "torchvision:"
+# They load weights, where a training is to begin with what the constructor draws.
+LOADING = re.compile("pretrained.*|weights.*|checkpoint_path")
 
 
 def own_module(model: str) -> str:
@@ -36,8 +39,10 @@ def read_words(words: Iterable[str]) -> dict[str, object]:
     options = {}
     for word in words:
         key, equals, text = word.partition("=")
-        if not (key.isidentifier() and equals):
-            raise InputError(f"option {word!r}: expected a name and its value, as in img_size=32")
+        if not (key.isidentifier() and equals) or LOADING.fullmatch(key):
+            raise InputError(
+                f"option {word!r}: expected a name and its value, as in img_size=32, but no weights"
+            )
         options[key] = value_of(text)
     return options
 

@@ -2,7 +2,9 @@
 
 import hashlib
 import importlib
+import inspect
 import sys
+import sysconfig
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import partial
@@ -14,6 +16,9 @@ from torchvision import models
 
 from layer_robustness.experiments.options import TORCHVISION, own_module
 from layer_robustness.runtime.errors import InputError
+
+# Where installed packages and Python's own modules lie.
+INSTALLED = [sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")]
 
 
 def builder(name: str, options: Mapping[str, object]) -> Callable[[], nn.Module]:
@@ -64,6 +69,31 @@ def own_function(name: str) -> Callable[..., nn.Module]:
         raise InputError(f"model {name} cannot be imported: {error}") from error
     finally:
         sys.path.pop(0)
+
+
+def check_origin(name: str) -> None:
+    """Refuse to call what is neither a class of networks nor a function of one's own.
+
+    Names come from manifests too, which may be anybody's: calling `os:system` would run anything.
+
+    Raises
+    ------
+    InputError
+        In one line.
+    """
+    if not own_module(name):
+        return
+    found = own_function(name)
+    if inspect.isclass(found) and issubclass(found, nn.Module):
+        return
+    if inspect.isfunction(found):
+        file, installed = Path(found.__code__.co_filename).resolve(), map(Path, INSTALLED)
+        if not any(file.is_relative_to(folder.resolve()) for folder in installed):
+            return
+    raise InputError(
+        f"model {name} is neither a class of networks (nn.Module) nor a function of yours: write "
+        "a function in a module of the working directory that builds it"
+    )
 
 
 def own_source(name: str) -> str:

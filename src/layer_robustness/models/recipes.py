@@ -9,7 +9,7 @@ from layer_robustness.experiments.names import Experiment, Network
 from layer_robustness.experiments.options import TORCHVISION, own_module, read_words
 from layer_robustness.experiments.recipe import CONSTRUCTOR, Recipe
 from layer_robustness.models.build import build, draw
-from layer_robustness.models.named import builder
+from layer_robustness.models.named import builder, check_origin
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.seeding import generator
 
@@ -51,13 +51,14 @@ def named(recipe: Recipe, image_shape: Shape, classes: int) -> nn.Module:
     Raises
     ------
     InputError
-        If it is unknown, or refuses its options.
+        If it is unknown, is not to be called, or refuses its options.
     """
     fitting: dict[str, Any] = {"num_classes": classes, "in_chans": image_shape[0]}
     if recipe.model.startswith(TORCHVISION):
         del fitting["in_chans"]
     elif own_module(recipe.model):
         fitting = {}
+    check_origin(recipe.model)
     build = builder(recipe.model, fitting | read_words(recipe.options))
     try:
         network = build()

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from layer_robustness.experiments.flags import flag
 from layer_robustness.experiments.names import BEYOND, DATASETS, ENTRY, Network, parse_network
-from layer_robustness.experiments.options import as_words, own_module
+from layer_robustness.experiments.options import LOADING, as_words, own_module
 from layer_robustness.experiments.sources import (
     EPOCH,
     INTERPOLATE,
@@ -190,8 +190,9 @@ def check_network(entry: Entry, config: Mapping) -> None:
         if not all(name.isidentifier() for name in names):
             wrong(entry, "model", repr(entry.model), "module:function, as in networks.mine:build")
     for option in entry.given.get("options", {}):
-        if not option.isidentifier():
-            wrong(entry, "options", f"{option!r} among others", "keywords of the constructor")
+        if not option.isidentifier() or LOADING.fullmatch(option):
+            allowed = "keywords of the constructor, but none that loads weights"
+            wrong(entry, "options", f"{option!r} among others", allowed)
     if entry.trained:
         if entry.images:
             wrong(entry, "images", "given", "none without weights: it is tested as it is trained")
