@@ -24,12 +24,12 @@ from machine import describe
 from torch import Tensor, nn
 from torchvision import models
 
-from layer_robustness.networks.cut import cut
-from layer_robustness.networks.measures import same
-from layer_robustness.networks.replay import logits_of
-from layer_robustness.networks.resets import Probe
-from layer_robustness.networks.sources import States, make_sources
-from layer_robustness.networks.tensors import copy_with, replaced
+from layer_robustness.probing.cut import cut
+from layer_robustness.probing.measures import same
+from layer_robustness.probing.replay import logits_of
+from layer_robustness.probing.engine import Probe
+from layer_robustness.probing.sources import States, make_sources
+from layer_robustness.probing.tensors import copy_with, replaced
 
 UNITS = 8
 IMAGES = 2

@@ -19,11 +19,11 @@ import torch
 from machine import describe
 from torch import Tensor, nn
 
-from layer_robustness.networks.cut import cut
+from layer_robustness.probing.cut import cut
 from layer_robustness.networks.probe import probe_network
-from layer_robustness.networks.replay import logits_of
-from layer_robustness.networks.sources import States
-from layer_robustness.networks.tensors import State
+from layer_robustness.probing.replay import logits_of
+from layer_robustness.probing.sources import States
+from layer_robustness.probing.tensors import State
 
 NETWORKS = ("vit_tiny_patch16_224", "resnet50", "convnext_atto", "tf_efficientnet_lite0")
 IMAGES, PIXELS = 48, 128

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 from torchvision import models
 
-from layer_robustness.networks.cut import cut
+from layer_robustness.probing.cut import cut
 
 
 def timms(name):

@@ -12,7 +12,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import layer_robustness
-from layer_robustness.networks.sources import States, make_sources
+from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.runtime.errors import InputError
 
 FEATURES, CLASSES = 6, 4

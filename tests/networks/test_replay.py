@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from layer_robustness.networks.cut import cut
-from layer_robustness.networks.resets import Probe
-from layer_robustness.networks.sources import States, make_sources
+from layer_robustness.probing.cut import cut
+from layer_robustness.probing.engine import Probe
+from layer_robustness.probing.sources import States, make_sources
 from support import networks
 from support.networks import plain_logits, some_images
 

@@ -14,6 +14,7 @@ from layer_robustness.attacks.stochastic import StochasticClassifier
 from layer_robustness.data.dataset import Dataset
 from layer_robustness.experiments.names import Network
 from layer_robustness.models.build import placed
+from layer_robustness.models.units import residual_blocks
 from layer_robustness.probing.measurement import Measurement
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.interruption import leave_if_asked
@@ -50,13 +51,14 @@ def adversarial_rows(
         placed(each, trained.experiment.network, *where)
         for each in (trained.network, *map(trained.fresh, range(draws)))
     )
+    blocks = list(residual_blocks(trained.experiment.network).values())
     attacked = examples(trained.experiment.network, dataset, settings.test_examples)
     everything = dataset.test_images, dataset.test_labels
 
     def accuracy(stages: int, attack: str, repetition: int) -> float:
         if trained.diverged:
             return math.nan
-        classifier = StochasticClassifier(network, fresh, stages, dataset.mean, dataset.std)
+        classifier = StochasticClassifier(network, fresh, blocks, stages, dataset.mean, dataset.std)
         random = generator(trained.experiment, "adversarial", stages, attack, repetition)
         images, labels = everything if attack == "clean" else attacked
         with arithmetic(precision, dataset.device):

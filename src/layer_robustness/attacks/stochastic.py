@@ -1,11 +1,11 @@
 """The stochastic classifier of Section 6: some residual blocks are random ones, each time anew."""
 
 from collections.abc import Sequence
+from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
 
-from layer_robustness.models.sequence import UnitSequence
 from layer_robustness.runtime.errors import InputError
 
 
@@ -21,6 +21,8 @@ class StochasticClassifier:
         parameters ask for no gradients any more.
     fresh
         r networks of the same form, of which the residual blocks are used.
+    blocks
+        Names of the modules that are residual blocks, such as stages.0.blocks.1.
     replaced
         s, the number of stages in which a block is replaced; with 0 it is the network itself.
     mean, std
@@ -34,15 +36,19 @@ class StochasticClassifier:
 
     def __init__(
         self,
-        network: UnitSequence,
-        fresh: Sequence[UnitSequence],
+        network: nn.Module,
+        fresh: Sequence[nn.Module],
+        blocks: Sequence[str],
         replaced: int,
         mean: float,
         std: float,
     ):
         self.networks = [each.eval().requires_grad_(False) for each in (network, *fresh)]
-        self.blocks = [name for name in network.unit_names if ".resblk" in name]
-        of_stage = [name.partition(".")[0] for name in self.blocks]
+        self.network, self.blocks = deepcopy(self.networks[0]), blocks
+        for name in blocks:
+            variants = Variants([each.get_submodule(name) for each in self.networks])
+            self.network.set_submodule(name, variants)
+        of_stage = [name.rpartition(".blocks.")[0] for name in blocks]
         stages = sorted(set(of_stage))
         if not 0 <= replaced <= len(stages):
             raise InputError(
@@ -72,28 +78,29 @@ class StochasticClassifier:
         choice
             A row of `choose` for each image, or a single one for all.
         """
-        activation = (pixels - self.mean) / self.std
-        chosen = dict(zip(self.blocks, choice.unbind(1), strict=True))
-        for name, unit in self.networks[0].units():
-            if name in chosen:
-                variants = [network.get_submodule(name) for network in self.networks]
-                activation = each_by_its_own(variants, chosen[name], activation)
-            else:
-                activation = unit(activation)
-        return activation
+        for name, chosen in zip(self.blocks, choice.unbind(1), strict=True):
+            self.network.get_submodule(name).chosen = chosen
+        return self.network((pixels - self.mean) / self.std)
 
 
-def each_by_its_own(variants: Sequence[nn.Module], chosen: Tensor, inputs: Tensor) -> Tensor:
-    """Give each input [N, ...] to the variant that is chosen for it; outputs in the inputs' order.
+class Variants(nn.Module):
+    """Blocks of the same form, of which each input [N, ...] takes the one chosen for it.
 
-    Parameters
-    ----------
     chosen
-        Indices of variants, int64 [N], or [1] for all inputs together.
+        Their indices, int64 [N], or [1] for all inputs together.
     """
-    used = chosen.unique().tolist()
-    if len(used) == 1:
-        return variants[used[0]](inputs)
-    rows = [(chosen == variant).nonzero().flatten().to(inputs.device) for variant in used]
-    outputs = [variants[variant](inputs[own]) for variant, own in zip(used, rows, strict=True)]
-    return torch.cat(outputs)[torch.cat(rows).argsort()]
+
+    chosen: Tensor
+
+    def __init__(self, blocks: Sequence[nn.Module]):
+        super().__init__()
+        self.blocks = nn.ModuleList(blocks)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """Return the outputs in the inputs' order."""
+        used = self.chosen.unique().tolist()
+        if len(used) == 1:
+            return self.blocks[used[0]](inputs)
+        rows = [(self.chosen == each).nonzero().flatten().to(inputs.device) for each in used]
+        outputs = [self.blocks[each](inputs[own]) for each, own in zip(used, rows, strict=True)]
+        return torch.cat(outputs)[torch.cat(rows).argsort()]

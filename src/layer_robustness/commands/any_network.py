@@ -9,10 +9,10 @@ from timm.data.config import resolve_data_config
 from layer_robustness.experiments.options import read_words
 from layer_robustness.experiments.sources import NAMES, needs_initial
 from layer_robustness.networks import stored
-from layer_robustness.networks.cut import cut
 from layer_robustness.networks.inputs import folder_batches
 from layer_robustness.networks.load import Named, read_state
 from layer_robustness.networks.probe import probe_network
+from layer_robustness.probing.cut import cut
 from layer_robustness.runtime.errors import InputError, exit_with_one_line
 from layer_robustness.storage import rows
 from layer_robustness.storage.files import replacing

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from layer_robustness.commands import measure
+from layer_robustness.models.units import unit_modules
 from layer_robustness.probing.distances import UNMEASURED, distances
 from layer_robustness.runtime.errors import exit_with_one_line
 from layer_robustness.runtime.interruption import leave_if_asked
@@ -15,9 +16,9 @@ def rows_of(trained: TrainedNetwork) -> Iterator[dict]:
     initial = {} if trained.diverged else trained.state("0")
     for source, draw in trained.sources:
         state = {} if trained.diverged else trained.state(source, draw)
-        for unit in trained.network.unit_names:
+        for unit, modules in unit_modules(trained.experiment.network).items():
             leave_if_asked()
-            measured = distances(initial, state, unit) if state else UNMEASURED
+            measured = distances(initial, state, modules) if state else UNMEASURED
             yield {"unit": unit, "source": source, "draw": draw, **measured}
 
 

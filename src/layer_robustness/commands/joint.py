@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from layer_robustness.commands import measure
-from layer_robustness.commands.probe_arguments import add_limits, limits_of
+from layer_robustness.commands.probe_arguments import add_memory, memory_of
 from layer_robustness.data.dataset import Dataset
 from layer_robustness.experiments.groups import GROUPS, complement, members
 from layer_robustness.probing.rows import reset_rows
@@ -18,7 +18,7 @@ def main() -> None:
     """Probe what the arguments name."""
     parser = measure.parser(__doc__)
     measure.add_data(parser)
-    add_limits(parser)
+    add_memory(parser)
     parser.add_argument("--groups", nargs="+", required=True, choices=GROUPS)
     arguments = parser.parse_args()
     code_digest("probe")
@@ -27,7 +27,7 @@ def main() -> None:
         network = trained.experiment.network
         inside = {name: members(network, name) for name in arguments.groups}
         outside = {f"not {name}": complement(network, name) for name in arguments.groups}
-        return reset_rows(trained, dataset, inside | outside, limits_of(arguments), "joint")
+        return reset_rows(trained, dataset, inside | outside, memory_of(arguments), "joint")
 
     measure.write_tested(arguments, rows_of)
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from layer_robustness.commands import measure
-from layer_robustness.commands.probe_arguments import add_limits, limits_of
+from layer_robustness.commands.probe_arguments import add_memory, memory_of
 from layer_robustness.data.dataset import Dataset
 from layer_robustness.probing.rows import FULL_MODEL, reset_rows
 from layer_robustness.runtime.code import code_digest
@@ -17,14 +17,14 @@ def main() -> None:
     """Probe what the arguments name."""
     parser = measure.parser(__doc__)
     measure.add_data(parser)
-    add_limits(parser)
+    add_memory(parser)
     arguments = parser.parse_args()
     code_digest("probe")
 
     def rows_of(trained: TrainedNetwork, dataset: Dataset) -> Iterator[dict]:
-        units = trained.network.unit_names
+        units = trained.experiment.network.units
         groups = {unit: (unit,) for unit in units} | {FULL_MODEL: units}
-        return reset_rows(trained, dataset, groups, limits_of(arguments), "probe")
+        return reset_rows(trained, dataset, groups, memory_of(arguments), "probe")
 
     measure.write_tested(arguments, rows_of)
 

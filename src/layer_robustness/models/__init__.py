@@ -1,1 +1,1 @@
-"""Networks as ordered sequences of named units."""
+"""The paper's networks: plain modules, and which of them each unit is made of."""

@@ -1,12 +1,12 @@
 """From an experiment's name to its network."""
 
 import torch
+from torch import nn
 
 from layer_robustness.experiments.names import Experiment, Network
 from layer_robustness.models.fcn import fcn
 from layer_robustness.models.initialization import LAWS, initialize
 from layer_robustness.models.resnet import resnet
-from layer_robustness.models.sequence import UnitSequence
 from layer_robustness.models.vgg import vgg
 from layer_robustness.runtime.seeding import generator
 
@@ -25,21 +25,21 @@ def memory_format(
 
 
 def placed(
-    sequence: UnitSequence,
+    model: nn.Module,
     network: Network,
     image_shape: tuple[int, int, int],
     device: torch.device,
     weights: torch.dtype,
-) -> UnitSequence:
+) -> nn.Module:
     """Move a network to a device, in the layout that is fastest there."""
     layout = memory_format(network, image_shape, device)
     # Torch's stub knows no memory_format.
-    return sequence.to(device, weights, memory_format=layout)  # pyright: ignore[reportCallIssue]
+    return model.to(device, weights, memory_format=layout)  # pyright: ignore[reportCallIssue]
 
 
 def build(
     network: Network, image_shape: tuple[int, int, int], classes: int, width: float = 1
-) -> UnitSequence:
+) -> nn.Module:
     """Build a network by name; its weights are yet to be drawn or loaded.
 
     `width` is a factor of the channels of a VGG or ResNet; an FCN's name says its width.
@@ -67,7 +67,7 @@ def draw(
     classes: int,
     width: float = 1,
     purpose: str = "initial",
-) -> UnitSequence:
+) -> nn.Module:
     """Build a network and draw its weights.
 
     `purpose` is "initial" for epoch 0 and "rerand0", "rerand1", ... for the fresh draws. The

@@ -1,18 +1,17 @@
-"""ResNet18 to 152, 4^2 and 4^4, version 2 (pre-activation): timm's ResNetV2, cut into units."""
+"""ResNet18 to 152, 4^2 and 4^4, version 2 (pre-activation): timm's ResNetV2."""
 
 from typing import Any
 
 import timm
 from timm.layers.norm_act import BatchNormAct2d
+from timm.models.resnetv2 import ResNetV2
 from torch import nn
 
 from layer_robustness.experiments.architectures import (
     BASIC,
     IDENTITY_SKIP_STAGES,
     resnet_stages,
-    unit_names,
 )
-from layer_robustness.models.sequence import UnitSequence
 
 
 def activation_only(_: int, apply_act: bool = True, **__: object) -> nn.Module:
@@ -28,12 +27,12 @@ def resnet(
     normalized: bool = False,
     removed: bool = False,
     stem: str = "cifar",
-) -> UnitSequence:
-    """Build units stage0, each residual block, and final_linear with its final activation.
+) -> ResNetV2:
+    """Build timm's network; with the stem for small images, or with identity skips only.
 
-    4^2 and 4^4 also have units stage2.downsample, ...: the activation and the 1x1 convolution with
-    stride 2 that other ResNets have in the skip of a block. The paper says that there is such a
-    layer, not what is in it.
+    In 4^2 and 4^4 the first block of stage 2, 3, ... is nothing but the activation and the 1x1
+    convolution with stride 2 that other ResNets have in the skip of a block. The paper says that
+    there is such a layer, not what is in it.
 
     Parameters
     ----------
@@ -65,6 +64,4 @@ def resnet(
         for stage in network.stages[1:]:
             first = stage.blocks[0]
             stage.blocks[0] = nn.Sequential(first.norm1, first.downsample)
-    blocks = [block for stage in network.stages for block in stage.blocks]
-    units = [network.stem, *blocks, nn.Sequential(network.norm, network.head)]
-    return UnitSequence(dict(zip(unit_names(architecture, removed), units, strict=True)))
+    return network

@@ -4,14 +4,21 @@ import operator
 
 from torch import fx, nn
 
-from layer_robustness.models.sequence import UnitSequence
+from layer_robustness.experiments.names import Network
+from layer_robustness.models import units
+from layer_robustness.models.build import build
 
 SYMBOLS: dict[object, str] = {operator.add: "+"}
 
 
-def residual_blocks(network: UnitSequence) -> dict[str, list[dict]]:
+SHAPE, CLASSES = (3, 32, 32), 10  # CIFAR10's
+
+
+def residual_blocks(network: Network) -> dict[str, list[dict]]:
     """Return the nodes of each residual block of a ResNet, by unit, as `trace` does."""
-    return {name: trace(unit) for name, unit in network.units() if "resblk" in name}
+    built = build(network, SHAPE, CLASSES)
+    blocks = units.residual_blocks(network).items()
+    return {unit: trace(built.get_submodule(module)) for unit, module in blocks}
 
 
 def trace(block: nn.Module) -> list[dict]:

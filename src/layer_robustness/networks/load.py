@@ -11,7 +11,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from layer_robustness.models.named import builder
-from layer_robustness.networks.tensors import State
+from layer_robustness.probing.tensors import State
 from layer_robustness.runtime.errors import InputError
 
 # Where training scripts put the weights in a file that holds more.

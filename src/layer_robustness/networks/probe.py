@@ -1,18 +1,22 @@
 """Ask of any trained classifier which of its units can be reset without harm."""
 
+import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import torch
 from torch import nn
+from tqdm import tqdm
 
-from layer_robustness.networks.cut import cut
-from layer_robustness.networks.inputs import Data, batches_of
-from layer_robustness.networks.measures import MEASURES
-from layer_robustness.networks.resets import Probe
+from layer_robustness.networks import inputs
+from layer_robustness.networks.inputs import Batches, Data, batches_of
 from layer_robustness.networks.result import Result
-from layer_robustness.networks.sources import States, make_sources
-from layer_robustness.networks.tensors import State, named_tensors
+from layer_robustness.networks.rows import result_of
+from layer_robustness.probing.cut import Units, cut
+from layer_robustness.probing.engine import CHECKED, Engine, Reset
+from layer_robustness.probing.measures import MEASURES, Tally
+from layer_robustness.probing.sources import States, make_sources
+from layer_robustness.probing.tensors import State, named_tensors
 from layer_robustness.runtime.devices import choose
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.memory import bounded_by
@@ -27,7 +31,7 @@ def probe_network(
     data: Data,
     initial: State | nn.Module | None = None,
     fresh: Callable[[], nn.Module] | Sequence[State] | None = None,
-    units: str | Sequence[str] = "block",
+    units: Units = "block",
     sources: Sequence[str] | None = None,
     draws: int = 1,
     measures: Sequence[str] = MEASURES,
@@ -54,7 +58,8 @@ def probe_network(
         Builds the model anew, for the sources `rerand` and `rescaled`; or states of fresh models,
         at least as many as `draws`.
     units
-        `stage`, `block`, `leaf` or patterns of names: see `cut.cut`.
+        `stage`, `block`, `leaf`, patterns of names, or units with the patterns of each: see
+        `cut.cut`.
     sources
         Of `reinit`, `rerand`, `shuffle`, `rescaled`, `zero`, `interpolate:a` and names of `states`;
         otherwise `reinit` and `rerand` where they can be, `shuffle`, and all `states`.
@@ -88,9 +93,34 @@ def probe_network(
             sources = [name for name, needed in possible.items() if needed is not None]
             sources += prepared.named
         made = make_sources(sources, draws, prepared)
-        probe = Probe(model, cut(model, units), made, int(memory_gb * GIGABYTE))
-        probe.run(batches_of(data, model), where)
-        return probe.result(tuple(name for name in MEASURES if name in {"error", *measures}))
+        taken = cut(model, units)
+        resets = [
+            Reset(unit, own, made_one) for unit, own in taken.units.items() for made_one in made
+        ]
+        engine = Engine(model, taken.modules, resets, len(made) if where.type == "cuda" else 1)
+        tally = Tally(len(resets), measures)
+        evaluate(engine, tally, batches_of(data, model), where, int(memory_gb * GIGABYTE))
+        return result_of(engine, tally, taken.parts)
+
+
+def evaluate(
+    engine: Engine, tally: Tally, batches: Batches, device: torch.device, memory: int
+) -> None:
+    """Count all resets in one pass over the images."""
+    size = CHECKED
+    images = inputs.count(batches)
+    # At a terminal only; it goes to stderr and tells the time that is left.
+    with tqdm(total=images, unit="image", disable=None) as bar:
+        sizes = (size for _ in itertools.count())
+        for pixels, labels in inputs.micro_batches(batches, device, sizes):
+            if not engine.classes:
+                size = engine.begin(pixels, memory)
+                inputs.check_classes(batches, engine.classes)
+            inputs.check_labels(labels, engine.classes)
+            tally.add(engine.logits(pixels), labels)
+            bar.update(len(labels))
+    if not engine.classes:
+        raise InputError("data: there are no images")
 
 
 @contextmanager

@@ -20,11 +20,11 @@ That the panels plot the first two is inferred from their values (resources/pape
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from torch import Tensor
 
-from layer_robustness.models.sequence import unit_state
+from layer_robustness.models.units import state_of
 
 QUANTITIES = (
     *("dist_l2", "dist_linf", "dist_l2_stated", "dist_linf_stated"),
@@ -34,13 +34,13 @@ UNMEASURED = dict.fromkeys(QUANTITIES, math.nan)  # of a network that diverged
 
 
 def distances(
-    initial: Mapping[str, Tensor], state: Mapping[str, Tensor], unit: str
+    initial: Mapping[str, Tensor], state: Mapping[str, Tensor], modules: Sequence[str]
 ) -> dict[str, float]:
-    """Return every quantity for one unit of two states of the same network.
+    """Return every quantity for the modules of a unit in two states of the same network.
 
     Running statistics count, as they do in the paper's panels; a counter of batches does not.
     """
-    before, after = unit_state(initial, unit), unit_state(state, unit)
+    before, after = state_of(modules, initial), state_of(modules, state)
     floats = [name for name in before if before[name].is_floating_point()]
     pairs = [(before[name].double(), after[name].double()) for name in floats]
     deltas = [there - here for here, there in pairs]

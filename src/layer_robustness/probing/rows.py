@@ -2,64 +2,31 @@
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
 
 from layer_robustness.data.dataset import Dataset
 from layer_robustness.models.build import placed
-from layer_robustness.probing.engine import Outcome, Reset, fitting_micro_batch, outcomes
+from layer_robustness.models.units import unit_modules
+from layer_robustness.probing.cut import cut
+from layer_robustness.probing.engine import CHECKED, Engine, Reset
 from layer_robustness.probing.measurement import Measurement
+from layer_robustness.probing.measures import Tally
+from layer_robustness.probing.sources import Source, States, from_state
 from layer_robustness.runtime.precision import PRECISIONS, arithmetic, computed_in
 from layer_robustness.storage.bits import MISSED
-from layer_robustness.training.trained import Source, TrainedNetwork
+from layer_robustness.training.trained import TrainedNetwork
 
 FULL_MODEL = "fullmodel"
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a probe may use: bytes of memory, and the most images at once."""
-
-    memory: int
-    micro_batch: int = 250  # more are no faster on a CPU
-
-
-@dataclass
-class Tally:
-    """What was counted over some test images, for the final network and each reset: all [R + 1].
-
-    missed
-        bool [R + 1, N], images that are classified wrong.
-    agreeing
-        int64, predictions that are the final network's own.
-    losses
-        float64, sum of cross entropies.
-    """
-
-    missed: Tensor
-    agreeing: Tensor
-    losses: Tensor
-
-    @classmethod
-    def of_nothing(cls, rows: int) -> "Tally":
-        """Return the tally of no image."""
-        nothing = torch.zeros(rows, 0, dtype=torch.bool), torch.zeros(rows, dtype=torch.int64)
-        return cls(*nothing, torch.zeros(rows, dtype=torch.float64))
-
-    def add(self, outcome: Outcome, labels: Tensor) -> None:
-        """Count a micro-batch of images with labels int64 [N]."""
-        self.missed = torch.cat([self.missed, outcome.predictions != labels], 1)
-        self.agreeing += (outcome.predictions == outcome.predictions[0]).sum(1)
-        self.losses += outcome.losses.sum(1)
+COUNTED = ("error", "loss", "agreement")
 
 
 def reset_rows(
     trained: TrainedNetwork,
     dataset: Dataset,
     groups: Mapping[str, Sequence[str]],
-    limits: Limits,
+    memory: int,
     name: str,
 ) -> Iterator[dict]:
     """Yield a row for each group of units and each source.
@@ -81,81 +48,72 @@ def reset_rows(
     ----------
     dataset
         On the device to compute on.
+    memory
+        Bytes that activations may take.
     name
         Of the file that the rows are for, without its `.csv`.
     """
     cells = [(group, source) for group in groups for source in trained.sources]
-    tally = None if trained.diverged else count(trained, dataset, groups, cells, limits, name)
-    images = len(dataset.test_labels)
+    tally = None if trained.diverged else count(trained, dataset, groups, memory, name)
     for row, (group, (source, draw)) in enumerate(cells, 1):
         yield {
             "unit": group,
             "source": source,
             "draw": draw,
-            **measures(tally, row, images),
-            "images": images,
+            **(dict.fromkeys(COUNTED, math.nan) if tally is None else tally.means(row)),
+            "images": len(dataset.test_labels),
             "precision": computed_in(trained.manifest.recipe.precision, dataset.device),
             MISSED: torch.zeros(0) if tally is None else tally.missed[row],
         }
-
-
-def measures(tally: Tally | None, row: int, images: int) -> dict[str, float]:
-    """Return what was measured of a row, as means over images."""
-    if tally is None:
-        return dict.fromkeys(("error", "loss", "agreement"), math.nan)
-    return {
-        "error": int(tally.missed[row].sum()) / images,
-        "loss": float(tally.losses[row]) / images,
-        "agreement": int(tally.agreeing[row]) / images,
-    }
 
 
 def count(
     trained: TrainedNetwork,
     dataset: Dataset,
     groups: Mapping[str, Sequence[str]],
-    cells: Sequence[tuple[str, Source]],
-    limits: Limits,
+    memory: int,
     name: str,
 ) -> Tally:
-    """Evaluate resets on all test images, from where an earlier process was stopped.
-
-    Parameters
-    ----------
-    cells
-        A group and a source for each reset.
-    """
+    """Evaluate resets on all test images, from where an earlier process was stopped."""
     precision = trained.manifest.recipe.precision
-    weights = PRECISIONS[precision].weights
-    device, labels = dataset.device, dataset.test_labels.cpu()
-    shape = dataset.image_shape
-    network = placed(trained.network, trained.experiment.network, shape, device, weights)
-    final = network.state_dict()
-    states = {
-        source: {part: tensor.to(final[part]) for part, tensor in trained.state(*source).items()}
-        for source in dict.fromkeys(source for _, source in cells)
-    }
-    resets = [Reset(frozenset(groups[group]), states[source]) for group, source in cells]
+    device, labels, total = dataset.device, dataset.test_labels, len(dataset.test_labels)
 
-    def prepare(images: Tensor) -> Tensor:
-        return dataset.normalize(images.to(device), weights)
+    def prepared(start: int, count: int) -> Tensor:
+        images = dataset.test_images[start : start + count].to(device)
+        return dataset.normalize(images, PRECISIONS[precision].weights)
 
-    joined = len(states) if device.type == "cuda" else 1
     with arithmetic(precision, device):
-        micro_batch = fitting_micro_batch(
-            network, prepare(dataset.test_images[:1]), limits.memory, limits.micro_batch, joined
-        )
-        units = [sorted(reset.units) for reset in resets]
-        total = len(labels)
-        measurement = Measurement.of(trained, "probe", device, total, name, units, micro_batch)
+        engine = engine_of(trained, dataset, groups)
+        size = engine.begin(prepared(0, CHECKED), memory, checked=False)
+        names = [sorted(units) for units in groups.values() for _ in trained.sources]
+        measurement = Measurement.of(trained, "probe", device, total, name, names, size)
         done, kept = measurement.load()
-        tally = Tally(**kept) if kept else Tally.of_nothing(len(resets) + 1)
-        if done == total:
-            return tally
-        images, labels = dataset.test_images[done:], labels[done:]
-        parts = outcomes(network, resets, images, labels, micro_batch, joined, prepare)
-        for outcome, expected in zip(parts, labels.split(micro_batch), strict=True):
-            tally.add(outcome, expected)
-            done += len(expected)
-            measurement.keep(done, asdict(tally))
+        tally = Tally(len(engine.resets), COUNTED)
+        tally.restore(kept)
+        for start in range(done, total, size):
+            expected = labels[start : start + size].to(device)
+            tally.add(engine.logits(prepared(start, size)), expected)
+            measurement.keep(start + len(expected), tally.tensors())
     return tally
+
+
+def engine_of(
+    trained: TrainedNetwork, dataset: Dataset, groups: Mapping[str, Sequence[str]]
+) -> Engine:
+    """Place the network on the data's device, with a reset for each group and each source."""
+    network, device = trained.experiment.network, dataset.device
+    weights = PRECISIONS[trained.manifest.recipe.precision].weights
+    placed_one = placed(trained.network, network, dataset.image_shape, device, weights)
+    taken = cut(placed_one, unit_modules(network))
+    states = States(placed_one)
+    sources = [
+        Source(*source, from_state(states.fitting(f"{source}", trained.state(*source))))
+        for source in trained.sources
+    ]
+    resets = [
+        Reset(group, [tensor for unit in units for tensor in taken.units[unit]], source)
+        for group, units in groups.items()
+        for source in sources
+    ]
+    joined = len(sources) if device.type == "cuda" else 1
+    return Engine(placed_one, taken.modules, resets, joined)

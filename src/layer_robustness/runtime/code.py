@@ -17,7 +17,10 @@ STEPS = {
         *(*NETWORKS, "data/augmentation.py", "data/batches.py", "data/imagefolder.py"),
         *("training/ensemble.py", "training/loop.py", "runtime/ranks.py"),
     ),
-    "probe": (*NETWORKS, "probing/engine.py", "probing/rows.py"),
+    "probe": (
+        *(*NETWORKS, "probing/cut.py", "probing/engine.py", "probing/measures.py"),
+        *("probing/replay.py", "probing/rows.py", "probing/sources.py", "probing/tensors.py"),
+    ),
     "attack": (*NETWORKS, "attacks"),
 }
 

@@ -5,11 +5,10 @@ from copy import deepcopy
 
 import torch
 from timm.layers.norm_act import convert_sync_batchnorm
-from torch import Tensor
+from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 from torch.nn.parallel import DistributedDataParallel
 
-from layer_robustness.models.sequence import UnitSequence
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.ranks import ALONE, Ranks
 
@@ -20,15 +19,15 @@ class Single:
     Parameters
     ----------
     network
-        It is trained in place, but for the units named in `frozen`.
+        It is trained in place, but for the modules named in `frozen`.
     ranks
         Processes that train it together, each with its part of every batch.
     """
 
-    def __init__(self, network: UnitSequence, frozen: Sequence[str] = (), ranks: Ranks = ALONE):
+    def __init__(self, network: nn.Module, frozen: Sequence[str] = (), ranks: Ranks = ALONE):
         self.frozen = [network.get_submodule(name) for name in frozen]
-        for unit in self.frozen:
-            unit.requires_grad_(False)
+        for module in self.frozen:
+            module.requires_grad_(False)
         self.network = network
         self.forward = in_parallel(network) if ranks.count > 1 else network
         self.tensors = dict(self.network.named_parameters())
@@ -41,8 +40,8 @@ class Single:
     def train(self, mode: bool) -> None:
         """Switch between training and evaluation; frozen running statistics stand still."""
         self.network.train(mode)
-        for unit in self.frozen:
-            unit.eval()
+        for module in self.frozen:
+            module.eval()
 
     def weights(self) -> dict[str, Tensor]:
         """What a checkpoint holds: not the buffers that the network does not save."""
@@ -55,10 +54,10 @@ class Single:
         return tensors
 
 
-def in_parallel(network: UnitSequence) -> DistributedDataParallel:
+def in_parallel(network: nn.Module) -> DistributedDataParallel:
     """Average gradients over processes; batch statistics become those of the whole batch."""
     device = next(network.parameters()).device
-    if any(isinstance(part, torch.nn.BatchNorm2d) for part in network.modules()):
+    if any(isinstance(part, nn.BatchNorm2d) for part in network.modules()):
         if device.type != "cuda":
             raise InputError(
                 "batch normalization over several processes needs GPUs: use one process on a CPU"
@@ -75,9 +74,9 @@ class Stack:
     each member follows its own training to rounding; in float32 it drifts within a few epochs.
     """
 
-    def __init__(self, networks: Sequence[UnitSequence]):
-        self.tensors, buffers = stack_module_state(list(networks))
-        assert not buffers, "running statistics are not stacked"
+    def __init__(self, networks: Sequence[nn.Module]):
+        self.tensors, self.buffers = stack_module_state(list(networks))
+        assert not self.buffers, "running statistics are not stacked"
         self.trained = self.tensors
         self.template = deepcopy(networks[0]).to("meta")
 

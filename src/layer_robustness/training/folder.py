@@ -12,6 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from layer_robustness.data.dataset import Dataset
 from layer_robustness.experiments import paths
@@ -20,7 +21,6 @@ from layer_robustness.experiments.names import Experiment
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.models.named import own_source
 from layer_robustness.models.recipes import draw_by
-from layer_robustness.models.sequence import UnitSequence
 from layer_robustness.runtime.code import code_digest
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.storage import rows, tensorfile
@@ -81,7 +81,7 @@ class TrainingFolder:
         self.keep(state)
         return state
 
-    def drawn(self, purpose: str) -> UnitSequence:
+    def drawn(self, purpose: str) -> nn.Module:
         """Draw a network from the recipe's initial law."""
         dataset = self.dataset
         return draw_by(self.recipe, self.experiment, dataset.image_shape, dataset.classes, purpose)

@@ -15,6 +15,7 @@ from layer_robustness.experiments.names import Experiment
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.models.build import placed
 from layer_robustness.models.recipes import build_by
+from layer_robustness.models.units import unit_modules
 from layer_robustness.runtime.interruption import asked, leave
 from layer_robustness.runtime.precision import PRECISIONS, arithmetic
 from layer_robustness.runtime.ranks import ALONE, Ranks
@@ -224,7 +225,10 @@ def assemble(
         networks.append(network)
     if len(networks) > 1:
         return Stack(networks)
-    return Single(networks[0], frozen_units(experiments[0].network), ranks)
+    network = experiments[0].network
+    units = frozen_units(network)
+    frozen = [module for unit in units for module in unit_modules(network)[unit]]
+    return Single(networks[0], frozen, ranks)
 
 
 def optimizer_of(recipe: Recipe, ensemble: Single | Stack) -> torch.optim.Optimizer:

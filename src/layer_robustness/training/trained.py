@@ -6,14 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from layer_robustness.data.dataset import Dataset
 from layer_robustness.experiments import paths
 from layer_robustness.experiments.manifest import RERAND, Manifest, Trained
 from layer_robustness.experiments.names import Experiment
 from layer_robustness.models.recipes import build_by
-from layer_robustness.models.sequence import UnitSequence
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.precision import PRECISIONS
 from layer_robustness.storage import tensorfile
@@ -33,7 +32,7 @@ class TrainedNetwork:
     path: Path
     manifest: Manifest
     experiment: Experiment
-    network: UnitSequence
+    network: nn.Module
 
     @classmethod
     def load(cls, path: Path, experiment: Experiment) -> "TrainedNetwork":
@@ -101,7 +100,7 @@ class TrainedNetwork:
             )
         return tensors
 
-    def fresh(self, number: int) -> UnitSequence:
+    def fresh(self, number: int) -> nn.Module:
         """Return a fresh network from the same initial law."""
         data, recipe = self.manifest.data, self.manifest.recipe
         network = build_by(recipe, self.experiment.network, data.image_shape, data.classes)

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from layer_robustness.experiments.sources import INTERPOLATE, NAMES, RANDOM, place
-from layer_robustness.networks.tensors import State, named_tensors
+from layer_robustness.probing.tensors import State, named_tensors
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.seeding import generator
 
@@ -49,6 +49,7 @@ class States:
             self.initial = self.fitting("initial", self.initial)
         self.drawn: dict[int, State] = {}
 
+    @torch.no_grad()
     def fitting(self, name: str, state: State) -> State:
         """Return the tensors of a state, on the network's device; refuse one of another network.
 
@@ -67,7 +68,8 @@ class States:
                     f"state {name!r} does not fit the network: {key!r} is "
                     f"{list(state[key].shape)}, expected {list(trained[key].shape)}"
                 )
-        return {key: tensor.detach().to(trained[key], copy=True) for key, tensor in state.items()}
+        # In the trained tensor's own memory layout.
+        return {key: torch.empty_like(trained[key]).copy_(t) for key, t in state.items()}
 
     def draw(self, number: int) -> State:
         """Return the state of a fresh network: a given one, or drawn with the number's own seed."""

@@ -1,13 +1,13 @@
-"""How a network is cut into units: by level, or by patterns of names."""
+"""How a network is cut into units: by level, by patterns of names, or unit by unit."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from torch import Tensor, nn
 
-from layer_robustness.networks.tensors import identities, own_tensors
+from layer_robustness.probing.tensors import identities, own_tensors
 from layer_robustness.runtime.errors import InputError
 
 LISTS = (nn.Sequential, nn.ModuleList, nn.ModuleDict)
@@ -24,7 +24,7 @@ class Cut:
     parts
         What a unit is made of, for people: names of modules or, of loose tensors, their own.
     modules
-        Every unit's module, and those beside them that hold no unit.
+        Every unit's module, and those beside them that hold no unit, such as a pooling.
     """
 
     units: dict[str, list[str]] = field(default_factory=dict)
@@ -42,7 +42,10 @@ class Cut:
         self.parts.setdefault(unit, []).append(part)
 
 
-def cut(network: nn.Module, units: str | Sequence[str]) -> Cut:
+Units = str | Sequence[str] | Mapping[str, Sequence[str]]
+
+
+def cut(network: nn.Module, units: Units) -> Cut:
     """Cut a network into units, by the names of its own modules.
 
     Parameters
@@ -52,7 +55,8 @@ def cut(network: nn.Module, units: str | Sequence[str]) -> Cut:
         `block`: through Sequential, ModuleList, ModuleDict and stages down to their blocks.
         `leaf`: every module that owns tensors itself.
         Otherwise patterns (`layer3.*`, `head`) of names of modules, or of tensors that lie beside
-        units; inside a module that matches, nothing is looked for.
+        units; inside a module that matches, nothing is looked for. In a mapping, each unit has a
+        name of its own and the patterns of what it is made of.
 
         Tensors that lie beside units (`cls_token`, `pos_embed`) are one unit, `loose`.
 
@@ -61,11 +65,14 @@ def cut(network: nn.Module, units: str | Sequence[str]) -> Cut:
     InputError
         If nothing matches a pattern, or the network has no parameters.
     """
-    patterns = [units] if isinstance(units, str) else list(units)
-    if patterns == ["leaf"]:
+    if isinstance(units, Mapping):
+        patterns = {pattern: unit for unit, own in units.items() for pattern in own}
+    else:
+        patterns = dict.fromkeys([units] if isinstance(units, str) else units)
+    if list(patterns) == ["leaf"]:
         result = leaves(network)
-    elif patterns in (["stage"], ["block"]):
-        result = by_level(network, LEVELS[patterns[0]])
+    elif list(patterns) in (["stage"], ["block"]):
+        result = by_level(network, LEVELS[next(iter(patterns))])
     else:
         result = by_patterns(network, patterns)
     if not result.units:
@@ -96,30 +103,37 @@ def leaves(network: nn.Module) -> Cut:
     found = Cut()
     for name, module in network.named_modules():
         tensors = {joined(name, key): tensor for key, tensor in own_tensors(module).items()}
-        if name and tensors:
+        if tensors or not list(module.children()):
             found.modules.append(module)
+        if name and tensors:
             found.add(name, name, tensors)
         for key, tensor in ({} if name else tensors).items():
             found.add(LOOSE, key, {key: tensor})
     return found
 
 
-def by_patterns(network: nn.Module, patterns: Sequence[str]) -> Cut:
-    """Let what matches be units; other modules that hold no unit are kept track of only."""
+def by_patterns(network: nn.Module, patterns: Mapping[str, str | None]) -> Cut:
+    """Let what matches be units; other modules that hold no unit are kept track of only.
+
+    Parameters
+    ----------
+    patterns
+        Each with the unit that it belongs to; what matches is a unit of its own without one.
+    """
     found, unmatched = Cut(), set(patterns)
 
-    def matches(name: str) -> bool:
+    def unit_of(name: str) -> str | None:
         matching = [pattern for pattern in patterns if fnmatchcase(name, pattern)]
         unmatched.difference_update(matching)
-        return bool(matching)
+        return patterns[matching[0]] or name if matching else None
 
     def walk(name: str, module: nn.Module) -> None:
         for key, tensor in own_tensors(module).items():
-            if matches(full := joined(name, key)):
-                found.add(full, full, {full: tensor})
+            if unit := unit_of(full := joined(name, key)):
+                found.add(unit, full, {full: tensor})
         for child_name, child in children(name, module):
-            if matches(child_name):
-                found.add(child_name, child_name, tensors_below(child_name, child))
+            if unit := unit_of(child_name):
+                found.add(unit, child_name, tensors_below(child_name, child))
                 found.modules.append(child)
             elif any(fnmatchcase(n, p) for n in names_below(child_name, child) for p in patterns):
                 walk(child_name, child)
@@ -138,10 +152,8 @@ def by_patterns(network: nn.Module, patterns: Sequence[str]) -> Cut:
 
 
 def children(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """Modules right below one that own any tensor, by their full names."""
-    for key, child in module.named_children():
-        if identities(child):
-            yield joined(name, key), child
+    """Modules right below one, by their full names."""
+    return ((joined(name, key), child) for key, child in module.named_children())
 
 
 def tensors_below(name: str, module: nn.Module) -> dict[str, Tensor]:
@@ -173,7 +185,7 @@ def has_blocks(module: nn.Module) -> bool:
     """Whether a list of blocks is in a module: of its members with tensors at least half are."""
     for inner in module.modules():
         if isinstance(inner, LISTS):
-            members = [child for _, child in children("", inner)]
+            members = [child for _, child in children("", inner) if identities(child)]
             if members and 2 * sum(map(is_block, members)) >= len(members):
                 return True
     return False

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 
+import torch
 from torch import Tensor, nn
 
 State = Mapping[str, Tensor]
@@ -26,23 +27,46 @@ def own_tensors(module: nn.Module) -> dict[str, Tensor]:
     return parameters | dict(module.named_buffers(recurse=False))
 
 
-@contextmanager
-def replaced(network: nn.Module, values: State) -> Iterator[None]:
-    """Give tensors of the network other values inside the block.
+class Weights:
+    """The tensors of a network by name, of which some can have other values for a while."""
 
-    Their data are exchanged, so that a tensor stays one and the same under all of its names.
-    """
-    tensors = named_tensors(network)
-    before = {name: tensors[name].data for name in values}
-    try:
+    def __init__(self, network: nn.Module):
+        self.tensors = named_tensors(network)
+        self.remembering = remembering(network)
+
+    @contextmanager
+    def replaced(self, values: State) -> Iterator[None]:
+        """Give tensors other values inside the block.
+
+        Their data are exchanged, so that a tensor stays one and the same under all of its names.
+        """
+        before = {name: self.tensors[name].data for name in values}
+        try:
+            self._exchange(values)
+            yield
+        finally:
+            self._exchange(before)
+
+    def _exchange(self, values: State) -> None:
         for name, value in values.items():
-            tensors[name].data = value
-        forget(network)
-        yield
-    finally:
-        for name, value in before.items():
-            tensors[name].data = value
-        forget(network)
+            self.tensors[name].data = value
+        torch.clear_autocast_cache()  # it knows weights by identity
+        forget(self.remembering)
+
+
+def remembering(network: nn.Module) -> list[nn.Module]:
+    """Modules that may keep what they compute from their weights until they train again.
+
+    Some do, such as timm's LeViT with its attention biases, and drop it in a `train` of their own.
+    """
+    return [module for module in network.modules() if type(module).train is not nn.Module.train]
+
+
+def forget(modules: list[nn.Module]) -> None:
+    """Let modules drop what they kept; leaves them in evaluation mode."""
+    for module in modules:
+        module.train()
+        module.eval()
 
 
 def copy_with(network: nn.Module, values: State) -> nn.Module:
@@ -50,19 +74,10 @@ def copy_with(network: nn.Module, values: State) -> nn.Module:
 
     The other tensors are the network's own: to copy them would take longer, and memory.
     """
-    forget(network)
+    forget(remembering(network))
     tensors = named_tensors(network)
     in_copy: dict[int, object] = {id(tensor): tensor for tensor in tensors.values()}
     for name, value in values.items():
         is_parameter = isinstance(tensors[name], nn.Parameter)
         in_copy[id(tensors[name])] = nn.Parameter(value.clone(), False) if is_parameter else value
     return deepcopy(network, in_copy)
-
-
-def forget(network: nn.Module) -> None:
-    """Drop what modules computed from their weights and kept; leaves them in evaluation mode.
-
-    Some, such as timm's LeViT, keep attention biases until they train again.
-    """
-    network.train()
-    network.eval()

@@ -1,0 +1,267 @@
+"""Replay: a pass in which all that ran before the first changed unit is taken from a clean pass.
+
+A clean pass of the network's own forward keeps the outputs of its modules, the *tape*. For a reset
+the forward runs again, and every call before the first one that owns a changed tensor returns what
+is on the tape. By causality, that is what it would compute, whatever lies between the modules.
+
+Several resets that begin at the same call can travel in one batch: the images and what is on the
+tape are repeated for each of them, and a call that owns a changed tensor runs once for each reset,
+on its part of the batch.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._pytree import tree_leaves, tree_map
+
+from layer_robustness.probing.tensors import State, Weights, identities
+from layer_robustness.runtime.errors import InputError
+
+# What answers a call of a module, from its own forward and the arguments.
+Handler = Callable[[nn.Module, Callable, tuple, dict], Any]
+
+
+class Diverged(Exception):
+    """A replay called other modules than the clean pass did."""
+
+
+class Call:
+    """A call of a module in the clean pass: its output, and how that is changed in place behind it.
+
+    before
+        Sum of the versions of the tensors in it: PyTorch counts how often each was changed.
+    in_calls
+        Changes within later calls, of which `writer` is the last one's place.
+    """
+
+    def __init__(self, module: nn.Module, output: Any):
+        self.module, self.output = module, output
+        self.tensors = tensors_in(output)
+        self.before, self.in_calls, self.writer = self.versions(), 0, -1
+
+    def versions(self) -> int:
+        """Sum of the versions that its tensors have now."""
+        return sum(tensor._version for tensor in self.tensors)
+
+
+class Replay:
+    """The tape of a network for one micro-batch of images after the other.
+
+    Parameters
+    ----------
+    network
+        In evaluation mode.
+    modules
+        Whose calls are kept. A call inside another one of them belongs to that one.
+    """
+
+    def __init__(self, network: nn.Module, modules: Sequence[nn.Module]):
+        self.network, self.weights = network, Weights(network)
+        self.owned = {module: identities(module) for module in modules}
+        self.calls: list[Call] = []
+        self.places: dict[int, int] = {}  # of the first call that owns a tensor, by its identity
+        # Calls whose outputs are changed in place, and the last call that does so: infinity if it
+        # happens outside of calls. A replay that skips all of the changes needs no copies.
+        self.overwritten: dict[int, float] = {}
+        self.writes_into_images = False
+        self._answers = [(vars(module), self._answering(module)) for module in self.owned]
+
+    def record(self, images: Tensor) -> Tensor:
+        """Run the network as it is and keep the outputs: logits [N, classes]."""
+        logits = self._clean_pass(images)
+        while found := self._changed_in_place():
+            self.overwritten |= found
+            logits = self._clean_pass(images)
+        self.places = {}
+        for place, call in enumerate(self.calls):
+            for tensor in self.owned[call.module]:
+                self.places.setdefault(tensor, place)
+        return logits
+
+    def first(self, names: Iterable[str]) -> int:
+        """Place of the first call that owns one of the tensors.
+
+        It is 0, from where everything runs, if no call owns one of them: the network uses that
+        tensor itself, nobody knows where.
+        """
+        return min(self.places.get(id(self.weights.tensors[name]), 0) for name in names)
+
+    def owns(self, names: Iterable[str]) -> bool:
+        """Whether each of the tensors is some call's."""
+        return all(id(self.weights.tensors[name]) in self.places for name in names)
+
+    def run(self, images: Tensor, first: int, resets: Sequence[State]) -> Tensor:
+        """Run the network with the outputs of all calls before `first` from the tape.
+
+        Parameters
+        ----------
+        resets
+            Tensors and their other values; if there are several, calls have to own them all.
+
+        Returns
+        -------
+        Tensor
+            Logits [N, classes] under each of the resets, one after the other.
+
+        Raises
+        ------
+        Diverged
+            If it calls modules in another order than the clean pass did.
+        """
+        tape, count = iter(enumerate(self.calls[:first])), len(resets)
+        changed = {id(self.weights.tensors[name]) for values in resets for name in values}
+
+        def handle(module: nn.Module, forward: Callable, args: tuple, kwargs: dict) -> Any:
+            place, call = next(tape, (None, None))
+            if call is not None:
+                if call.module is not module:
+                    raise Diverged
+                kept = copied(call.output, self.overwritten.get(place, -1) >= first)
+                return repeated(kept, count)
+            if count == 1 or self.owned[module].isdisjoint(changed):
+                return forward(*args, **kwargs)
+            outputs = []
+            for number, values in enumerate(resets):
+                own_args, own_kwargs = part((args, kwargs), number, count)
+                with self.weights.replaced(self._of(module, values)):
+                    outputs.append(forward(*own_args, **own_kwargs))
+            return joined(outputs)
+
+        given = images.clone() if self.writes_into_images else images
+        with self.weights.replaced(resets[0] if count == 1 else {}), self._answered(handle):
+            return logits_of(self.network, repeated(given, count))
+
+    def bytes(self) -> tuple[int, int]:
+        """Bytes that the tape holds, in all and for its largest tensor."""
+        tensors = [tensor for call in self.calls for tensor in call.tensors]
+        sizes = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
+        return sum(sizes.values()), max(sizes.values(), default=0)
+
+    def _of(self, module: nn.Module, values: State) -> State:
+        """Those of the values that are a module's."""
+        tensors, owned = self.weights.tensors, self.owned[module]
+        return {name: value for name, value in values.items() if id(tensors[name]) in owned}
+
+    def _clean_pass(self, images: Tensor) -> Tensor:
+        self.calls = []
+
+        def handle(module: nn.Module, forward: Callable, args: tuple, kwargs: dict) -> Any:
+            before = [call.versions() for call in self.calls]
+            output = forward(*args, **kwargs)
+            place = len(self.calls)
+            for call, versions in zip(self.calls, before, strict=True):
+                if changes := call.versions() - versions:
+                    call.in_calls, call.writer = call.in_calls + changes, place
+            self.calls.append(Call(module, copied(output, place in self.overwritten)))
+            return output
+
+        given = images.clone()
+        before = given._version
+        with self._answered(handle):
+            logits = logits_of(self.network, given)
+        self.writes_into_images = given._version != before
+        return logits
+
+    def _changed_in_place(self) -> dict[int, float]:
+        found = {}
+        for place, call in enumerate(self.calls):
+            if changes := call.versions() - call.before:
+                found[place] = call.writer if changes == call.in_calls else math.inf
+        return found
+
+    def _answering(self, module: nn.Module) -> Callable:
+        """Return what stands for a module's forward while calls are answered."""
+        forward = module.forward
+
+        @wraps(forward)  # some networks look at the arguments that a forward takes
+        def answer(*args: Any, **kwargs: Any) -> Any:
+            if self._inside:
+                return forward(*args, **kwargs)
+            self._inside = True
+            try:
+                return self._handle(module, forward, args, kwargs)
+            finally:
+                self._inside = False
+
+        return answer
+
+    @contextmanager
+    def _answered(self, handle: Handler) -> Iterator[None]:
+        """Let `handle` answer every call of a module that is not inside another such call."""
+        self._handle, self._inside = handle, False
+        before = [attributes.get("forward") for attributes, _ in self._answers]
+        try:
+            for attributes, answer in self._answers:
+                attributes["forward"] = answer
+            yield
+        finally:
+            for (attributes, _), forward in zip(self._answers, before, strict=True):
+                del attributes["forward"]
+                if forward is not None:
+                    attributes["forward"] = forward
+
+
+@torch.no_grad()  # inference mode would keep no versions
+def logits_of(network: nn.Module, images: Tensor) -> Tensor:
+    """Logits [N, classes] of a network, which may put them out as an attribute.
+
+    Raises
+    ------
+    InputError
+        If there are none in its output.
+    """
+    output = network(images)
+    logits = getattr(output, "logits", output)
+    if not isinstance(logits, Tensor) or logits.ndim != 2 or len(logits) != len(images):
+        what = f"shape {list(logits.shape)}" if isinstance(logits, Tensor) else str(type(logits))
+        raise InputError(
+            f"the network puts out {what} for {len(images)} images: expected logits "
+            "[images, classes], or an object that has them as .logits"
+        )
+    return logits
+
+
+def copied(output: Any, tensors: bool) -> Any:
+    """Copy the lists and the like in an output, and if asked the tensors in them."""
+    if isinstance(output, Tensor):  # tree_map takes longer
+        return output.clone() if tensors else output
+    return tree_map(lambda leaf: leaf.clone() if tensors and is_tensor(leaf) else leaf, output)
+
+
+def repeated(output: Any, count: int) -> Any:
+    """Repeat all tensors in an output along the batch."""
+    if count == 1:
+        return output
+    return tree_map(lambda leaf: torch.cat([leaf] * count) if is_tensor(leaf) else leaf, output)
+
+
+def part(inputs: Any, number: int, count: int) -> Any:
+    """Take one of so many equal parts, along the batch, of the tensors in the inputs."""
+
+    def taken(leaf: Any) -> Any:
+        whole = is_tensor(leaf) and leaf.ndim and len(leaf) % count == 0
+        return leaf.chunk(count)[number] if whole else leaf
+
+    return tree_map(taken, inputs)
+
+
+def joined(outputs: Sequence[Any]) -> Any:
+    """Put the tensors of several outputs into one, along the batch."""
+    return tree_map(lambda *parts: torch.cat(parts) if is_tensor(parts[0]) else parts[0], *outputs)
+
+
+def tensors_in(output: Any) -> list[Tensor]:
+    """All tensors in an output."""
+    if isinstance(output, Tensor):
+        return [output]
+    return [leaf for leaf in tree_leaves(output) if is_tensor(leaf)]
+
+
+def is_tensor(leaf: Any) -> bool:
+    """Whether a leaf of an output is a tensor."""
+    return isinstance(leaf, Tensor)
