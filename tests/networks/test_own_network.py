@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from support.checkout import ROOT
-from support.own_network import write_colours, write_own_network
+from support.colour_network import write_colours, write_own_network
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from support.own_network import write_colours, write_own_network
+from support.colour_network import write_colours, write_own_network
 from support.snakemake_runs import (
     complaint,
     configured,
