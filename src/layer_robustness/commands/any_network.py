@@ -14,6 +14,7 @@ from layer_robustness.networks.load import Named, read_state
 from layer_robustness.networks.probe import probe_network
 from layer_robustness.probing.cut import cut
 from layer_robustness.runtime.errors import InputError, exit_with_one_line
+from layer_robustness.runtime.interruption import note_signals
 from layer_robustness.storage import rows
 from layer_robustness.storage.files import replacing
 
@@ -82,6 +83,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> None:
     """Probe the network that the arguments name, and write what was found."""
+    note_signals()  # the probe saves what it has, and stops between its resets
     given = of_manifest(arguments) if arguments.manifest else of_name(arguments)
     units = list(cut(given["model"], arguments.units).units)
     print(f"{len(units)} units: {', '.join(units)}", file=sys.stderr)
@@ -92,6 +94,7 @@ def run(arguments: argparse.Namespace) -> None:
         draws=arguments.draws,
         device=arguments.device,
         memory_gb=arguments.memory,
+        keep=arguments.output / "resume" / "probe.safetensors",
     )
     rows.write(arguments.output / "probe.csv", result.frame.to_dict("records"))
     result.heatmap(arguments.output / "heatmap")

@@ -65,9 +65,9 @@ FIGURES = {
             (("vit", "mixer"), ("vit_parts", "convnext", "resnet50bn")),
             "Test error after one unit is put back to fresh random values (`rerand`) or to its own "
             "values of an earlier epoch, all other units keeping their final values. Units are "
-            "blocks and what lies beside them, in the order in which they are called; `loose` is "
-            "class token and position embedding. The sub-layers of the ViT are those of the same "
-            "trained network. The paper has neither a ViT, a Mixer nor a ConvNeXt; the residual "
+            "blocks and what lies beside them, in the order in which they are called; the ViT's "
+            "`loose` is its position embedding. Its sub-layers are those of the same trained "
+            "network. The paper has neither a ViT, a Mixer nor a ConvNeXt; the residual "
             "network is its ResNet50 with batch normalization.",
         ),
         BeyondFigure(
