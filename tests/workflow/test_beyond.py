@@ -1,10 +1,13 @@
 """Real Snakemake runs of networks beyond the paper: one trained here, and one of given weights."""
 
+import re
+
 import pandas as pd
 import pytest
 import torch
 from PIL import Image
 
+from support.checkout import ROOT
 from support.colour_network import write_colours, write_own_network
 from support.snakemake_runs import (
     complaint,
@@ -133,3 +136,17 @@ def test_a_network_of_the_paper_is_probed_in_other_units(built):
     ended = snakemake(built, "-n", config=config, targets=[f"{RESULTS}/leaves/probe.csv"])
     assert jobs(ended) == {"data", "train", "network"}
     assert "results/tiny/mnist/fcn3x256/checkpoints.json" in ended.stdout
+
+
+def test_the_config_of_the_page_is_one(built):
+    page = (ROOT / "docs/any_network.md").read_text()
+    (example,) = re.findall(r"```yaml\n(.*?)```", page, re.S)
+    (built / "mine.yaml").write_text(example)
+    for name in ("weights.safetensors", "classes.txt"):
+        (built / name).touch()
+    write_colours(built / "photographs")
+    commands = re.findall(r"^snakemake --cores 4 (.*) --configfile (mine.yaml)$", page, re.M)
+    assert len(commands) == 2
+    for targets, config in commands:
+        ended = snakemake(built, "-n", targets=targets.split(), config=["--configfile", config])
+        assert "network" in jobs(ended) and "results/mine/beyond/" in ended.stdout
