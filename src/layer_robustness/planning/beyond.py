@@ -237,10 +237,15 @@ def check_source(entry: Entry, source: str) -> None:
 
 def check_epochs(entry: Entry, checkpoints: tuple[int, ...]) -> None:
     """Refuse a source that is an epoch which the network's recipe does not keep."""
-    kept = [f"epoch{epoch}" for epoch in checkpoints]
+    kept = [f"epoch{epoch}" for epoch in checkpoints if epoch]
     for source in entry.sources:
         if EPOCH.fullmatch(source) and source not in kept:
-            wrong(entry, "sources", f"{source!r} among others", f"of epochs {', '.join(kept)}")
+            wrong(
+                entry,
+                "sources",
+                f"{source!r} among others",
+                f"reinit for epoch 0, {', '.join(kept)}",
+            )
 
 
 def wrong(entry: Entry, key: str, found: str, allowed: str) -> None:
