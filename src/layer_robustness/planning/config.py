@@ -51,7 +51,7 @@ def check(config: dict, schema: dict, networks: Iterable[Network]) -> None:
         raise InputError(explain(min(errors, key=lambda error: (len(error.path), str(error.path)))))
     check_imagenet_path(config["imagenet_path"])
     check_entries(config)
-    networks = sorted({*networks, *own_networks(config)})
+    networks = [*sorted(networks), *own_networks(config)]
     for pattern in config["training"]:
         check_pattern(pattern, networks)
     for pattern in config["networks"]:
