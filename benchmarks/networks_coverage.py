@@ -25,11 +25,11 @@ from torch import Tensor, nn
 from torchvision import models
 
 from layer_robustness.probing.cut import cut
+from layer_robustness.probing.engine import Engine, Reset
 from layer_robustness.probing.measures import same
 from layer_robustness.probing.replay import logits_of
-from layer_robustness.probing.engine import Probe
 from layer_robustness.probing.sources import States, make_sources
-from layer_robustness.probing.tensors import copy_with, replaced
+from layer_robustness.probing.tensors import copy_with
 
 UNITS = 8
 IMAGES = 2
@@ -109,29 +109,28 @@ def measure(name: str, network: nn.Module, size: int) -> dict:
     taken.units = dict(list(taken.units.items())[::every])
     other = other_weights(network)
     sources = make_sources(["other"], 1, States(network, named={"other": other}))
-    probe = Probe(network, taken, sources, 10**9)
-    probe.run([(images, torch.zeros(IMAGES))], torch.device("cpu"))  # with the check of itself
-    changed = {r.unit: {key: other[key] for key in r.names if key in other} for r in probe.resets}
+    resets = [Reset(unit, own, sources[0]) for unit, own in taken.units.items()]
+    engine = Engine(network, taken.modules, resets)
+    engine.begin(images, 10**9)  # with the check of itself
     started = time.perf_counter()
-    for state in changed.values():
-        with replaced(network, state):
-            logits_of(network, images)
+    for reset in resets:
+        with engine.replay.weights.replaced(reset.values):
+            logits_of(network, images.clone())
     plain = time.perf_counter() - started
     started = time.perf_counter()
-    clean = probe.replay.record(images)
-    found = {reset.unit: probe.logits(reset, images, clean, False) for reset in probe.resets}
+    found = {row: logits for (row,), logits in engine.logits(images)}
     probed = time.perf_counter() - started
     equal = sum(
-        same(found[unit], logits_of(copy_with(network, state), images))
-        for unit, state in changed.items()
+        same(found[row], logits_of(copy_with(network, reset.values), images.clone()))
+        for row, reset in enumerate(resets, 1)
     )
-    replayed = sum(reset.engine == "replay" for reset in probe.resets)
+    replayed = sum(reset.engine == "replay" for reset in resets)
     return {
         "network": name,
         "pixels": size,
         "units": units,
-        "calls": len(probe.replay.calls),
-        "resets": len(changed),
+        "calls": len(engine.replay.calls),
+        "resets": len(resets),
         "equal": equal,
         "by replay": replayed,
         "faster": plain / probed,

@@ -19,8 +19,8 @@ import torch
 from machine import describe
 from torch import Tensor, nn
 
-from layer_robustness.probing.cut import cut
 from layer_robustness.networks.probe import probe_network
+from layer_robustness.probing.cut import cut
 from layer_robustness.probing.replay import logits_of
 from layer_robustness.probing.sources import States
 from layer_robustness.probing.tensors import State
@@ -38,7 +38,7 @@ def plain_loop(network: nn.Module, fresh: State, images: Tensor, labels: Tensor)
     for names in cut(network, "block").units.values():
         reset = {name: fresh[name] for name in names if name in trained}
         network.load_state_dict(trained | reset)
-        logits = torch.cat([logits_of(network, part) for part in images.split(BATCH)])
+        logits = torch.cat([logits_of(network, part.clone()) for part in images.split(BATCH)])
         errors.append((logits.argmax(1) != labels).double().mean().item())
     network.load_state_dict(trained)
     return errors

@@ -3,7 +3,7 @@
 FCN 3x256 with the 9 sources of Figure 1, VGG16 and ResNet50 with the 5 sources of Figures 3 and 4,
 as the quick preset trains them. The last source is the final network itself, which costs the probe
 nothing and the plain loop as much as any other. Test images are resident for both, the micro-batch
-is the same, the runs are interleaved, and the predictions have to be equal. The multiply-adds that
+is the same, the runs are interleaved, and the same images have to be wrong. The multiply-adds that
 remain are counted by torch's FlopCounterMode.
 
 At the end, what the budget for activations is worth: the memory that the probe of a full-width
@@ -24,8 +24,11 @@ from layer_robustness.data.sources import SOURCES
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.models.build import draw, memory_format
-from layer_robustness.models.sequence import unit_state
-from layer_robustness.probing.engine import Reset, fitting_micro_batch, probe
+from layer_robustness.models.units import state_of, unit_modules
+from layer_robustness.probing.cut import cut
+from layer_robustness.probing.engine import CHECKED, Engine, Reset
+from layer_robustness.probing.measures import Tally
+from layer_robustness.probing.sources import Source, States, from_state
 from layer_robustness.training.loop import train
 from layer_robustness.training.state import TrainState
 
@@ -78,18 +81,39 @@ def sources(experiment, recipe, epochs, data) -> tuple[torch.nn.Module, list[dic
 
 
 @torch.inference_mode()
-def plain_loop(network, states, images, micro_batch):
-    predictions = []
+def plain_loop(network, units, states, images, labels, micro_batch):
+    """Which images each reset gets wrong: bool [R, N]."""
+    missed = []
     final = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     changed = deepcopy(network).eval()
-    for unit in network.unit_names:
+    tensors = changed.state_dict()
+    for modules in units.values():
         for state in states:
-            changed.get_submodule(unit).load_state_dict(unit_state(state, unit))
-            predictions.append(
-                torch.cat([changed(batch).argmax(1) for batch in images.split(micro_batch)])
-            )
-            changed.get_submodule(unit).load_state_dict(unit_state(final, unit))
-    return torch.stack(predictions)
+            for name, tensor in state_of(modules, state).items():
+                tensors[name].copy_(tensor)
+            predicted = [changed(batch).argmax(1) for batch in images.split(micro_batch)]
+            missed.append(torch.cat(predicted) != labels)
+            for name, tensor in state_of(modules, final).items():
+                tensors[name].copy_(tensor)
+    return torch.stack(missed)
+
+
+def engine_of(network, all_units, units, states, joined=1) -> Engine:
+    """Return the engine that resets some of a network's units to each state."""
+    taken, known = cut(network, all_units), States(network)
+    sources = [Source("", n, from_state(known.fitting("", s))) for n, s in enumerate(states)]
+    resets = [Reset(unit, taken.units[unit], source) for unit in units for source in sources]
+    return Engine(network, taken.modules, resets, joined)
+
+
+def one_pass(network, units, states, images, labels, micro_batch, joined=1):
+    """Which images each reset gets wrong, by the engine: bool [R, N]."""
+    engine = engine_of(network, units, units, states, joined)
+    engine.begin(images[:CHECKED], BUDGET, checked=False)
+    tally = Tally(len(engine.resets), ("error", "loss", "agreement"))
+    for part, expected in zip(images.split(micro_batch), labels.split(micro_batch), strict=True):
+        tally.add(engine.logits(part), expected)
+    return tally.missed[1:]
 
 
 def compare(name, recipe, epochs, micro_batch, rounds) -> None:
@@ -97,13 +121,11 @@ def compare(name, recipe, epochs, micro_batch, rounds) -> None:
     data = SOURCES["digits5k" if name.startswith("mnist") else "digits5k_as_cifar10"]()
     network, states = sources(parse_network(name).seed(0), recipe, epochs, data)
     images, labels = data.normalize(data.test_images), data.test_labels
-    resets = [Reset(frozenset([unit]), s) for unit in network.unit_names for s in states]
+    given = network, unit_modules(parse_network(name)), states, images, labels, micro_batch
     ways = {
-        "plain loop": lambda: plain_loop(network, states, images, micro_batch),
-        "one pass": lambda: probe(network, resets, images, labels, micro_batch),
-        "one pass, sources joined": lambda: probe(
-            network, resets, images, labels, micro_batch, joined=len(states)
-        ),
+        "plain loop": lambda: plain_loop(*given),
+        "one pass": lambda: one_pass(*given),
+        "one pass, sources joined": lambda: one_pass(*given, joined=len(states)),
     }
     seconds = {way: [] for way in ways}
     for _ in range(rounds):
@@ -119,13 +141,13 @@ def compare(name, recipe, epochs, micro_batch, rounds) -> None:
         if way == "plain loop":
             expected = result
         else:
-            different[way] = int((result.predictions[1:] != expected).sum())
+            different[way] = int((result != expected).sum())
     assert different["one pass"] == 0
     print(
         f"\nProbe of {name}, width {recipe.width}, {len(states)} sources, {len(images)} images, "
         f"{describe()}, median of {rounds} interleaved rounds\n"
     )
-    print("| way | seconds | faster | 10^9 multiply-adds | less work | other predictions |")
+    print("| way | seconds | faster | 10^9 multiply-adds | less work | other images wrong |")
     print("|---|---:|---:|---:|---:|---:|")
     medians = {way: statistics.median(values) for way, values in seconds.items()}
     for way, median in medians.items():
@@ -143,11 +165,12 @@ def memory_of_resnet152() -> None:
         draw(experiment, "lecun_normal", (3, 32, 32), 10, purpose=purpose)
         for purpose in ("initial", "rerand0")
     )
-    units = ("stage0", "stage1.resblk1", "final_linear")
-    resets = [Reset(frozenset([unit]), state.state_dict()) for unit in units]
     network.to(memory_format=torch.channels_last)
+    first = ("stage0", "stage1.resblk1", "final_linear")
+    units = unit_modules(experiment.network)
+    engine = engine_of(network, units, first, [state.state_dict()])
     images = torch.randn(256, 3, 32, 32)
-    micro_batch = fitting_micro_batch(network, images[:1], BUDGET, 1000, 1)
+    micro_batch = engine.begin(images[:CHECKED], BUDGET, checked=False)
     process, peak, done = psutil.Process(), 0, threading.Event()
     before = process.memory_info().rss
 
@@ -158,7 +181,8 @@ def memory_of_resnet152() -> None:
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    probe(network, resets, images, torch.zeros(256, dtype=torch.int64), micro_batch)
+    for _ in engine.logits(images[:micro_batch]):
+        pass
     done.set()
     watcher.join()
     print(

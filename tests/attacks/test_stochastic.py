@@ -12,8 +12,6 @@ from torch import nn
 from layer_robustness.attacks.accuracy import Trial
 from layer_robustness.attacks.attacks import fgsm, mean_gradient, pgd
 from layer_robustness.attacks.stochastic import StochasticClassifier
-from layer_robustness.experiments.names import parse_experiment
-from layer_robustness.models.build import draw
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.seeding import generator
 from support.stochastic import MEAN, SETTINGS, SHAPE, STD, classifier
@@ -91,8 +89,7 @@ def test_every_stage_block_and_draw_is_equally_likely(name, replaced):
 
 
 def test_stages_of_unequal_length_are_chosen_alike():
-    resnet34 = draw(parse_experiment("cifar10/resnet34/seed0"), "he_normal", SHAPE, 10, 0.125)
-    choice = StochasticClassifier(resnet34, [resnet34], 1, MEAN, STD).choose(9000, generator(0))
+    choice = classifier("cifar10/resnet34", draws=1).choose(9000, generator(0))
     of_stage = torch.stack([part.sum() for part in choice.split((3, 4, 6, 3), 1)])
     assert (of_stage - 2250).abs().max() < 5 * 2250**0.5
 

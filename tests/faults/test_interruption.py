@@ -28,8 +28,8 @@ from layer_robustness.experiments.manifest import Manifest
 from layer_robustness.experiments.names import parse_experiment, parse_network
 from layer_robustness.experiments.recipe import CONSTRUCTOR
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.probing import measurement
-from layer_robustness.probing.rows import Limits, reset_rows
+from layer_robustness.probing import engine, measurement
+from layer_robustness.probing.rows import reset_rows
 from layer_robustness.runtime.interruption import EXIT_STATUS, Interrupted
 from layer_robustness.storage import rows, tensorfile
 from layer_robustness.training import folder as publishing
@@ -394,10 +394,11 @@ def test_what_a_stopped_probe_kept_is_not_gone_on_from_if_it_does_not_fit(
     few_digits, trained, damage, capsys, monkeypatch, survived
 ):
     monkeypatch.setattr(measurement, "EVERY", 0)
+    monkeypatch.setattr(engine, "LARGEST", 50)
 
     def measured(*units: str) -> list[dict]:
         groups = {unit: (unit,) for unit in units}
-        measured = reset_rows(trained, few_digits, groups, Limits(10**9, 50), "probe")
+        measured = reset_rows(trained, few_digits, groups, 10**9, "probe")
         return [row | {"missed": row["missed"].tolist()} for row in measured]
 
     expected = measured("layer1", "layer2")

@@ -136,6 +136,7 @@ def test_the_command_writes_all_files_of_a_figure(tmp_path):
     assert caption.startswith("**mine.** Robustness of the units of mine.")
     assert "made up preset; test images: 100; draws: 2" in caption
     assert "Critical to reinit, 1 of 2 units: stem (0.50)." in caption
+    assert "interpolate" not in caption
     drawn = pd.read_csv(tmp_path / "out.csv")
     assert list(drawn.columns) == list(network_figure.COLUMNS)
     assert len(drawn) == 14 and set(drawn["entry"]) == {"mine"}

@@ -16,7 +16,8 @@ from layer_robustness.experiments.architectures import (
 from layer_robustness.experiments.names import parse_experiment, parse_network
 from layer_robustness.models.build import build, draw, memory_format
 from layer_robustness.models.initialization import LAWS, initialize
-from layer_robustness.models.sequence import unit_state
+from layer_robustness.models.units import residual_blocks, state_of, unit_modules
+from layer_robustness.probing.cut import cut
 from layer_robustness.probing.distances import distances
 from layer_robustness.runtime.seeding import generator
 
@@ -51,16 +52,14 @@ def test_a_network_has_the_parameters_of_the_librarys(architecture, ending):
 def test_a_vgg_computes_what_torchvisions_does(ending):
     theirs = getattr(torchvision.models, "vgg16" + ending.replace("+", "_"))().eval()
     ours = build(parse_network(f"cifar10/vgg16{ending}"), CIFAR, 10).eval()
-    features = nn.Sequential(*[u for name, u in ours.units() if name.startswith("stage")])
-    copy_in_order(theirs.features, features)
+    copy_in_order(theirs.features, ours.features)
     images = torch.rand(2, 3, 64, 64, generator=generator("images"))
-    torch.testing.assert_close(features(images), theirs.features(images))
-    classifier = nn.Sequential(nn.Linear(512, 4096), nn.ReLU(), nn.Linear(4096, 4096), nn.ReLU())
-    upper = nn.Sequential(ours.fc1, ours.fc2)
-    copy_in_order(upper, classifier)
+    torch.testing.assert_close(ours.features(images), theirs.features(images))
+    theirs.avgpool = nn.Identity()
+    theirs.classifier[0], theirs.classifier[6] = nn.Linear(512, 4096), nn.Linear(4096, 10)
+    copy_in_order(ours.classifier, theirs.classifier)
     small = images[:, :, :32, :32]
-    expected = ours.final_linear(classifier(theirs.features(small).flatten(1)))
-    torch.testing.assert_close(ours(small), expected)
+    torch.testing.assert_close(ours(small), theirs(small))
 
 
 @pytest.mark.parametrize("architecture", ["resnet18", "resnet50"])
@@ -93,14 +92,12 @@ def test_without_normalization_there_is_none(architecture):
     assert "Norm" not in names and not list(network.buffers())
     x = torch.randn(2, 3, 32, 32, generator=generator("images"))
     kept = x.clone()
-    expected = network.stage0.conv(x)
+    expected = network.stem.conv(x)
     assert expected.shape[2:] == (32, 32)  # stride 1, no pooling
-    for name, unit in network.units():
-        if "resblk" in name:
-            expected = block_by_hand(unit, expected)
+    for block in residual_blocks(parse_network(f"cifar10/{architecture}")).values():
+        expected = block_by_hand(network.get_submodule(block), expected)
     pooled = expected.relu().mean((2, 3), keepdim=True)
-    head = network.final_linear[1].fc
-    torch.testing.assert_close(network(x), head(pooled).flatten(1))
+    torch.testing.assert_close(network(x), network.head.fc(pooled).flatten(1))
     assert torch.equal(x, kept)
 
 
@@ -113,8 +110,10 @@ def test_with_a_downsampling_layer_every_block_has_an_identity_skip(architecture
     assert not list(network.buffers())
     x = expected = torch.randn(2, 3, 32, 32, generator=generator("images"))
     channels = []
-    for name, unit in network.units():
+    for name, modules in unit_modules(parse_network(f"cifar10/{architecture}")).items():
+        unit = nn.Sequential(*map(network.get_submodule, modules))
         if "resblk" in name:
+            (unit,) = unit
             channels.append(expected.shape[1:])
             assert unit.downsample is None and unit(expected).shape == expected.shape
             activation, expected = expected, block_by_hand(unit, expected)
@@ -123,7 +122,7 @@ def test_with_a_downsampling_layer_every_block_has_an_identity_skip(architecture
                 nn.init.zeros_(parameter)
             assert torch.equal(zeroed(activation), activation)
         elif "downsample" in name:
-            ((_, convolution),) = [(n, m) for n, m in unit.named_modules() if hasattr(m, "weight")]
+            (convolution,) = [module for module in unit.modules() if hasattr(module, "weight")]
             assert (convolution.kernel_size, convolution.stride) == ((1, 1), (2, 2))
             expected = convolution(expected.relu())
         else:
@@ -158,10 +157,12 @@ def test_units_own_all_of_the_state_at_any_size(name, side):
     network = parse_network(name)
     shape = (1 if network.dataset == "mnist" else 3, side, side)
     built = build(network, shape, 7, 0.125)
-    assert built.unit_names == network.units
-    state = built.state_dict()
-    parts = {unit: unit_state(state, unit) for unit in built.unit_names}
-    assert all(parts.values()) and sum(map(len, parts.values())) == len(state)
+    units, state = unit_modules(network), built.state_dict()
+    assert tuple(units) == network.units
+    owned = [name for modules in units.values() for name in state_of(modules, state)]
+    assert owned == list(state)  # each once, and in this order
+    taken = cut(built, units).units
+    assert taken == {unit: list(state_of(modules, state)) for unit, modules in units.items()}
     assert built.eval()(torch.zeros(2, *shape)).shape == (2, 7)
 
 
@@ -183,14 +184,10 @@ def test_convolutions_run_in_channels_last_but_for_large_images_on_a_cpu(
 
 def test_removed_blocks_are_not_there_at_any_depth():
     """With all but each stage's first block removed, ResNet50, 101 and 152 are the same."""
-    removed = [
-        build(parse_network(f"cifar10/resnet{depth}+removed"), CIFAR, 10, 0.125)
-        for depth in (50, 101, 152)
-    ]
-    assert [unit for unit in removed[0].unit_names if "resblk" in unit] == [
-        f"stage{stage}.resblk1" for stage in (1, 2, 3, 4)
-    ]
-    assert len({str(network) for network in removed}) == 1
+    names = [parse_network(f"cifar10/resnet{depth}+removed") for depth in (50, 101, 152)]
+    assert len({str(build(name, CIFAR, 10, 0.125)) for name in names}) == 1
+    units = [f"stage{stage}.resblk1" for stage in (1, 2, 3, 4)]
+    assert [list(residual_blocks(name)) for name in names] == [units] * 3
 
 
 # Figures 1b, 14b and 15b print a value for the fresh draw, which depends on the initial law alone.
@@ -207,9 +204,11 @@ PRINTED = [
 @pytest.mark.parametrize(("name", "law", "unit", "printed"), PRINTED)
 def test_a_fresh_draw_is_as_far_as_the_paper_prints(name, law, unit, printed):
     shape = (1, 28, 28) if name.startswith("mnist") else CIFAR
-    network = build(parse_network(name), shape, 10).get_submodule(unit)
+    network = build(parse_network(name), shape, 10)
+    modules = unit_modules(parse_network(name))[unit]
     states = []
     for purpose in ("initial", "fresh"):
-        initialize(network, LAWS[law], generator(name, purpose))
-        states.append({f"unit.{k}": v.clone() for k, v in network.state_dict().items()})
-    assert distances(*states, "unit")["dist_l2"] == pytest.approx(printed, rel=0.08)
+        parts = nn.ModuleList(map(network.get_submodule, modules))
+        initialize(parts, LAWS[law], generator(name, purpose))
+        states.append({k: v.clone() for k, v in network.state_dict().items()})
+    assert distances(*states, modules)["dist_l2"] == pytest.approx(printed, rel=0.08)

@@ -19,11 +19,11 @@ def fcn(name="mnist/fcn3x256/seed0", law="uniform_fan_in", purpose="initial"):
 
 def test_an_fcn_is_its_units_in_order():
     network = fcn("mnist/fcn5x32/seed0")
-    assert network.unit_names == tuple(f"layer{number}" for number in range(1, 7))
-    assert network.unit_names == parse_experiment("mnist/fcn5x32/seed0").network.units
+    names = parse_experiment("mnist/fcn5x32/seed0").network.units
+    assert names == tuple(f"layer{number}" for number in range(1, 7))
     images = torch.rand(7, *SHAPE)
     assert network(images).shape == (7, 10)
-    weights = [unit.linear for _, unit in network.units()]
+    weights = [network.get_submodule(name) for name in names]
     expected = images.flatten(1)
     for layer in weights[:-1]:
         expected = (expected @ layer.weight.T + layer.bias).clamp(min=0)
@@ -41,7 +41,7 @@ def test_an_fcn_is_its_units_in_order():
     ],
 )
 def test_a_law_has_its_moments_and_bounds(law, variance, bounded, bias_variance):
-    layer = fcn("mnist/fcn1x512/seed0", law).layer1.linear
+    layer = fcn("mnist/fcn1x512/seed0", law).layer1
     weight = layer.weight.detach().double()
     deviations = math.sqrt(variance / weight.numel())
     assert abs(weight.mean()) < 5 * deviations
@@ -79,10 +79,10 @@ def test_an_unknown_kind_of_module_is_refused():
 
 def test_draws_depend_on_name_law_and_purpose_only():
     def first(*arguments):
-        return fcn(*arguments).layer1.linear.weight
+        return fcn(*arguments).layer1.weight
 
     reference = first()
     torch.rand(100)
     assert torch.equal(first(), reference)
     assert not torch.equal(first("mnist/fcn3x256/seed1"), reference)
-    assert not torch.equal(fcn(purpose="rerand0").layer1.linear.weight, reference)
+    assert not torch.equal(fcn(purpose="rerand0").layer1.weight, reference)

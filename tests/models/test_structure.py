@@ -3,22 +3,20 @@
 import pytest
 import torch
 
-from layer_robustness.experiments.architectures import unit_names
+from layer_robustness.experiments.names import parse_network
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.models.resnet import resnet
+from layer_robustness.models import units
+from layer_robustness.models.build import build
 from layer_robustness.models.structure import residual_blocks, trace
 from layer_robustness.storage import jsonfile
 from support.steps import ended
 
-
-@pytest.fixture(scope="module")
-def network():
-    return resnet("resnet50", (3, 32, 32), 10)
+RESNET50 = parse_network("cifar10/resnet50")
 
 
 @pytest.fixture(scope="module")
-def traced(network):
-    return residual_blocks(network)
+def traced():
+    return residual_blocks(RESNET50)
 
 
 def labels(nodes: list[dict]) -> list[str]:
@@ -68,7 +66,7 @@ def test_the_block_with_downsampling_takes_the_activated_input(traced):
 
 def test_only_blocks_whose_shape_changes_have_a_convolution_in_the_skip(traced):
     """And in all of them inputs come before what uses them."""
-    assert set(traced) == {name for name in unit_names("resnet50") if "resblk" in name}
+    assert set(traced) == {name for name in RESNET50.units if "resblk" in name}
     for unit, nodes in traced.items():
         skip = chain(nodes, sum_of(nodes)["inputs"][1])
         assert len(skip) == (3 if unit.endswith("resblk1") else 1)
@@ -78,10 +76,11 @@ def test_only_blocks_whose_shape_changes_have_a_convolution_in_the_skip(traced):
             known.add(node["name"])
 
 
-def test_the_nodes_compute_what_the_block_computes(network, traced):
+def test_the_nodes_compute_what_the_block_computes(traced):
     """Run the traced nodes by their names and compare with the block itself."""
+    network = build(RESNET50, (3, 32, 32), 10)
     for unit in ("stage1.resblk2", "stage2.resblk1"):
-        block = network.get_submodule(unit)
+        block = network.get_submodule(units.residual_blocks(RESNET50)[unit])
         modules = {name.replace(".", "_"): module for name, module in block.named_modules()}
         values = {}
         for node in traced[unit]:

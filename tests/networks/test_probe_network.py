@@ -70,7 +70,7 @@ def test_rows_are_what_a_plain_loop_measures(case):
     assert trained["error"] < 0.2 < frame["error"].max()
     assert (trained["agreement"], trained["kl"]) == (1, 0)
     assert list(frame["parameters"]) == [212, 112, 112, 32, 32, 68, 68]
-    assert list(frame["order"]) == [0, 0, 0, 1, 1, 2, 2]
+    assert list(frame["order"]) == [0, 0, 0, 1, 1, 3, 3]  # with the ReLU
     assert (frame["images"] == 300).all() and set(frame["precision"]) == {"float32"}
 
 

@@ -7,16 +7,16 @@ from layer_robustness.probing.distances import distances
 def test_a_known_answer():
     initial = {
         "unit.weight": torch.zeros(2, 3),
-        "unit.bias": torch.tensor([2.0, 0, 0]),
+        "more.bias": torch.tensor([2.0, 0, 0]),
         "other.w": torch.ones(1),
     }
     weight = torch.tensor([[3.0, 0, 0], [0, 0, 0]])
     final = {
         "unit.weight": weight,
-        "unit.bias": torch.tensor([2.0, -4, 0]),
+        "more.bias": torch.tensor([2.0, -4, 0]),
         "other.w": torch.ones(1),
     }
-    assert distances(initial, final, "unit") == pytest.approx(
+    assert distances(initial, final, ["unit", "more"]) == pytest.approx(
         {
             "dist_l2": 25 / 3,
             "dist_linf": 7,
@@ -31,4 +31,4 @@ def test_a_known_answer():
 def test_a_counter_of_batches_is_no_distance():
     initial = {"u.count": torch.tensor(0), "u.mean": torch.zeros(1)}
     final = {"u.count": torch.tensor(99), "u.mean": torch.ones(1)}
-    assert distances(initial, final, "u")["dist_linf"] == 1
+    assert distances(initial, final, ["u"])["dist_linf"] == 1

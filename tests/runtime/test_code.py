@@ -17,7 +17,7 @@ from support.training import train_arguments
 # Where each step's numbers come from.
 ROOTS = {
     "train": ("training.loop", "training.folder"),
-    "probe": ("probing.engine", "probing.rows"),
+    "probe": ("probing.rows",),
     "attack": ("attacks.accuracy",),
 }
 # They tell, store, check or interrupt. Data and weights have checksums of their own.

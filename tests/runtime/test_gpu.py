@@ -3,7 +3,6 @@
 What needs no backward pass is tested on any machine, on a simulated GPU.
 """
 
-from collections import OrderedDict
 from dataclasses import replace
 
 import pytest
@@ -12,11 +11,11 @@ import torch
 from layer_robustness.attacks.accuracy import Trial
 from layer_robustness.data.dataset import from_splits
 from layer_robustness.experiments.names import parse_network
-from layer_robustness.models.sequence import UnitSequence
-from layer_robustness.probing.engine import Reset, probe
+from layer_robustness.probing.measures import MEASURES, Tally
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.memory import bounded_by
 from layer_robustness.runtime.seeding import generator
+from support.networks import engine_of
 from support.stochastic import SETTINGS, SHAPE, classifier
 from support.training import NETWORK, trained
 
@@ -44,7 +43,7 @@ def test_large_images_train_in_channels_last_as_contiguous_ones_on_a_cpu(few_dig
         trained(experiments, recipe, large.to(torch.device(device)))[1][0].weights
         for device in ("cpu", "cuda")
     )
-    convolution = on_gpu["stage2.resblk1.conv1.weight"]
+    convolution = on_gpu["stages.1.blocks.0.conv1.weight"]
     assert convolution.is_contiguous(memory_format=torch.channels_last)
     for name, tensor in on_cpu.items():
         torch.testing.assert_close(on_gpu[name].cpu(), tensor, rtol=1e-6, atol=1e-8)
@@ -57,23 +56,18 @@ def test_memory_that_really_runs_out_is_one_line():
 
 
 def test_a_joined_probe_on_a_gpu_predicts_as_on_a_cpu(few_digits):
-    torch.manual_seed(0)
-    layers = {f"layer{n}": torch.nn.Linear(10, 10) for n in range(3)}
-    layers = {"flatten": torch.nn.Flatten(), "layer": torch.nn.Linear(784, 10), **layers}
-    network = UnitSequence(OrderedDict(layers))
-    network.double()
-    state = {name: torch.randn_like(tensor) for name, tensor in network.state_dict().items()}
-    units = network.unit_names[1:]
+    network = parse_network("mnist/resnet18+bn")
     images = few_digits.normalize(few_digits.test_images, torch.float64)
-    outcomes = []
+    tallies = []
     for device in ("cpu", "cuda"):
-        network.to(device)
-        moved = {name: tensor.to(device) for name, tensor in state.items()}
-        resets = [Reset(frozenset(units[start:]), moved) for start in range(4)] * 2
-        labels = few_digits.test_labels.to(device)
-        outcomes.append(probe(network, resets, images.to(device), labels, 64, joined=3))
-    assert torch.equal(outcomes[0].predictions, outcomes[1].predictions)
-    torch.testing.assert_close(outcomes[0].losses, outcomes[1].losses)
+        engine = engine_of(network, images[:64], joined=3 if device == "cuda" else 1, device=device)
+        engine.begin(images[:4].to(device), 10**9)
+        assert engine.joined == (3 if device == "cuda" else 1)
+        tallies.append(Tally(len(engine.resets), MEASURES))
+        tallies[-1].add(engine.logits(images.to(device)), few_digits.test_labels.to(device))
+    assert torch.equal(tallies[0].missed, tallies[1].missed)
+    for name, sums in tallies[0].sums.items():
+        torch.testing.assert_close(sums, tallies[1].sums[name])
 
 
 @pytest.mark.parametrize("attack", ["fgsm", "pgd_eot"])
@@ -83,8 +77,7 @@ def test_an_attack_on_a_gpu_sees_the_same_choices_as_on_a_cpu(attack):
     attacked = []
     for device in ("cpu", "cuda"):
         random_one = classifier()
-        for network in random_one.networks:
-            network.to(device)
+        random_one.network.to(device)
         trial = Trial(random_one, SETTINGS, generator("attack"))
         attacked.append(trial.attacked(attack, images.to(device), labels.to(device)).cpu())
     # Where a gradient is zero up to rounding, its sign may differ.

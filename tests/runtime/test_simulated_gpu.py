@@ -20,8 +20,10 @@ from layer_robustness.data.standins import halved
 from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.names import Experiment, parse_network
 from layer_robustness.experiments.recipe import Recipe
+from layer_robustness.models.units import unit_modules
+from layer_robustness.probing import engine
 from layer_robustness.probing.distances import distances
-from layer_robustness.probing.rows import Limits, reset_rows
+from layer_robustness.probing.rows import reset_rows
 from layer_robustness.runtime.interruption import Interrupted
 from layer_robustness.runtime.ranks import ALONE
 from layer_robustness.training import loop as training
@@ -35,12 +37,13 @@ from support.training import finished, history
 
 NETWORKS = ["mnist/fcn3x32", "mnist/vgg11", "mnist/resnet18+bn"]
 DEVICES = (torch.device("cpu"), torch.device("cuda"))
-LIMITS = Limits(memory=10**9, micro_batch=64)
+MEMORY = 10**9
 
 
 @pytest.fixture
 def gpu(monkeypatch):
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a simulated GPU")
+    monkeypatch.setattr(engine, "LARGEST", 64)
     with simulated_gpu() as device:
         yield device
 
@@ -128,7 +131,7 @@ def test_resets_are_the_rows_of_the_cpu(trained, few_digits, gpu, name):
     groups = {"every_second": members(network, "every_second"), "first": network.units[:1]}
     groups |= {"last": network.units[-1:], "fullmodel": network.units}
     rows = [
-        list(reset_rows(trained(name), few_digits.to(device), groups, LIMITS, "joint"))
+        list(reset_rows(trained(name), few_digits.to(device), groups, MEMORY, "joint"))
         for device in DEVICES
     ]
     assert len(rows[0]) == 4 * 4
@@ -139,8 +142,8 @@ def test_distances_are_the_cpus(trained, gpu):
     network = trained(NETWORKS[2])
     states = network.state("0"), network.state("1")
     moved = [{name: tensor.to(gpu) for name, tensor in state.items()} for state in states]
-    for unit in network.network.unit_names:
-        assert distances(*moved, unit) == distances(*states, unit)
+    for modules in unit_modules(network.experiment.network).values():
+        assert distances(*moved, modules) == distances(*states, modules)
 
 
 def uphill(models, pixels, labels):
@@ -222,9 +225,7 @@ def test_image_files_are_trained_and_tested_on_as_on_the_cpu(tmp_path, deep, gpu
         histories.append(told)
         experiment, groups = parse_network(name).seed(0), {"first": ("stage0",)}
         trained = TrainedNetwork.load(job / "checkpoints.json", experiment)
-        rows.append(
-            list(reset_rows(trained, dataset, groups, replace(LIMITS, micro_batch=4), "joint"))
-        )
+        rows.append(list(reset_rows(trained, dataset, groups, MEMORY, "joint")))
         examples = adversarial.examples(experiment.network, dataset, 3)
         attacked.append([part.cpu() for part in examples])
     torch.testing.assert_close(*weights)
@@ -245,6 +246,6 @@ def test_large_images_are_computed_on_in_channels_last(trained, few_digits, gpu)
     name = "mnist/resnet18+frozen"
     for device, layout in zip(DEVICES, (torch.contiguous_format, torch.channels_last), strict=True):
         network = trained(name, large)
-        list(reset_rows(network, large.to(device), {"first": ("stage0",)}, LIMITS, "probe"))
-        weight = network.network.get_submodule("stage2.resblk1.conv1").weight
+        list(reset_rows(network, large.to(device), {"first": ("stage0",)}, MEMORY, "probe"))
+        weight = network.network.get_submodule("stages.1.blocks.0.conv1").weight
         assert weight.device.type == device.type and weight.is_contiguous(memory_format=layout)

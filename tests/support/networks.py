@@ -8,6 +8,13 @@ import torch
 from torch import Tensor, nn
 from torchvision.models import mobilenet_v3_small
 
+from layer_robustness.experiments.names import Network
+from layer_robustness.models.build import draw
+from layer_robustness.models.units import unit_modules
+from layer_robustness.probing.cut import cut
+from layer_robustness.probing.engine import Engine, Reset
+from layer_robustness.probing.sources import States, make_sources
+
 CLASSES = 10
 SIZE = 64
 # Options of timm's networks that let them take images of 64 pixels.
@@ -51,3 +58,29 @@ def plain_logits(network: nn.Module, state: Mapping[str, Tensor], images: Tensor
         for key, tensor in state.items():
             tensors[key].copy_(tensor)
         return changed(images)
+
+
+def engine_of(network: Network, images: Tensor, joined: int = 1, device: str = "cpu") -> Engine:
+    """One of the paper's networks in float64, with single and joint resets to three states.
+
+    The last state is the network's own. Running statistics are those of the images.
+    """
+    purposes = ("rerand0", "rerand1", "initial")
+    drawn = [
+        draw(
+            network.seed(0), "he_normal", tuple(images.shape[1:]), CLASSES, 0.125, purpose
+        ).double()
+        for purpose in purposes
+    ]
+    with torch.no_grad():
+        for one in drawn:
+            one.train()(images)
+    named = {purpose: one.state_dict() for purpose, one in zip(purposes, drawn, strict=True)}
+    final = drawn[-1].to(device)
+    taken = cut(final, unit_modules(network))
+    sources = make_sources(purposes, 1, States(final, named=named))
+    units = list(taken.units)
+    groups = [[unit] for unit in units] + [units, units[1::2], [units[0], units[-1]]]
+    names = [[name for unit in group for name in taken.units[unit]] for group in groups]
+    resets = [Reset("", own, source) for own in names for source in sources]
+    return Engine(final, taken.modules, resets, joined)

@@ -38,6 +38,14 @@ class OnGPU(torch.Tensor):
     def __torch_dispatch__(cls, operation, types, args=(), kwargs=None):
         return simulate(operation, args, kwargs or {})
 
+    @property
+    def data(self):
+        return OnGPU(self.held)
+
+    @data.setter
+    def data(self, other: "OnGPU"):
+        self.held = other.held
+
     def tolist(self):
         return self.held.tolist()  # PyTorch refuses it for tensors that are not its own
 

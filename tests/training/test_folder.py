@@ -15,7 +15,7 @@ from layer_robustness.experiments.manifest import Manifest
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.recipe import CONSTRUCTOR
 from layer_robustness.models.build import draw
-from layer_robustness.probing.rows import Limits, reset_rows
+from layer_robustness.probing.rows import reset_rows
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.interruption import Interrupted
 from layer_robustness.storage import tensorfile
@@ -33,7 +33,6 @@ from support.steps import ended
 from support.training import finished, history, train_arguments, weights
 
 NETWORK = parse_network("mnist/fcn2x32")  # no part of a sweep
-LIMITS = Limits(micro_batch=64, memory=10**9)
 
 
 @pytest.fixture
@@ -197,7 +196,7 @@ def test_a_network_that_diverges_is_a_result(tmp_path, recipe, few_digits, capsy
     assert not ended("train", *arguments)
     assert "epoch 1/4" not in capsys.readouterr().err, "it was trained again"
     trained = TrainedNetwork.load(path, experiment)
-    rows = list(reset_rows(trained, few_digits, {"layer1": ("layer1",)}, LIMITS, "probe"))
+    rows = list(reset_rows(trained, few_digits, {"layer1": ("layer1",)}, 10**9, "probe"))
     assert [row["source"] for row in rows] == ["rerand", "0", "1", "2", "4"]
     assert all(math.isnan(row[name]) for row in rows for name in ("error", "loss", "agreement"))
 
@@ -227,8 +226,8 @@ def test_a_probe_starts_from_the_network_that_was_trained(tmp_path, recipe, few_
     experiment = parse_network("mnist/resnet18+bn+frozen").seed(0)
     recipe = replace(recipe, epochs=2, checkpoints=(0, 2), initial_law="lecun_normal", width=0.125)
     trained = finished(tmp_path / "checkpoints.json", experiment, recipe, few_digits)
-    before, groups = trained.state("2"), {"fullmodel": trained.network.unit_names}
-    rows = {row["source"]: row for row in reset_rows(trained, few_digits, groups, LIMITS, "probe")}
+    before, groups = trained.state("2"), {"fullmodel": experiment.network.units}
+    rows = {row["source"]: row for row in reset_rows(trained, few_digits, groups, 10**9, "probe")}
     assert rows["2"]["error"] == pytest.approx(history(tmp_path)[-1]["test_error"])
     after = trained.network.state_dict()
     assert all(torch.equal(before[key], after[key]) for key in before)

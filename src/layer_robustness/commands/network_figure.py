@@ -3,10 +3,12 @@
 import argparse
 import importlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from layer_robustness.commands.target import write_texts
 from layer_robustness.experiments.manifest import Manifest
+from layer_robustness.experiments.sources import INTERPOLATE
 from layer_robustness.figures import style
 from layer_robustness.figures.beyond.panels import Results
 from layer_robustness.figures.beyond.registry import figures
@@ -35,16 +37,23 @@ def main() -> None:
         raise InputError(f"{arguments.figure} is unknown: expected one of {', '.join(known)}")
     figure = known[arguments.figure]
     printed = small_print(arguments.preset, results, map(Manifest.load, arguments.manifests))
-    summaries = [
-        f"\n{results[name].summary()}" for name in figure.entries if figure.kind == "single"
-    ]
+    summaries = [f"\n{of_states(results[name]).summary()}" for name in figure.entries]
     kind = importlib.import_module(f"layer_robustness.figures.beyond.{figure.kind}")
     drawing, frame = kind.draw(figure, results)
     frame = frame.assign(figure=figure.name).reindex(columns=COLUMNS)
     caption = f"**{figure.heading}.** {figure.title}. {figure.caption}\n\n{printed}\n"
-    texts = {".csv": frame.to_csv(index=False), ".md": "".join([caption, *summaries])}
+    texts = {
+        ".csv": frame.to_csv(index=False),
+        ".md": caption + "".join(summaries if figure.kind == "single" else ()),
+    }
     write_texts(arguments.output, texts)
     style.save(drawing, arguments.output.with_suffix(""), printed)
+
+
+def of_states(result: Result) -> Result:
+    """Leave out the places on the line, of which there are many."""
+    on_line = result.frame["source"].str.startswith(INTERPOLATE)
+    return replace(result, frame=result.frame[~on_line])
 
 
 def small_print(preset: str, results: Results, manifests: Iterable[Manifest]) -> str:

@@ -117,7 +117,7 @@ class Replay:
         changed = {id(self.weights.tensors[name]) for values in resets for name in values}
 
         def handle(module: nn.Module, forward: Callable, args: tuple, kwargs: dict) -> Any:
-            place, call = next(tape, (None, None))
+            place, call = next(tape, (0, None))
             if call is not None:
                 if call.module is not module:
                     raise Diverged
@@ -139,7 +139,8 @@ class Replay:
     def bytes(self) -> tuple[int, int]:
         """Bytes that the tape holds, in all and for its largest tensor."""
         tensors = [tensor for call in self.calls for tensor in call.tensors]
-        sizes = {t.untyped_storage().data_ptr(): t.untyped_storage().nbytes() for t in tensors}
+        wholes = [tensor if tensor._base is None else tensor._base for tensor in tensors]
+        sizes = {id(whole): whole.nbytes for whole in wholes}
         return sum(sizes.values()), max(sizes.values(), default=0)
 
     def _of(self, module: nn.Module, values: State) -> State:
