@@ -1,58 +1,11 @@
 # Networks beyond the paper's, and more of the paper's: the entries of the config's `beyond`.
 import os
 
-from layer_robustness.data.image_listing import digest
 from layer_robustness.experiments.names import BEYOND
 from layer_robustness.figures.beyond import registry
 
 ENTRY = f"{paths.results(PRESET)}/{BEYOND}/{{entry}}"
 BEYOND_FIGURES = registry.figures([entry.name for entry in PLAN.entries])
-
-
-def entry_of(wildcards):
-    """Return the config's entry of these wildcards."""
-    return or_exit(PLAN.entry, wildcards.entry)
-
-
-def trained(name):
-    """An input that entries of trained networks have: a file of the job that trains them."""
-
-    def files(wildcards):
-        job = or_exit(PLAN.trainer, entry_of(wildcards))
-        return paths.result(PRESET, job.name, name) if job else []
-
-    return files
-
-
-def data_of_entry(wildcards):
-    """The prepared data set that was trained on; none for a folder of images."""
-    job = or_exit(PLAN.trainer, entry_of(wildcards))
-    return ancient(paths.data(job.source)) if job else []
-
-
-def where(wildcards):
-    """The option that says where the images are, which changes no number."""
-    entry = entry_of(wildcards)
-    images = data_of_entry(wildcards) or entry.data
-    return f"--data {shlex.quote(str(images))}"
-
-
-@cache
-def images_of_entry(wildcards):
-    """A digest of the images in an entry's folder: if they change, they are tested again."""
-    entry = entry_of(wildcards)
-    return "" if entry.network else or_exit(digest, {"": Path(entry.data)})
-
-
-def source_of_entry(wildcards):
-    """The data set that tells how large images are; photographs are as large as ImageNet's."""
-    job = or_exit(PLAN.trainer, entry_of(wildcards))
-    return job.source if job else "imagenet"
-
-
-def cores_of_entry(wildcards):
-    """Cores: of a folder's images, to decode them too."""
-    return 1 if entry_of(wildcards).network else demand.CORES
 
 
 rule network:
