@@ -1,12 +1,16 @@
 """Settings travel as flags of a command line, and come back as they were."""
 
 import argparse
+import shlex
+from dataclasses import replace
 
 import pytest
 
 from layer_robustness.attacks.settings import Settings
 from layer_robustness.experiments.flags import add_flags, as_flags, from_flags
+from layer_robustness.experiments.options import as_words, read_words
 from layer_robustness.experiments.recipe import Recipe
+from layer_robustness.runtime.errors import InputError
 from support.plans import plan
 
 
@@ -14,7 +18,7 @@ def returned(settings):
     """What a command makes of the flags."""
     parser = argparse.ArgumentParser()
     add_flags(parser, type(settings))
-    return from_flags(parser.parse_args(as_flags(settings).split()), type(settings))
+    return from_flags(parser.parse_args(shlex.split(as_flags(settings))), type(settings))
 
 
 @pytest.mark.parametrize("preset", ["quick", "paper", "fashion"])
@@ -33,6 +37,16 @@ def test_a_flag_is_its_fields_name_and_a_tuple_has_any_number_of_values(recipe):
         *("--epochs", "4", "--batch-size", "64", "--learning-rate", "0.05", "--milestones", "2")
     ]
     assert returned(Recipe(**{**vars(recipe), "milestones": ()})).milestones == ()
+
+
+def test_what_has_its_default_value_is_left_out_and_the_rest_is_safe_in_a_shell(recipe):
+    assert "warmup" not in as_flags(recipe) and "--options" not in as_flags(recipe)
+    options = {"depths": [2, 2], "layer": "gelu", "name": "7", "bias": True, "rate": None}
+    own = replace(recipe, model="mine:net", options=as_words(options), warmup=3, optimizer="adamw")
+    assert returned(own) == own
+    assert read_words(own.options) == options
+    with pytest.raises(InputError, match="option 'depth': expected a name and its value"):
+        read_words(["depth"])
 
 
 @pytest.mark.parametrize("flags", ["", "--choice image"])

@@ -33,13 +33,18 @@ def test_frozen_units_are_all_blocks_but_the_first_of_each_stage():
 
 UNKNOWN = ["mnist", "svhn/fcn3x256", "mnist/fcn3", "mnist/fcn0x5", "mnist/fcn3x256+"]
 UNKNOWN += ["mnist/fcn3x256+bn", "cifar10/resnet20", "cifar10/resnet50+bn+wd"]
-UNKNOWN += ["cifar10/resnet50+frozen+wd", "cifar10/vgg16+frozen"]
+UNKNOWN += ["cifar10/resnet50+frozen+wd", "cifar10/vgg16+frozen", "beyond/", "beyond/vit+wd"]
 
 
 @pytest.mark.parametrize("name", UNKNOWN)
 def test_an_unknown_network_is_refused_with_what_is_allowed(name):
     with pytest.raises(InputError, match="allowed"):
         networks_of(name)
+
+
+def test_a_network_beyond_the_paper_is_called_as_its_entry():
+    experiment = parse_experiment("beyond/vit-2.b/seed1")
+    assert (str(experiment), experiment.network.kind) == ("beyond/vit-2.b/seed1", "own")
 
 
 def test_an_experiment_needs_a_seed():
@@ -79,3 +84,9 @@ def test_the_rate_falls_after_30_60_and_90_epochs(recipe):
     paper = replace(recipe, learning_rate=0.01, milestones=(30, 60, 90), epochs=100)
     rates = {1: 0.01, 30: 0.01, 31: 0.002, 60: 0.002, 61: 0.0004, 90: 0.0004, 91: 8e-5, 100: 8e-5}
     assert {epoch: paper.rate(epoch) for epoch in rates} == pytest.approx(rates)
+
+
+def test_the_rate_grows_from_step_to_step_while_it_is_warmed_up(recipe):
+    warmed = replace(recipe, learning_rate=0.8, warmup=2, milestones=(1,), factor=0.5)
+    shares = [(1, 0.25), (1, 1), (2, 0.5), (2, 1), (3, 0.25)]
+    assert [warmed.rate(*share) for share in shares] == pytest.approx([0.1, 0.4, 0.3, 0.4, 0.4])

@@ -26,6 +26,7 @@ from layer_robustness.data.imagefolder import imagenet
 from layer_robustness.experiments import paths
 from layer_robustness.experiments.manifest import Manifest
 from layer_robustness.experiments.names import parse_experiment, parse_network
+from layer_robustness.experiments.recipe import CONSTRUCTOR
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.probing import engine, measurement
 from layer_robustness.probing.rows import reset_rows
@@ -182,29 +183,35 @@ def test_a_job_killed_while_it_publishes_trains_nothing_again(
     survived("kill -9", "publishing what was trained", "the same bytes, nothing trained again")
 
 
+ADAMW = {"optimizer": "adamw", "warmup": 2}
+OWN = {"model": "support.own_network:build", "initial_law": CONSTRUCTOR}
+
+
 @pytest.mark.parametrize(
-    ("name", "precision"),
+    ("name", "changes"),
     [
-        ("mnist/fcn3x32", "float32"),
-        ("mnist/fcn3x32", "float64"),
-        ("mnist/resnet18+wd+bn", "float32"),
-        ("mnist/resnet18+frozen", "float64"),
+        ("mnist/fcn3x32", {"precision": "float32"}),
+        ("mnist/fcn3x32", {"precision": "float64"}),
+        ("mnist/fcn3x32", ADAMW),
+        ("mnist/resnet18+wd+bn", {"width": 0.125}),
+        ("mnist/resnet18+frozen", {"width": 0.125, "precision": "float64"}),
+        ("beyond/own", ADAMW | OWN | {"weight_decay": 0.05}),
     ],
+    ids=str,
 )
 def test_going_on_from_any_batch_is_bit_identical(
-    tmp_path, recipe, few_digits, monkeypatch, name, precision
+    tmp_path, recipe, few_digits, monkeypatch, name, changes
 ):
-    """Five batches and four of test images in each of two epochs; weights, momentum and history."""
-    width = 1 if "fcn" in name else 0.125
-    recipe = replace(recipe, epochs=2, checkpoints=(0, 1, 2), width=width, precision=precision)
-    recipe = replace(recipe, augmentation="pad_crop_flip", initial_law="lecun_normal")
+    """Five batches and four of test images in each of two epochs: weights, optimizer, history."""
+    recipe = replace(recipe, epochs=2, checkpoints=(0, 1, 2), augmentation="pad_crop_flip")
+    recipe = replace(recipe, **{"initial_law": "lecun_normal"} | changes)
     experiment = parse_network(name).seed(0)
 
     def started(run: str) -> TrainingFolder:
         return TrainingFolder(tmp_path / run / "checkpoints.json", experiment, recipe, few_digits)
 
     whole = finish(started("whole"))
-    for number in range(1, 19, 1 if "fcn" in name else 9):
+    for number in range(1, 19, 9 if "resnet" in name else 1):
         run = f"stopped{number}"
         monkeypatch.setattr(training, "asked", Stops(number))
         with pytest.raises(Interrupted):
@@ -215,9 +222,10 @@ def test_going_on_from_any_batch_is_bit_identical(
         assert_same(whole, finish(started(run)))
 
 
-def test_a_stack_goes_on_from_any_batch(few_digits, recipe, monkeypatch):
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_stack_goes_on_from_any_batch(few_digits, recipe, monkeypatch, optimizer):
     """As on a GPU; the states lie in memory here."""
-    recipe = replace(recipe, epochs=2)
+    recipe = replace(recipe, epochs=2, optimizer=optimizer)
     experiments = [parse_network("mnist/fcn3x32").seed(seed) for seed in range(3)]
 
     def states() -> list[TrainState]:

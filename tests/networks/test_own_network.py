@@ -7,32 +7,17 @@ from importlib import import_module
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 
 from support.checkout import ROOT
-
-MODULE = """
-from torch import nn
-
-
-def build():
-    return nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3))
-"""
+from support.colour_network import write_colours, write_own_network
 
 
 @pytest.fixture
 def in_a_folder(tmp_path, monkeypatch):
-    """Photographs of one colour, and weights that tell colours apart, beside initial ones of 0."""
+    """Images of one colour, and weights that tell colours apart, beside initial ones of 0."""
     monkeypatch.chdir(tmp_path)
-    for colour in ("blue", "green", "red"):
-        (tmp_path / "images" / colour).mkdir(parents=True)
-        for number in range(4):
-            image = Image.new("RGB", (40 + number, 32), colour)
-            image.save(tmp_path / "images" / colour / f"{number}.png")
-    (tmp_path / "mine.py").write_text(MODULE)
-    trained = {"2.weight": torch.eye(3).flip(0), "2.bias": torch.zeros(3)}
-    torch.save({"epoch": 3, "state_dict": {f"module.{k}": t for k, t in trained.items()}}, "a.pt")
-    torch.save({key: torch.zeros_like(tensor) for key, tensor in trained.items()}, "b.pt")
+    write_own_network(tmp_path)
+    write_colours(tmp_path / "images")
 
 
 def entry_point():
@@ -42,12 +27,15 @@ def entry_point():
     return getattr(import_module(module), name)
 
 
+OWN = (
+    "layer-robustness probe --model mine:build --checkpoint trained.pt --initial initial.pt "
+    "--data images --num-samples 6 --input-size 3 32 32 --output out"
+)
+
+
 @pytest.mark.usefixtures("in_a_folder")
 def test_reinitialization_of_an_own_network(monkeypatch):
-    line = (
-        "layer-robustness probe --model mine:build --checkpoint a.pt --initial b.pt --data images"
-    )
-    line += " --sources reinit interpolate:0.5 --num-samples 6 --input-size 3 32 32 --output out"
+    line = f"{OWN} --sources reinit interpolate:0.5"
     monkeypatch.setattr(sys, "argv", line.split())
     entry_point()()
     frame = pd.read_csv("out/probe.csv").set_index("source")
@@ -58,3 +46,18 @@ def test_reinitialization_of_an_own_network(monkeypatch):
     }
     assert (frame["images"] == 6).all()
     assert frame.loc["reinit", "loss"] == pytest.approx(torch.tensor(3.0).log().item())
+
+
+@pytest.mark.usefixtures("in_a_folder")
+def test_an_initial_state_is_measured_without_being_asked_for(monkeypatch):
+    monkeypatch.setattr(sys, "argv", OWN.split())
+    entry_point()()
+    assert list(pd.read_csv("out/probe.csv")["source"]) == [
+        "trained",
+        "reinit",
+        "rerand",
+        "shuffle",
+    ]
+    monkeypatch.setattr(sys, "argv", [*OWN.split(), "--sources", "zero"])
+    with pytest.raises(SystemExit, match="no source needs it: add reinit or interpolate:a"):
+        entry_point()()

@@ -53,7 +53,7 @@ def test_the_command_probes_a_trained_network(arguments, monkeypatch, tmp_path, 
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [
-        (["--model", "efficientnet_lite"], "--model efficientnet_lite is unknown"),
+        (["--model", "efficientnet_lite"], "model efficientnet_lite is unknown"),
         (["--model", "json:nothing"], "json:nothing cannot be imported"),
         (["--model", "builtins:dict"], "builtins:dict gives a dict, no nn.Module"),
         (["--checkpoint", "pyproject.toml"], "pyproject.toml cannot be read"),

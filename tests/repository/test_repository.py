@@ -10,10 +10,12 @@ import yaml
 from layer_robustness.planning.imports import source_files
 from support.checkout import ROOT, files
 
+KINDS = ("heatmaps", "controls", "barriers", "overview", "single", "registry")
 # What Snakemake imports for every run, and the steps without torch.
 LIGHT = [f"commands.{name}" for name in ("figure", "table", "comparison", "comparison_figure")]
 LIGHT += ["commands.claims", "commands.explorer", "commands.status", "report.labels"]
 LIGHT += [f"figures.{kind}" for kind in ("heatmap", "bars", "lines", "blocks")]
+LIGHT += [f"figures.beyond.{kind}" for kind in KINDS] + ["commands.network_figure"]
 LIGHT += [f"planning.{name}" for name in ("config", "demand", "imports", "plan", "presets")]
 LIGHT += ["planning.targets", "runtime.machine", "data.image_listing", "attacks.settings"]
 

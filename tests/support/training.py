@@ -1,12 +1,13 @@
 """A small network, trained in this process or by the command."""
 
+import shlex
 import sys
 from pathlib import Path
 
 from layer_robustness.commands.train import train_alone
 from layer_robustness.experiments.flags import as_flags
 from layer_robustness.experiments.names import parse_network
-from layer_robustness.models.build import draw
+from layer_robustness.models.recipes import draw_by
 from layer_robustness.training.folder import TrainingFolder, publish
 from layer_robustness.training.loop import train
 from layer_robustness.training.state import TrainState
@@ -17,20 +18,18 @@ NETWORK = parse_network("mnist/fcn3x32")
 
 
 def start(experiment, recipe, dataset) -> TrainState:
-    network = draw(
-        experiment, recipe.initial_law, dataset.image_shape, dataset.classes, recipe.width
-    )
+    network = draw_by(recipe, experiment, dataset.image_shape, dataset.classes)
     return TrainState(dict(network.state_dict()))
 
 
 def trained(experiments, recipe, dataset):
-    """Return each experiment's snapshots (weights, momentum) after every epoch, and its state."""
+    """Return each experiment's snapshots (weights, optimizer) after every epoch, and its state."""
     states = [start(experiment, recipe, dataset) for experiment in experiments]
     snapshots = {experiment: [] for experiment in experiments}
 
     def keep(experiment, state):
         copies = [
-            {k: v.detach().clone() for k, v in t.items()} for t in (state.weights, state.momentum)
+            {k: v.detach().clone() for k, v in t.items()} for t in (state.weights, state.optimizer)
         ]
         snapshots[experiment].append(copies)
 
@@ -55,7 +54,7 @@ def weights(folder: Path) -> dict[str, bytes]:
 def train_arguments(tmp_path, results, recipe, job, seeds=2) -> list[str]:
     return [
         *(job, "--data", str(tmp_path / "digits.safetensors"), "--seeds", str(seeds)),
-        *("--manifest", str(results / job / "checkpoints.json"), *as_flags(recipe).split()),
+        *("--manifest", str(results / job / "checkpoints.json"), *shlex.split(as_flags(recipe))),
         *("--workers", "2", "--device", "cpu"),
     ]
 

@@ -13,6 +13,7 @@ from layer_robustness.commands import train as command
 from layer_robustness.data import dataset as data
 from layer_robustness.experiments.manifest import Manifest
 from layer_robustness.experiments.names import parse_network
+from layer_robustness.experiments.recipe import CONSTRUCTOR
 from layer_robustness.models.build import draw
 from layer_robustness.probing.rows import reset_rows
 from layer_robustness.runtime.errors import InputError
@@ -24,6 +25,7 @@ from layer_robustness.training import loop
 from layer_robustness.training.folder import TrainingFolder
 from layer_robustness.training.state import TrainState
 from layer_robustness.training.trained import TrainedNetwork, check_data, tell_other_versions
+from support.checkout import ROOT
 from support.forked import Forked
 from support.result_files import read_csv
 from support.signals import Stops
@@ -98,6 +100,28 @@ def test_a_changed_recipe_trains_again_only_where_it_changes_weights_or_lacks_so
     assert trains(replace(recipe, checkpoints=(0, 1, 2, 3, 4)))
     assert weights(manifest.parent).items() > before.items()
     assert trains(replace(recipe, learning_rate=0.04))
+
+
+def test_a_changed_file_of_an_own_network_trains_again(tmp_path, monkeypatch, recipe, few_digits):
+    monkeypatch.chdir(tmp_path)
+    source = (ROOT / "tests/support/own_network.py").read_text()
+    (tmp_path / "network_of_mine.py").write_text(source)
+    experiment = parse_network("beyond/mine").seed(0)
+    recipe = replace(recipe, model="network_of_mine:build", initial_law=CONSTRUCTOR)
+    manifest = tmp_path / "beyond/mine/checkpoints.json"
+
+    def trains() -> bool:
+        with patch.object(command, "train", wraps=loop.train) as called:
+            trained = finished(manifest, experiment, recipe, few_digits)
+        assert trained.manifest.recipe == recipe
+        kept = trained.state("4")
+        assert "6.factor" not in kept and "1.running_mean" in kept
+        assert all(torch.equal(kept[k], v) for k, v in trained.network.state_dict().items())
+        return called.called
+
+    assert trains() and not trains()
+    (tmp_path / "network_of_mine.py").write_text(source + "\n# changed\n")
+    assert trains()
 
 
 def test_going_on_and_measuring_elsewhere_is_said_in_one_line(

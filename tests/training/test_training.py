@@ -29,15 +29,32 @@ def equal(first: dict, second: dict) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[k], second[k]) for k in first)
 
 
+def sgd(p, grad, memory, rate, decay):
+    memory["velocity"] = 0.9 * memory.get("velocity", 0) + grad + decay * p
+    return p - rate * memory["velocity"]
+
+
+def adamw(p, grad, memory, rate, decay):
+    """As published, with PyTorch's constants."""
+    step = memory["step"] = memory.get("step", 0) + 1
+    memory["mean"] = 0.9 * memory.get("mean", 0) + 0.1 * grad
+    memory["square"] = 0.999 * memory.get("square", 0) + 0.001 * grad**2
+    mean, square = memory["mean"] / (1 - 0.9**step), memory["square"] / (1 - 0.999**step)
+    return p - rate * (mean / (square.sqrt() + 1e-8) + decay * p)
+
+
 @pytest.mark.parametrize("weight_decay", [0.0, 0.01])
-def test_training_is_the_papers_recipe_written_out(few_digits, recipe, weight_decay):
+@pytest.mark.parametrize(("step", "warmup"), [(sgd, 0), (adamw, 3)])
+def test_training_is_the_recipe_written_out(few_digits, recipe, step, warmup, weight_decay):
     """A loop of plain arithmetic, in float64, is the oracle."""
     recipe = replace(recipe, precision="float64", weight_decay=weight_decay)
+    recipe = replace(recipe, optimizer=step.__name__, warmup=warmup)
     experiment = NETWORK.seed(0)
     network = draw(experiment, recipe.initial_law, (1, 28, 28), 10).double()
-    velocity = {name: torch.zeros_like(p) for name, p in network.named_parameters()}
+    memory = {name: {} for name, _ in network.named_parameters()}
     pixels = few_digits.train_images.double() / 255
     inputs = (pixels - pixels.mean()) / pixels.std(correction=0)
+    steps = 0
     for epoch in range(1, 5):
         rate = 0.05 if epoch <= 2 else 0.01
         order = torch.randperm(320, generator=generator(experiment, "order", epoch))
@@ -47,13 +64,14 @@ def test_training_is_the_papers_recipe_written_out(few_digits, recipe, weight_de
             )
             network.zero_grad()
             loss.backward()
+            steps += 1
+            warmed = rate * min(1, steps / (5 * warmup)) if warmup else rate
             with torch.no_grad():
                 for name, p in network.named_parameters():
-                    velocity[name] = 0.9 * velocity[name] + p.grad + weight_decay * p
-                    p -= rate * velocity[name]
+                    p.copy_(step(p, p.grad, memory[name], warmed, weight_decay))
     _, (state,) = trained([experiment], recipe, few_digits)
     for name, p in network.named_parameters():
-        torch.testing.assert_close(state.weights[name], p, rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(state.weights[name], p, rtol=1e-8, atol=1e-10)
 
 
 def test_the_history_says_what_happened(few_digits, recipe):
@@ -72,14 +90,15 @@ def test_the_history_says_what_happened(few_digits, recipe):
 def test_going_on_from_any_epoch_is_bit_identical(few_digits, recipe):
     experiment = NETWORK.seed(0)
     snapshots, (whole,) = trained([experiment], recipe, few_digits)
-    for epoch, (weights, momentum) in enumerate(snapshots[experiment], 1):
-        state = TrainState(weights, momentum, whole.history[:epoch])
+    for epoch, (weights, optimizer) in enumerate(snapshots[experiment], 1):
+        state = TrainState(weights, optimizer, whole.history[:epoch])
         train([experiment], [state], recipe, few_digits, lambda *_: None)
         assert equal(state.weights, whole.weights)
 
 
-def test_a_stacked_member_trains_as_it_does_alone(few_digits, recipe):
-    recipe = replace(recipe, precision="float64")
+@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
+def test_a_stacked_member_trains_as_it_does_alone(few_digits, recipe, optimizer):
+    recipe = replace(recipe, precision="float64", optimizer=optimizer)
     experiments = [NETWORK.seed(seed) for seed in range(3)]
     stacked, states = trained(experiments, recipe, few_digits)
     for experiment, state in zip(experiments, states, strict=True):
@@ -159,15 +178,15 @@ def test_frozen_units_keep_their_initial_values(few_digits, deep_recipe):
     for unit, modules in unit_modules(experiment.network).items():
         kept = equal(state_of(modules, before), state_of(modules, state.weights))
         assert kept == (unit in frozen), unit
-        assert bool(state_of(modules, state.momentum)) != kept
+        assert bool(state_of(modules, state.optimizer)) != kept
 
 
 @pytest.mark.parametrize("name", ["mnist/resnet18+wd+bn", "mnist/vgg11"])
 def test_a_deep_network_goes_on_bit_identically(few_digits, deep_recipe, name):
     experiment = parse_network(name).seed(0)
     snapshots, (whole,) = trained([experiment], deep_recipe, few_digits)
-    weights, momentum = snapshots[experiment][0]
-    state = TrainState(weights, momentum, whole.history[:1])
+    weights, optimizer = snapshots[experiment][0]
+    state = TrainState(weights, optimizer, whole.history[:1])
     train([experiment], [state], deep_recipe, few_digits, lambda *_: None)
     assert equal(state.weights, whole.weights)
 

@@ -7,7 +7,7 @@ from functools import cache, partial
 import yaml
 from snakemake.cli import parse_args
 
-from layer_robustness.data.image_listing import folder_digest
+from layer_robustness.data.image_listing import digest, folder_digest
 from layer_robustness.experiments import paths
 from layer_robustness.experiments.flags import as_flags
 from layer_robustness.planning import demand
@@ -42,9 +42,11 @@ DEVICE = config["device"]
 
 
 wildcard_constraints:
-    job=r"(mnist|cifar10|imagenet)/[^/]+",
+    job=r"(mnist|cifar10|imagenet|beyond)/[^/]+",
     rate=r"[0-9.e-]+",
     figure=r"figure\d+",
+    entry=r"[^/]+",
+    beyond=r"networks(/[^/]+)?|figureB\d+",
     table=r"table\d+",
 
 
@@ -71,11 +73,14 @@ def processes(wildcards):
     return config["gpu"] if job_of(wildcards).in_folder else 1
 
 
+def one_gpu(*_):
+    """GPUs of a job that uses one. On a cluster, the login node that submits it may have none."""
+    return int(DEVICE == "cuda" or (DEVICE == "auto" and (on_cluster() or has_gpu())))
+
+
 def gpus(step, wildcards):
-    """GPUs of a job. On a cluster, the login node that submits it may have none itself."""
-    if step == "distances" or DEVICE == "cpu":
-        return 0
-    if DEVICE == "auto" and not (on_cluster() or has_gpu()):
+    """GPUs of a job."""
+    if step == "distances" or not one_gpu():
         return 0
     return processes(wildcards) if step == "train" else 1
 
@@ -167,6 +172,53 @@ def which_images(wildcards):
     It is a function so that Snakemake calls it only if a run includes the job that prepares them.
     """
     return or_exit(folder_digest, Path(config["imagenet_path"])) if IMAGES else ""
+
+
+# Of the config's `beyond`.
+def entry_of(wildcards):
+    """Return the config's entry of these wildcards."""
+    return or_exit(PLAN.entry, wildcards.entry)
+
+
+def trained(name):
+    """An input that entries of trained networks have: a file of the job that trains them."""
+
+    def files(wildcards):
+        job = or_exit(PLAN.trainer, entry_of(wildcards))
+        return paths.result(PRESET, job.name, name) if job else []
+
+    return files
+
+
+def data_of_entry(wildcards):
+    """The prepared data set that was trained on; none for a folder of images."""
+    job = or_exit(PLAN.trainer, entry_of(wildcards))
+    return ancient(paths.data(job.source)) if job else []
+
+
+def where(wildcards):
+    """The option that says where the images are, which changes no number."""
+    entry = entry_of(wildcards)
+    images = data_of_entry(wildcards) or entry.data
+    return f"--data {shlex.quote(str(images))}"
+
+
+@cache
+def images_of_entry(wildcards):
+    """A digest of the images in an entry's folder: if they change, they are tested again."""
+    entry = entry_of(wildcards)
+    return "" if entry.network else or_exit(digest, {"": Path(entry.data)})
+
+
+def source_of_entry(wildcards):
+    """The data set that tells how large images are; photographs are as large as ImageNet's."""
+    job = or_exit(PLAN.trainer, entry_of(wildcards))
+    return job.source if job else "imagenet"
+
+
+def cores_of_entry(wildcards):
+    """Cores: of a folder's images, to decode them too."""
+    return 1 if entry_of(wildcards).network else demand.CORES
 
 
 # Run this checkout's package, even if another one is installed. `exec` replaces the shell, so that

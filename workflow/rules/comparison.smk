@@ -143,6 +143,12 @@ ALL = [
     *expand(
         "{shown}/{name}.{type}",
         shown=SHOWN,
+        name=BEYOND_FIGURES,
+        type=["pdf", "png", "csv", "md"],
+    ),
+    *expand(
+        "{shown}/{name}.{type}",
+        shown=SHOWN,
         name=TABLES,
         type=["csv", "md", "tex", "html"],
     ),

@@ -5,6 +5,7 @@ rule train:
         data=lambda wildcards: ancient(paths.data(job_of(wildcards).source)),
         summary=lambda wildcards: paths.summary(job_of(wildcards).source),
         code=source_files("commands.train"),
+        own=lambda wildcards: job_of(wildcards).own_source,
     output:
         manifest=f"{JOB}/{paths.MANIFEST}",
         training=f"{JOB}/{paths.TRAINING}",

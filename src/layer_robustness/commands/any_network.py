@@ -6,14 +6,29 @@ from pathlib import Path
 
 from timm.data.config import resolve_data_config
 
+from layer_robustness.experiments.options import read_words
+from layer_robustness.experiments.sources import NAMES, needs_initial
+from layer_robustness.networks import stored
 from layer_robustness.networks.inputs import folder_batches
 from layer_robustness.networks.load import Named, read_state
 from layer_robustness.networks.probe import probe_network
 from layer_robustness.probing.cut import cut
-from layer_robustness.probing.sources import NAMES
 from layer_robustness.runtime.errors import InputError, exit_with_one_line
+from layer_robustness.runtime.interruption import note_signals
 from layer_robustness.storage import rows
 from layer_robustness.storage.files import replacing
+
+# What a manifest knows.
+OF_MODEL = (
+    "options",
+    "checkpoint",
+    "pretrained",
+    "initial",
+    "num_classes",
+    "class_map",
+    "input_size",
+)
+OF_MODEL += ("mean", "std", "interpolation", "crop_pct")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -22,13 +37,26 @@ def parser() -> argparse.ArgumentParser:
     commands = top.add_subparsers(dest="command", required=True)
     probe = commands.add_parser("probe", help="reset each unit of a network, and test it")
     add = probe.add_argument
-    add("--model", required=True, help="a name of timm's, or module:function that builds one")
-    add("--data", type=Path, required=True, help="a folder with a folder of images for each class")
+    which = probe.add_mutually_exclusive_group(required=True)
+    which.add_argument(
+        "--model", help="a name of timm's, torchvision:NAME, or module:function that builds one"
+    )
+    which.add_argument(
+        "--manifest", type=Path, help="checkpoints.json of a network that the workflow trained"
+    )
+    add("--experiment", default="", help="one of the manifest's; its first without this")
+    add(
+        "--data",
+        type=Path,
+        required=True,
+        help="a folder with a folder of images for each class; with --manifest the data set that "
+        "was trained on (.safetensors)",
+    )
     add(
         "--output", type=Path, required=True, help="the folder for probe.csv, heatmap, critical.txt"
     )
     add("--units", nargs="+", default=["block"], help="stage, block, leaf or patterns of names")
-    add("--sources", nargs="+", default=["rerand", "shuffle"], help=NAMES)
+    add("--sources", nargs="+", help=f"of {NAMES}, and kept epochs of a manifest (epoch1, ...)")
     add("--draws", type=int, default=1, help="of each source that has to do with chance")
     add("--initial", type=Path, help="weights before training, for reinit and interpolate")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
@@ -41,6 +69,7 @@ def parser() -> argparse.ArgumentParser:
     weights.add_argument(
         "--pretrained", action="store_true", help="timm downloads its own, as without --checkpoint"
     )
+    add("--options", nargs="+", help="of its constructor, such as img_size=64")
     add("--num-classes", type=int, help="outputs of the network")
     add("--class-map", default="", help="file with the classes' names in the order of the outputs")
     add("--num-samples", type=int, help="so many images, evenly over all")
@@ -54,36 +83,61 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> None:
     """Probe the network that the arguments name, and write what was found."""
-    options = {"num_classes": arguments.num_classes} if arguments.num_classes else {}
-    named = Named(arguments.model, options)
-    network = named.trained(arguments.checkpoint)
-    units = list(cut(network, arguments.units).units)
+    note_signals()  # the probe saves what it has, and stops between its resets
+    given = of_manifest(arguments) if arguments.manifest else of_name(arguments)
+    units = list(cut(given["model"], arguments.units).units)
     print(f"{len(units)} units: {', '.join(units)}", file=sys.stderr)
-    try:
-        config = resolve_data_config(vars(arguments), model=network)
-    except AssertionError as error:
-        raise InputError(
-            "--mean and --std: expected one number, or one for each channel"
-        ) from error
-    data = folder_batches(
-        arguments.data, config, arguments.class_map, arguments.num_samples, arguments.workers
-    )
     result = probe_network(
-        network,
-        data,
-        initial=read_state(arguments.initial) if arguments.initial else None,
-        fresh=named.fresh,
+        **given,
         units=arguments.units,
         sources=arguments.sources,
         draws=arguments.draws,
         device=arguments.device,
         memory_gb=arguments.memory,
+        keep=arguments.output / "resume" / "probe.safetensors",
     )
     rows.write(arguments.output / "probe.csv", result.frame.to_dict("records"))
     result.heatmap(arguments.output / "heatmap")
     with replacing(arguments.output / "critical.txt") as temporary:
         temporary.write_text(result.summary())
     print(result.summary(), end="")
+
+
+def of_name(arguments: argparse.Namespace) -> dict:
+    """Return what `probe_network` takes of a network by its name, with weights from files."""
+    options = read_words(arguments.options or ())
+    options |= {"num_classes": arguments.num_classes} if arguments.num_classes else {}
+    model = Named(arguments.model, options)
+    network = model.trained(arguments.checkpoint)
+    try:
+        config = resolve_data_config(vars(arguments), model=network)
+    except AssertionError as error:
+        raise InputError(
+            "--mean and --std: expected one number, or one for each channel"
+        ) from error
+    sources = arguments.sources or ["reinit"]
+    if arguments.initial and not any(map(needs_initial, sources)):
+        raise InputError(
+            "--initial is given, but no source needs it: add reinit or interpolate:a to --sources"
+        )
+    return {
+        "model": network,
+        "data": folder_batches(
+            arguments.data, config, arguments.class_map, arguments.num_samples, arguments.workers
+        ),
+        "initial": read_state(arguments.initial) if arguments.initial else None,
+        "fresh": model.fresh,
+    }
+
+
+def of_manifest(arguments: argparse.Namespace) -> dict:
+    """Return what `probe_network` takes of a network that the workflow trained."""
+    if given := [name for name in OF_MODEL if getattr(arguments, name)]:
+        option = given[0].replace("_", "-")
+        raise InputError(f"--{option} is for --model: with --manifest, leave it out")
+    return stored.read(
+        arguments.manifest, arguments.data, arguments.experiment, arguments.num_samples
+    )
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ from layer_robustness.experiments.flags import add_flags, from_flags
 from layer_robustness.experiments.names import Experiment
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.experiments.sweeps import networks_of
+from layer_robustness.models import recipes
 from layer_robustness.runtime import machine
 from layer_robustness.runtime.code import code_digest
 from layer_robustness.runtime.devices import choose, take_for_ranks
@@ -74,6 +75,8 @@ def main() -> None:
     decoding = decoders(arguments, device, len(experiments))
     dataset = data.load_to_train(arguments.data, arguments.images, decoding).to(device)
     recipe = from_flags(arguments, Recipe)
+    if recipe.model:
+        recipes.check(recipe, dataset.image_shape, dataset.classes)
     note_signals()  # training keeps the batches it has done
     with joined(device) as ranks:
         folder = partial(
@@ -107,8 +110,10 @@ def longest_first(folders: Sequence[TrainingFolder]) -> list[TrainingFolder]:
 
     def length(folder: TrainingFolder) -> int:
         network = folder.experiment.network
-        width = network.fcn_shape[1] if network.kind == "fcn" else 1
-        return len(network.units) * width**2
+        if network.kind != "fcn":
+            return 1  # networks of a sweep are FCNs; others differ in their seeds only
+        depth, width = network.fcn_shape
+        return depth * width**2
 
     return sorted(folders, key=length, reverse=True)
 

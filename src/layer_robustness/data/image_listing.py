@@ -2,7 +2,7 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from layer_robustness.runtime.errors import InputError
@@ -30,10 +30,21 @@ def folder_digest(folder: Path) -> str:
                 f"{needed} is not a folder: --images should be a folder with train/ and val/, "
                 "each with one folder of images for every class"
             )
+    return digest({split: folder / split for split in SPLITS})
+
+
+def digest(folders: Mapping[str, Path]) -> str:
+    """Return the SHA-256 over the names and sizes of all images in some folders, by their names.
+
+    Raises
+    ------
+    InputError
+        If a folder cannot be listed or an image is a link to nothing.
+    """
     sha = hashlib.sha256()
     try:
-        for split in SPLITS:
-            for name, size in names_and_sizes(folder / split, split):
+        for called, folder in folders.items():
+            for name, size in names_and_sizes(folder, called):
                 sha.update(os.fsencode(f"{name}\0{size}\n"))
     except OSError as error:
         raise InputError(

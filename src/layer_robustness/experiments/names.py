@@ -1,4 +1,7 @@
-"""Names of experiments: `cifar10/vgg16+wd/seed0` is data set, model and seed, and its path too."""
+"""Names of experiments: `cifar10/vgg16+wd/seed0` is data set, model and seed, and its path too.
+
+Networks beyond the paper are called `beyond/NAME`, by their entries in the config.
+"""
 
 import re
 from dataclasses import dataclass
@@ -7,6 +10,10 @@ from layer_robustness.experiments import architectures
 from layer_robustness.runtime.errors import InputError
 
 DATASETS = ("mnist", "cifar10", "imagenet")
+# In place of a data set: networks that are not the paper's.
+BEYOND = "beyond"
+# What entries may be called: their names are names of files too.
+ENTRY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 # wd: with weight decay; bn: with batch normalization
 OF_CONVOLUTIONS = ("", "wd", "bn", "wd+bn")
 VARIANTS = {"fcn": ("", "wd"), "vgg": OF_CONVOLUTIONS, "resnet": OF_CONVOLUTIONS}
@@ -32,7 +39,9 @@ class Network:
 
     @property
     def kind(self) -> str:
-        """`fcn`, `vgg` or `resnet`."""
+        """`fcn`, `vgg` or `resnet`; `own` for a network beyond the paper."""
+        if self.dataset == BEYOND:
+            return "own"
         return architectures.kind_of(self.architecture)
 
     @property
@@ -53,7 +62,7 @@ class Network:
 
     @property
     def units(self) -> tuple[str, ...]:
-        """Names of the units, first to last."""
+        """Names of the paper's units, first to last; those of other networks only torch knows."""
         return architectures.unit_names(self.architecture, self.treatment == "removed")
 
     def seed(self, seed: int) -> "Experiment":
@@ -81,11 +90,13 @@ def parse_network(name: str) -> Network:
         If the data set, the architecture, the variant or the treatment is unknown.
     """
     dataset, _, model = name.partition("/")
+    network = Network(dataset, model)
+    if dataset == BEYOND and ENTRY.fullmatch(model):
+        return network
     if dataset not in DATASETS:
         raise InputError(
             f"{name!r}: data set {dataset!r} is unknown; allowed: {', '.join(DATASETS)}"
         )
-    network = Network(dataset, model)
     try:
         kind = network.kind
     except InputError as error:

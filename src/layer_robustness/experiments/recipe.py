@@ -1,15 +1,29 @@
 """How a network is trained, and the epochs that are kept."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 # Augmentations of images in memory, and of files in a folder.
 IN_MEMORY = ("none", "pad_crop_flip")
 FOLDER = ("resized_crop_flip", "scaled_crop_flip")
 
+# The initial law of networks beyond the paper: what their own constructors draw.
+CONSTRUCTOR = "constructor"
+
 
 @dataclass(frozen=True)
 class Recipe:
-    """The paper's SGD recipe (Section 2); every field is a key of the config's `training`."""
+    """The paper's SGD recipe (Section 2), or another one for networks beyond the paper.
+
+    optimizer
+        `momentum` is that of SGD; AdamW has PyTorch's own averages.
+    warmup
+        Epochs in which the rate grows from step to step, from nearly 0 to its full value.
+    model, options
+        How a network beyond the paper is built: see `models.named` and `options`.
+
+    Other fields are keys of the config's `training`.
+    """
 
     epochs: int
     batch_size: int
@@ -23,17 +37,27 @@ class Recipe:
     width: float
     augmentation: str
     precision: str
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    warmup: int = 0
+    model: str = ""
+    options: tuple[str, ...] = ()
 
-    def rate(self, epoch: int) -> float:
-        """Learning rate of the steps of `epoch`, counted from 1.
+    def rate(self, epoch: int, share: float = 1) -> float:
+        """Learning rate of a step of `epoch`, counted from 1.
 
         A milestone of 30 means that 30 epochs are trained before the rate falls.
+
+        Parameters
+        ----------
+        share
+            Of the epoch's steps, this one among them: only warm-up depends on it.
         """
         passed = sum(milestone < epoch for milestone in self.milestones)
-        return self.learning_rate * self.factor**passed
+        rate = self.learning_rate * self.factor**passed
+        return rate * min(1, (epoch - 1 + share) / self.warmup) if self.warmup else rate
 
     @classmethod
     def from_dict(cls, values: dict) -> "Recipe":
         """Read what `dataclasses.asdict` and JSON made of a recipe."""
-        lists = {key: tuple(values[key]) for key in ("milestones", "checkpoints")}
+        lists = {key: tuple(values[key]) for key in ("milestones", "checkpoints", "options")}
         return cls(**{**values, **lists})

@@ -72,9 +72,24 @@ def draw_panel(
     colour_map: str = colours.VALUES,
 ) -> None:
     """Draw one heatmap; its colour bar is labelled by the quantity if not otherwise."""
+    label = label or QUANTITIES[panel.quantity]
+    draw_cells(axes, cells, norm, label, colour_map, figure.transposed)
+    mark_group(axes, figure, panel)
+
+
+def draw_cells(
+    axes: Axes,
+    cells: pd.DataFrame,
+    norm: Normalize,
+    label: str,
+    colour_map: str = colours.VALUES,
+    transposed: bool = False,
+    aspect: int = 20,
+) -> None:
+    """Draw cells, each with a layer, a checkpoint and a value, and a colour bar."""
     grid = cells.pivot(index="layer", columns="checkpoint", values="value")
     grid = grid.loc[cells["layer"].unique(), cells["checkpoint"].unique()]
-    grid = grid.T if figure.transposed else grid
+    grid = grid.T if transposed else grid
     cell = 1 / grid.shape[1]  # of the heatmap's width
     with style.alone(axes):
         sns.heatmap(
@@ -85,16 +100,16 @@ def draw_panel(
             cbar_kws={
                 "pad": 0.35 * cell,
                 "fraction": 0.6 * cell,
-                "aspect": 10 if figure.transposed else 20,
+                "aspect": 10 if transposed else aspect,
             },
             linewidths=0.3,
             xticklabels=True,
             yticklabels=True,
         )
-    axes.set(xlabel="" if figure.transposed else "checkpoint", ylabel="")
+    axes.set(xlabel="" if transposed else "checkpoint", ylabel="")
     axes.tick_params(axis="both", length=0)
     axes.tick_params(axis="y", rotation=0)
-    if figure.transposed:
+    if transposed:
         axes.tick_params(axis="x", rotation=90, labelsize=style.LAYER_NAME, pad=1)
     else:
         axes.tick_params(axis="x", rotation=45)
@@ -105,8 +120,7 @@ def draw_panel(
     bar.ax.tick_params(labelsize=6, length=2)
     if isinstance(norm, LogNorm):
         bar.ax.yaxis.set_major_formatter("{x:g}")
-    bar.set_label(label or QUANTITIES[panel.quantity], fontsize=style.SMALL_PRINT)
-    mark_group(axes, figure, panel)
+    bar.set_label(label, fontsize=style.SMALL_PRINT)
 
 
 def mark_group(axes: Axes, figure: Figure, panel: Panel) -> None:

@@ -42,7 +42,7 @@ RC = {
 
 
 def panels(
-    rows: Sequence[int], height: float, widths: Sequence[float]
+    rows: Sequence[int], height: float | Sequence[float], widths: Sequence[float]
 ) -> tuple[Drawing, list[Axes]]:
     """Return a drawing and its axes, row by row.
 
@@ -51,17 +51,19 @@ def panels(
     rows
         Number of axes in each row; each row is a subfigure of its own.
     height
-        Of a row, in inches.
+        Of a row, in inches; or of each row.
     widths
         Of each axes, relative to the others of its row.
     """
     mpl.use("agg")
     plt.style.use(RC)
-    drawing = plt.figure(figsize=(WIDTH, len(rows) * height), layout="constrained")
+    heights = [height] * len(rows) if isinstance(height, int | float) else list(height)
+    drawing = plt.figure(figsize=(WIDTH, sum(heights)), layout="constrained")
     # Laid out once all is there: seaborn draws the whole figure with each heatmap that it adds.
     drawing.set_layout_engine("none")
     axes = []
-    for row, count in zip(drawing.subfigures(len(rows), squeeze=False).flat, rows, strict=True):
+    subfigures = drawing.subfigures(len(rows), squeeze=False, height_ratios=heights).flat
+    for row, count in zip(subfigures, rows, strict=True):
         ratios = widths[len(axes) : len(axes) + count]
         axes.extend(row.subplots(1, count, squeeze=False, width_ratios=ratios).flat)
     return drawing, axes

@@ -1,40 +1,83 @@
 """The heatmap of a network: units as rows, sources as columns, as in the paper's figures."""
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
+from matplotlib.figure import Figure as Drawing
 
-from layer_robustness.figures import heatmap, style
-from layer_robustness.figures.figure import Figure, Panel
+from layer_robustness.experiments.sources import INTERPOLATE
+from layer_robustness.figures import colours, heatmap, style
 
-AROUND, COLUMN = 2.5, 0.5  # inches: names of units and the colour bar, and a source
+AROUND, COLUMN = 3.0, 0.34  # inches: names of units and the colour bar, and a source
 LABELS = {
-    "error": "test error",
-    "loss": "cross entropy",
-    "agreement": "agreement with the trained network",
+    "error": "Test error",
+    "loss": "Cross entropy",
+    "agreement": "Agreement with the trained network",
     "kl": "KL divergence from the trained network",
-    "cosine": "cosine to the trained network",
+    "cosine": "Cosine to the trained network",
 }
-PANEL = Panel("a")
-FIGURE = Figure(0, "heatmap", "", (PANEL,), (1,), "", "")
+CONTROLS = ("shuffle", "rescaled", "zero")
+STATES_TITLE, CONTROLS_TITLE, LINE_TITLE = "fresh or earlier", "controls", "on the line to trained"
 
 
-def draw(rows: pd.DataFrame, measure: str, trained: float, path: Path) -> None:
-    """Write `path`.pdf and .png of a measure, mean over draws.
+def drawn(cells: pd.DataFrame, measure: str, trained: float) -> Drawing:
+    """Draw a measure: states, controls and the line beside each other, all on one colour scale.
 
     The colours begin or end at what the trained network has.
+
+    Parameters
+    ----------
+    cells
+        Rows of unit, source and value.
     """
-    means = rows.groupby(["unit", "source"], sort=False)[measure].mean()
-    cells = means.to_frame("value").reset_index(names=["layer", "checkpoint"])
-    units, sources = (len(cells[column].unique()) for column in ("layer", "checkpoint"))
-    height = heatmap.AROUND + max(heatmap.ROWS, units) * heatmap.ROW
-    drawing, (axes,) = style.panels([1], height, [1])
-    drawing.set_figwidth(min(style.WIDTH, AROUND + COLUMN * sources))
-    values = np.append(cells["value"].to_numpy(float), trained)
-    values = values[np.isfinite(values)]
-    norm = Normalize(values.min(), values.max())
-    heatmap.draw_panel(axes, FIGURE, PANEL, cells, norm, LABELS[measure])
-    axes.set_xlabel("source")
-    style.save(drawing, path, "")
+    grid = cells.pivot(index="unit", columns="source", values="value")
+    grid = grid.loc[cells["unit"].unique()]
+    groups = grouped(list(cells["source"].unique()))
+    height = heatmap.AROUND + max(heatmap.ROWS, len(grid)) * heatmap.ROW
+    drawing, axes = style.panels([len(groups)], height, [len(group) for group in groups.values()])
+    drawing.set_figwidth(min(style.WIDTH, AROUND + COLUMN * grid.shape[1]))
+    values = np.append(grid.to_numpy(), trained)
+    norm = Normalize(np.nanmin(values), np.nanmax(values))
+    for number, (own, (title, sources)) in enumerate(zip(axes, groups.items(), strict=True)):
+        draw_group(own, grid[sources], norm, names=not number)
+        if len(groups) > 1:
+            own.set_title(title)
+    bar = drawing.subfigs[0].colorbar(
+        axes[-1].collections[0], ax=axes, pad=0.02, fraction=0.05, aspect=20
+    )
+    bar.ax.tick_params(labelsize=6, length=2)
+    bar.set_label(f"{LABELS[measure]} (trained: {trained:.3g})", fontsize=style.SMALL_PRINT)
+    bar.outline.set_visible(False)
+    return drawing
+
+
+def grouped(sources: list[str]) -> dict[str, list[str]]:
+    """Part sources by what they are."""
+    groups = {
+        STATES_TITLE: [s for s in sources if s not in CONTROLS and not s.startswith(INTERPOLATE)],
+        CONTROLS_TITLE: [s for s in sources if s in CONTROLS],
+        LINE_TITLE: [s for s in sources if s.startswith(INTERPOLATE)],
+    }
+    return {title: group for title, group in groups.items() if group}
+
+
+def draw_group(axes: Axes, grid: pd.DataFrame, norm: Normalize, names: bool) -> None:
+    """Draw the columns of one kind; only the first has the names of units."""
+    sns.heatmap(
+        grid,
+        ax=axes,
+        cmap=colours.VALUES,
+        norm=norm,
+        cbar=False,
+        linewidths=0.3,
+        xticklabels=[str(source).removeprefix(INTERPOLATE) for source in grid.columns],
+        yticklabels=names,
+    )
+    axes.set(xlabel="", ylabel="")
+    axes.tick_params(axis="both", length=0)
+    axes.tick_params(axis="y", rotation=0)
+    axes.tick_params(axis="x", rotation=45)
+    for name in axes.get_xticklabels():
+        name.set(ha="right", rotation_mode="anchor")

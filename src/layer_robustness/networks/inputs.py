@@ -13,7 +13,10 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 from torchvision.datasets.folder import ImageFolder, default_loader
 
+from layer_robustness.data.dataset import Dataset as PreparedImages
 from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.interruption import deaf_children
+from layer_robustness.storage.tensorfile import digest
 
 Batches = Iterable[tuple[Tensor, Tensor]]
 Transform = Callable[[Image], Tensor]
@@ -66,10 +69,29 @@ def folder_batches(
     if unknown := sorted(set(found.classes) - set(outputs)):
         raise InputError(f"data: class {unknown[0]} of {folder} is not in {class_map}")
     samples = [(path, outputs[found.classes[label]]) for path, label in found.samples]
-    count = min(most or len(samples), len(samples))
-    taken = [samples[place * len(samples) // count] for place in range(count)]
+    taken = [samples[place] for place in evenly(len(samples), most)]
     images = Photographs(taken, cast(Transform, create_transform(**config)), len(names))
     return DataLoader(images, batch_size=LOADED, num_workers=workers)
+
+
+def prepared_batches(
+    data: PreparedImages, dtype: torch.dtype = torch.float32, most: int | None = None
+) -> DataLoader:
+    """Normalize the test images of a prepared data set, as training does.
+
+    Parameters
+    ----------
+    most
+        How many images are taken, evenly over all; all if none is given.
+    """
+    places = evenly(len(data.test_labels), most)
+    return DataLoader(TestImages(data, dtype, places), batch_size=LOADED)
+
+
+def evenly(count: int, most: int | None) -> list[int]:
+    """Places of at most so many of `count` images, evenly over all."""
+    taken = min(most or count, count)
+    return [place * count // taken for place in range(taken)]
 
 
 class Photographs(Dataset):
@@ -86,6 +108,16 @@ class Photographs(Dataset):
     def __len__(self) -> int:
         return len(self.samples)
 
+    @property
+    def identity(self) -> list[str]:
+        """What tells these images from others."""
+        listed = [f"{label} {Path(path).stat().st_size} {path}" for path, label in self.samples]
+        return [str(self.transform), *listed]
+
+    def after(self, place: int) -> "Photographs":
+        """Leave out the images before a place."""
+        return Photographs(self.samples[place:], self.transform, self.classes)
+
     def __getitem__(self, place: int) -> tuple[Tensor, int]:
         path, label = self.samples[place]
         try:
@@ -96,11 +128,77 @@ class Photographs(Dataset):
             raise InputError(f"{path} cannot be read as an image ({error})") from error
 
 
+class TestImages(Dataset):
+    """Some test images of a prepared data set, by their places, normalized."""
+
+    def __init__(self, data: PreparedImages, dtype: torch.dtype, places: Sequence[int]):
+        self.data, self.dtype, self.places = data, dtype, places
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    @property
+    def identity(self) -> list[str]:
+        """What tells these images from others."""
+        return [self.data.sha256, *map(str, self.places)]
+
+    def after(self, place: int) -> "TestImages":
+        """Leave out the images before a place."""
+        return TestImages(self.data, self.dtype, self.places[place:])
+
+    def __getitem__(self, place: int) -> tuple[Tensor, Tensor]:
+        at = self.places[place]
+        image = self.data.normalize(self.data.test_images[at], self.dtype)
+        return image, self.data.test_labels[at]
+
+
+def after(batches: Batches, done: int) -> Batches:
+    """Leave out images that were counted; those of a folder are not decoded again."""
+    if not done:
+        return batches
+    images = getattr(batches, "dataset", None)
+    if isinstance(images, Photographs | TestImages):
+        # Batches are the same as before.
+        start = done if done == len(images) else done - done % LOADED
+        workers = cast(DataLoader, batches).num_workers
+        rest = DataLoader(images.after(start), batch_size=LOADED, num_workers=workers)
+        return after_first(rest, done - start)
+    return after_first(batches, done)
+
+
+def after_first(batches: Batches, done: int) -> Iterator[tuple[Tensor, Tensor]]:
+    """Leave out so many images of the first batches."""
+    with deaf_children():
+        found = iter(batches)
+    for images, labels in found:
+        if done < len(labels):
+            yield images[done:], labels[done:]
+        done = max(0, done - len(labels))
+
+
+def identity(batches: Batches) -> list[str]:
+    """What tells images from others, so that a probe of the same ones can go on.
+
+    Raises
+    ------
+    InputError
+        If nobody can tell: a loader may give others each time.
+    """
+    images = getattr(batches, "dataset", None)
+    if isinstance(images, Photographs | TestImages):
+        return images.identity
+    if isinstance(batches, list):
+        return [digest({"images": images, "labels": labels}, {}) for images, labels in batches]
+    raise InputError("keep: expected data that is a folder of images or a pair of tensors")
+
+
 def micro_batches(
     batches: Batches, device: torch.device, sizes: Iterator[int]
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Cut batches into pieces of at most the next size; images [N, ...], labels int64 [N]."""
-    for batch in batches:
+    with deaf_children():  # processes that decode end with this one
+        found = iter(batches)
+    for batch in found:
         if not (isinstance(batch, tuple | list) and len(batch) == 2):
             raise InputError(f"data: a batch is no pair of images and labels: {EXPECTED}")
         images, labels = batch

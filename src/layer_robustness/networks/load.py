@@ -1,11 +1,7 @@
-"""Networks by name: timm's, or a function of one's own, and weights from files."""
+"""Networks by name with trained weights, from files or from timm."""
 
-import importlib
 import pickle
-import sys
-from collections.abc import Callable
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 
 import timm
@@ -14,6 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from layer_robustness.models.named import builder
 from layer_robustness.probing.tensors import State
 from layer_robustness.runtime.errors import InputError
 
@@ -23,18 +20,14 @@ KEYS = ("state_dict", "model", "model_state_dict")
 
 @dataclass
 class Named:
-    """A network by the name of a timm model, or `module:function` of one's own.
-
-    options
-        Of timm's `create_model`, such as num_classes.
-    """
+    """A network by its name and options: see `models.named.builder`."""
 
     name: str
     options: dict = field(default_factory=dict)
 
     def fresh(self) -> nn.Module:
         """Build it with random weights."""
-        return self.builder()()
+        return builder(self.name, self.options)()
 
     def trained(self, checkpoint: Path | None) -> nn.Module:
         """Build it with trained weights: from a file, or those that timm downloads without one.
@@ -44,7 +37,7 @@ class Named:
         InputError
             If it is unknown, the weights do not fit, or there are none.
         """
-        build = self.builder()
+        build = builder(self.name, self.options)
         if ":" in self.name and checkpoint is None:
             raise InputError(f"{self.name} needs --checkpoint: the file with its trained weights")
         if checkpoint is None:
@@ -64,30 +57,6 @@ class Named:
             raise InputError(
                 f"the weights of {self.name} cannot be had ({reason}): give --checkpoint FILE"
             ) from error
-
-    def builder(self) -> Callable[[], nn.Module]:
-        """Return the function that builds it."""
-        if ":" in self.name:
-            return own_function(self.name)
-        if not timm.is_model(self.name.partition(".")[0]):
-            near = ", ".join(get_close_matches(self.name, timm.list_models())) or "timm.list_models"
-            raise InputError(
-                f"--model {self.name} is unknown: expected a network of timm ({near}) or "
-                "module:function, a function of yours that builds one"
-            )
-        return lambda: timm.create_model(self.name, **self.options)
-
-
-def own_function(name: str) -> Callable[[], nn.Module]:
-    """Return the function `module:function`, of a module in the working directory or installed."""
-    module, _, function = name.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
-    try:
-        return getattr(importlib.import_module(module), function)
-    except (ImportError, AttributeError, ValueError) as error:
-        raise InputError(f"--model {name} cannot be imported: {error}") from error
-    finally:
-        sys.path.pop(0)
 
 
 def load_into(network: nn.Module, path: Path) -> None:

@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 import torch
 from torch import nn
@@ -10,9 +11,12 @@ from tqdm import tqdm
 
 from layer_robustness.networks import inputs
 from layer_robustness.networks.inputs import Batches, Data, batches_of
-from layer_robustness.networks.result import Result, result_of
+from layer_robustness.networks.progress import measurement, restore, state
+from layer_robustness.networks.result import Result
+from layer_robustness.networks.rows import result_of
 from layer_robustness.probing.cut import Units, cut
 from layer_robustness.probing.engine import CHECKED, Engine, Reset
+from layer_robustness.probing.measurement import Measurement
 from layer_robustness.probing.measures import MEASURES, Tally
 from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.probing.tensors import State, named_tensors
@@ -29,7 +33,7 @@ def probe_network(
     model: nn.Module,
     data: Data,
     initial: State | nn.Module | None = None,
-    fresh: Callable[[], nn.Module] | None = None,
+    fresh: Callable[[], nn.Module] | Sequence[State] | None = None,
     units: Units = "block",
     sources: Sequence[str] | None = None,
     draws: int = 1,
@@ -37,6 +41,8 @@ def probe_network(
     states: Mapping[str, State] | None = None,
     device: str = "auto",
     memory_gb: float = 2,
+    precision: str = "float32",
+    keep: Path | None = None,
 ) -> Result:
     """Reset every unit of a trained classifier to every source, and test it each time.
 
@@ -53,7 +59,8 @@ def probe_network(
     initial
         The model's state before it was trained, for the sources `reinit` and `interpolate:a`.
     fresh
-        Builds the model anew, for the sources `rerand` and `rescaled`.
+        Builds the model anew, for the sources `rerand` and `rescaled`; or states of fresh models,
+        at least as many as `draws`.
     units
         `stage`, `block`, `leaf`, patterns of names, or units with the patterns of each: see
         `cut.cut`.
@@ -70,6 +77,11 @@ def probe_network(
         `cpu`, `cuda`, or `auto`: a GPU where there is one.
     memory_gb
         For what a clean pass keeps of the images that are looked at together.
+    precision
+        Of the arithmetic: float32, float64, tf32 or bf16.
+    keep
+        A file for what is counted, written every ten seconds; a probe of the same network, resets
+        and images goes on from there. The data then is a folder or a pair of tensors.
 
     Raises
     ------
@@ -80,7 +92,7 @@ def probe_network(
         raise InputError(f"measure {unknown[0]!r} is unknown: expected {', '.join(MEASURES)}")
     if draws < 1:
         raise InputError(f"draws is {draws}: expected 1 or more")
-    with in_evaluation(model, choose(device)) as where, arithmetic("float32", where):
+    with in_evaluation(model, choose(device)) as where, arithmetic(precision, where):
         known = initial.state_dict() if isinstance(initial, nn.Module) else initial
         prepared = States(model, known, fresh, states or {})
         if sources is None:
@@ -94,26 +106,39 @@ def probe_network(
         ]
         engine = Engine(model, taken.modules, resets, len(made) if where.type == "cuda" else 1)
         tally = Tally(len(resets), measures)
-        evaluate(engine, tally, batches_of(data, model), where, int(memory_gb * GIGABYTE))
+        batches = batches_of(data, model)
+        kept = keep and measurement(keep, engine, tally, batches, where.type, precision)
+        evaluate(engine, tally, batches, where, int(memory_gb * GIGABYTE), kept)
         return result_of(engine, tally, taken.parts)
 
 
 def evaluate(
-    engine: Engine, tally: Tally, batches: Batches, device: torch.device, memory: int
+    engine: Engine,
+    tally: Tally,
+    batches: Batches,
+    device: torch.device,
+    memory: int,
+    kept: Measurement | None = None,
 ) -> None:
-    """Count all resets in one pass over the images."""
+    """Count all resets in one pass over the images, from where an earlier process was stopped."""
     size = CHECKED
+    done, counted = kept.load() if kept else (0, {})
+    if counted:
+        size = restore(engine, tally, counted)
     images = inputs.count(batches)
     # At a terminal only; it goes to stderr and tells the time that is left.
-    with tqdm(total=images, unit="image", disable=None) as bar:
+    with tqdm(total=images, initial=done, unit="image", disable=None) as bar:
         sizes = (size for _ in itertools.count())
-        for pixels, labels in inputs.micro_batches(batches, device, sizes):
+        for pixels, labels in inputs.micro_batches(inputs.after(batches, done), device, sizes):
             if not engine.classes:
                 size = engine.begin(pixels, memory)
                 inputs.check_classes(batches, engine.classes)
             inputs.check_labels(labels, engine.classes)
             tally.add(engine.logits(pixels), labels)
             bar.update(len(labels))
+            done += len(labels)
+            if kept:
+                kept.keep(done, state(engine, tally, size))
     if not engine.classes:
         raise InputError("data: there are no images")
 

@@ -13,8 +13,9 @@ kinds of which its text speaks (the closest: 0.198, a convolution of VGG19 that 
 from typing import TypeVar
 
 import numpy as np
+import pandas as pd
 
-Errors = TypeVar("Errors", float, np.ndarray)
+Errors = TypeVar("Errors", float, np.ndarray, pd.Series)
 
 CRITICAL = 0.2
 
@@ -25,7 +26,7 @@ def chance(classes: int) -> float:
 
 
 def cost(error: Errors, full: Errors, chance: float) -> Errors:
-    """Return the cost of a reset; errors are fractions, one or an array of them."""
+    """Return the cost of a reset; errors are fractions, one or several of them."""
     return (error - full) / (chance - full)
 
 

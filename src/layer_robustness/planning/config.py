@@ -10,8 +10,9 @@ from typing import Any
 from jsonschema import Draft202012Validator, ValidationError, validators
 
 from layer_robustness.experiments.names import Network, parse_network
-from layer_robustness.experiments.recipe import FOLDER, IN_MEMORY, Recipe
+from layer_robustness.experiments.recipe import CONSTRUCTOR, FOLDER, IN_MEMORY, Recipe
 from layer_robustness.experiments.sweeps import SWEEPS, job_of
+from layer_robustness.planning.beyond import check_entries, check_epochs, entries, own_networks
 from layer_robustness.runtime.errors import InputError
 
 # JSON Schema counts 5.0 as an integer; torch and range do not.
@@ -22,7 +23,11 @@ Validator = validators.extend(
     ),
 )
 
-RECIPE_KEYS = ("seeds", *(key for key in Recipe.__dataclass_fields__ if key != "precision"))
+# What `training` says of every network.
+GIVEN = ("precision", "model", "options")
+RECIPE_KEYS = ("seeds", *(key for key in Recipe.__dataclass_fields__ if key not in GIVEN))
+# What it says of the paper's only: others are as wide as their options, and draw their own weights.
+OF_THE_PAPERS = ("width", "initial_law")
 
 
 def check(config: dict, schema: dict, networks: Iterable[Network]) -> None:
@@ -45,17 +50,21 @@ def check(config: dict, schema: dict, networks: Iterable[Network]) -> None:
     if errors:
         raise InputError(explain(min(errors, key=lambda error: (len(error.path), str(error.path)))))
     check_imagenet_path(config["imagenet_path"])
-    networks = sorted(networks)
+    check_entries(config)
+    networks = [*sorted(networks), *own_networks(config)]
     for pattern in config["training"]:
         check_pattern(pattern, networks)
     for pattern in config["networks"]:
-        check_filter(pattern, networks)
+        check_filter(pattern, networks, config)
     for network in networks:
         if runs(config, network):
             recipe_of(config, network)
     for name, members in SWEEPS.items():
         if runs(config, members[0]):
             check_sweep(config, name, members)
+    for entry in entries(config).values():
+        if entry.network and asked(config, entry.job):
+            check_epochs(entry, recipe_of(config, entry.network).checkpoints)
 
 
 def check_imagenet_path(path: str | None) -> None:
@@ -81,8 +90,19 @@ def check_sweep(config: dict, name: str, members: Sequence[Network]) -> None:
 
 def runs(config: dict, network: Network) -> bool:
     """Whether a network is trained: the config asks for it, and its data can be had."""
-    asked = any(fnmatchcase(job_of(network), pattern) for pattern in config["networks"])
-    return asked and not missing_source(config, network.dataset)
+    return asked(config, job_of(network)) and not missing_source(
+        config, dataset_of(config, network)
+    )
+
+
+def asked(config: dict, job: str) -> bool:
+    """Whether the filter `networks` lets a job through."""
+    return any(fnmatchcase(job, pattern) for pattern in config["networks"])
+
+
+def dataset_of(config: dict, network: Network) -> str:
+    """Return a network's data set, which its entry says if it is not the paper's."""
+    return config["beyond"][network.model]["data"] if network.kind == "own" else network.dataset
 
 
 def missing_source(config: dict, dataset: str) -> str:
@@ -142,7 +162,7 @@ def allowed_by(schema: dict) -> str:
         "integer": "an integer",
         "number": "a number",
         "string": "a string",
-        "array": "a list without repetitions",
+        "array": "a list without repetitions" if schema.get("uniqueItems") else "a list",
         "object": "a mapping",
     }
     types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
@@ -171,17 +191,17 @@ def check_pattern(pattern: str, networks: Iterable[Network]) -> None:
 
 
 def is_network(name: str) -> bool:
-    """Whether this is the name of a network, of the paper's or another one."""
+    """Whether this is the name of a network that could be the paper's."""
     try:
-        parse_network(name)
+        return parse_network(name).kind != "own"
     except InputError:
         return False
-    return True
 
 
-def check_filter(pattern: str, networks: Iterable[Network]) -> None:
+def check_filter(pattern: str, networks: Iterable[Network], config: dict) -> None:
     """Refuse a pattern of `networks` that chooses nothing."""
     jobs = dict.fromkeys(map(job_of, networks))
+    jobs |= dict.fromkeys(entry.job for entry in entries(config).values())
     if not any(fnmatchcase(job, pattern) for job in jobs):
         raise InputError(
             f"config key networks has {pattern!r}, which matches nothing; allowed: patterns that "
@@ -198,6 +218,9 @@ def settings_of(config: dict, network: Network) -> dict:
     merged = {}
     for pattern in sorted(patterns, key=lambda name: (name == str(network), len(name))):
         merged |= config["training"][pattern]
+    if network.kind == "own":
+        check_own(config, network, patterns)
+        merged |= {"width": 1, "initial_law": CONSTRUCTOR}
     missing = [key for key in RECIPE_KEYS if key not in merged]
     if missing:
         raise InputError(
@@ -205,6 +228,17 @@ def settings_of(config: dict, network: Network) -> dict:
             f"a pattern that matches {network}"
         )
     return merged
+
+
+def check_own(config: dict, network: Network, patterns: Iterable[str]) -> None:
+    """Refuse what a recipe cannot say of a network beyond the paper."""
+    for pattern in patterns:
+        for key in OF_THE_PAPERS:
+            if pattern.startswith(f"{network.dataset}/") and key in config["training"][pattern]:
+                raise InputError(
+                    f"config key training.{pattern}.{key} is for the paper's networks; allowed: "
+                    f"options of beyond.{network.model}, with which its constructor is called"
+                )
 
 
 def seeds_of(config: dict, network: Network) -> int:
@@ -232,19 +266,30 @@ def recipe_of(config: dict, network: Network) -> Recipe:
             f"config key training.width is {settings['width']} for {network}; allowed: 1, as the "
             "name says the width of an FCN"
         )
-    allowed = FOLDER if in_folder(config, network.dataset) else IN_MEMORY
+    dataset = dataset_of(config, network)
+    allowed = FOLDER if in_folder(config, dataset) else IN_MEMORY
     if settings["augmentation"] not in allowed:
         raise InputError(
             f"config key training.augmentation is {settings['augmentation']} for {network}; "
-            f"allowed for images of {config['datasets'][network.dataset]}: {', '.join(allowed)}"
+            f"allowed for images of {config['datasets'][dataset]}: {', '.join(allowed)}"
         )
+    if network.kind == "own":
+        entry = entries(config)[network.model]
+        built = {"model": entry.model, "options": entry.options}
+    else:
+        built = {}
     return Recipe(
         **{
             **settings,
             "checkpoints": tuple(checkpoints),
             "milestones": tuple(sorted(settings["milestones"])),
-            # the paper uses weight decay only where a variant's name says so
-            "weight_decay": settings["weight_decay"] if "wd" in network.variant.split("+") else 0,
+            "weight_decay": settings["weight_decay"] if decays(network) else 0,
+            **built,
         },
         precision=config["precision"],
     )
+
+
+def decays(network: Network) -> bool:
+    """Whether weight decay is used: of the paper's networks where a variant's name says so."""
+    return network.kind == "own" or "wd" in network.variant.split("+")

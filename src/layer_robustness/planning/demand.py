@@ -25,12 +25,15 @@ TRAIN: Mapping[tuple[str, str], int] = {
     ("digits", "fcn"): 20,
     ("digits", "vgg"): 20,
     ("digits", "resnet"): 30,
+    ("digits", "own"): 30,
     ("small", "fcn"): 120,
     ("small", "vgg"): 240,
     ("small", "resnet"): DAY,
+    ("small", "own"): DAY,
     ("large", "fcn"): DAY,
     ("large", "vgg"): DAY,
     ("large", "resnet"): DAY,
+    ("large", "own"): DAY,
 }
 # Minutes of each other step, by size of the images.
 MEASURE: Mapping[tuple[str, str], int] = {

@@ -1,5 +1,6 @@
 """What has to be built: the bridge between config, registries and the workflow's rules."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -10,7 +11,17 @@ from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.experiments.sweeps import job_of, networks_of
 from layer_robustness.figures.figure import Figure
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.planning.config import in_folder, recipe_of, runs, seeds_of
+from layer_robustness.planning.beyond import Entry, entries, own_networks
+from layer_robustness.planning.config import (
+    asked,
+    dataset_of,
+    in_folder,
+    missing_source,
+    recipe_of,
+    runs,
+    seeds_of,
+)
+from layer_robustness.runtime.errors import InputError
 from layer_robustness.storage.bits import path_of
 from layer_robustness.tables.registry import DRAWS, TABLES, Table
 
@@ -34,7 +45,7 @@ class Job:
     @property
     def dataset(self) -> str:
         """Their data set."""
-        return self.networks[0].dataset
+        return dataset_of(self.config, self.networks[0])
 
     @property
     def source(self) -> str:
@@ -63,9 +74,21 @@ class Job:
 
     @property
     def draws(self) -> int:
-        """Fresh draws that are stored of each: those of the probe, or of the attacks of Table 2."""
-        probed = self.config["probe"]["draws"]
-        return max(probed, DRAWS) if self.replaced else probed
+        """Fresh draws that are stored of each: what probes and the attacks of Table 2 need."""
+        of_entries = (e.stored_draws for e in entries(self.config).values() if self.is_of(e))
+        attacked = DRAWS if self.replaced else 0
+        return max(self.config["probe"]["draws"], attacked, *of_entries)
+
+    def is_of(self, entry: Entry) -> bool:
+        """Whether an entry of `beyond` probes what this job trains."""
+        return entry.network in self.networks
+
+    @property
+    def own_source(self) -> list[str]:
+        """The file in the working directory that defines a network of one's own."""
+        found = entries(self.config)
+        own = [network for network in self.networks if network.kind == "own"]
+        return [file for network in own for file in found[network.model].own_source]
 
     @property
     def groups(self) -> list[str]:
@@ -100,17 +123,55 @@ class Plan:
         Raises
         ------
         InputError
-            If it is the name of no network and no sweep, or of a part of a sweep.
+            If it is the name of no network and no sweep, or of a part of a sweep; or of an entry of
+            `beyond` that trains nothing itself.
         """
-        networks_of(name)
+        for network in networks_of(name):
+            if network.kind == "own" and network not in own_networks(self.config):
+                raise InputError(f"{name} is not trained: beyond has no such entry with a recipe")
         return Job(name, self.config)
 
     @cached_property
     def jobs(self) -> tuple[Job, ...]:
-        """The jobs of all figures and tables, in their order."""
-        networks = (network for target in TARGETS.values() for network in target.networks)
-        names = dict.fromkeys(job_of(network) for network in networks if self.runs(network))
-        return tuple(map(self.job, names))
+        """The jobs of all figures and tables, in their order, and those that entries probe."""
+        networks = [n for target in TARGETS.values() for n in target.networks if self.runs(n)]
+        networks += [entry.network for entry in self.entries if entry.network]
+        return tuple(map(self.job, dict.fromkeys(map(job_of, networks))))
+
+    @cached_property
+    def entries(self) -> tuple[Entry, ...]:
+        """The entries of `beyond` that are probed, as the config asks for them."""
+        return tuple(entry for entry in entries(self.config).values() if self.probes(entry))
+
+    def entry(self, name: str) -> Entry:
+        """Return an entry of `beyond` by its name, asked for or not.
+
+        Raises
+        ------
+        InputError
+            If there is none.
+        """
+        found = entries(self.config)
+        if name not in found:
+            raise InputError(f"beyond has no entry {name}: expected one of {', '.join(found)}")
+        return found[name]
+
+    def trainer(self, entry: Entry) -> Job | None:
+        """Return the job that trains what an entry probes; none for given weights."""
+        return self.job(job_of(entry.network)) if entry.network else None
+
+    def trained_manifests(self, names: Iterable[str]) -> list[str]:
+        """Return the manifests of the networks that some entries probe."""
+        jobs = (self.trainer(self.entry(name)) for name in names)
+        trained = dict.fromkeys(job.name for job in jobs if job)
+        return [paths.result(self.preset, name, paths.MANIFEST) for name in trained]
+
+    def probes(self, entry: Entry) -> bool:
+        """Whether an entry is asked for, and the data of its network can be had."""
+        missing = entry.network and missing_source(
+            self.config, dataset_of(self.config, entry.network)
+        )
+        return asked(self.config, entry.job) and not missing
 
     def runs(self, network: Network) -> bool:
         """Whether a network is trained: the config asks for it, and its data can be had."""

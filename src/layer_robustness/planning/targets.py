@@ -5,6 +5,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from layer_robustness.experiments import paths
+from layer_robustness.planning.beyond import entries
 from layer_robustness.planning.config import check_sweep, missing_source, recipe_of
 from layer_robustness.planning.demand import SIZES
 from layer_robustness.planning.plan import Job, Plan
@@ -32,10 +33,14 @@ def check_target(target: str, rules: Iterable[str], shown: Iterable[str], plan: 
     made = target.startswith((f"{results}logs/", *calibration))
     if target in known or made or Path(target).is_file():
         return
+    probed = [f"{results}{entry.job}/{paths.PROBE}" for entry in entries(plan.config).values()]
+    if target in probed:
+        return
     job, _, file = target.removeprefix(results).rpartition("/")
     if target.startswith(results) and file in FILES:
         check_result(plan.job(job), file)
         return
+    known += probed
     known += [f"{results}{job.name}/{file}" for job in plan.jobs for file in files_of(job)]
     nearest = difflib.get_close_matches(target, known, NEAREST, cutoff=0.4)
     raise InputError(
@@ -46,7 +51,9 @@ def check_target(target: str, rules: Iterable[str], shown: Iterable[str], plan: 
 
 def files_of(job: Job) -> list[str]:
     """Name the result files that a job can have."""
+    own = job.networks[0].kind == "own"
     without = {paths.JOINT: not job.groups, paths.ADVERSARIAL: not job.replaced}
+    without |= {paths.DISTANCES: own}
     return [file for file in FILES if not without.get(file)]
 
 
@@ -64,5 +71,6 @@ def check_result(job: Job, file: str) -> None:
         recipe_of(job.config, network)
     check_sweep(job.config, job.name, job.networks)
     if file not in files_of(job):
-        shown = "resets groups of its units" if file == paths.JOINT else "attacks it"
-        raise InputError(f"{job.name} has no {file}: no figure or table {shown}")
+        shown = {paths.JOINT: "resets groups of its units", paths.ADVERSARIAL: "attacks it"}
+        reason = f"no figure or table {shown.get(file, 'shows it')}"
+        raise InputError(f"{job.name} has no {file}: {reason}")

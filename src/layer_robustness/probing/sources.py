@@ -6,12 +6,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from layer_robustness.experiments.sources import INTERPOLATE, NAMES, RANDOM, place
 from layer_robustness.probing.tensors import State, named_tensors
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.seeding import generator
-
-RANDOM = ("rerand", "shuffle", "rescaled")
-NAMES = "reinit, rerand, shuffle, rescaled, zero, interpolate:a (a from 0 to 1)"
 
 # The value of a tensor, by its name and its trained value.
 Value = Callable[[str, Tensor], Tensor]
@@ -35,14 +33,14 @@ class States:
     initial
         Its state before training, if that is known.
     fresh
-        Builds the network anew, if it can.
+        Builds the network anew, if it can; or the states of fresh networks, one for each draw.
     named
         Other states, which are sources by their names.
     """
 
     network: nn.Module
     initial: State | None = None
-    fresh: Callable[[], nn.Module] | None = None
+    fresh: Callable[[], nn.Module] | Sequence[State] | None = None
     named: Mapping[str, State] = field(default_factory=dict)
 
     def __post_init__(self):
@@ -74,14 +72,24 @@ class States:
         return {key: torch.empty_like(trained[key]).copy_(t) for key, t in state.items()}
 
     def draw(self, number: int) -> State:
-        """Return the state of a fresh network; every number has its own seed."""
+        """Return the state of a fresh network: a given one, or drawn with the number's own seed."""
         if number not in self.drawn:
-            assert self.fresh is not None
+            self.drawn[number] = self.fitting(f"fresh {number}", self.fresh_state(number))
+        return self.drawn[number]
+
+    def fresh_state(self, number: int) -> State:
+        """Look up a given state, or build the network anew."""
+        assert self.fresh is not None
+        if callable(self.fresh):
             with torch.random.fork_rng():
                 torch.manual_seed(generator("fresh network", number).initial_seed())
-                network = self.fresh()
-            self.drawn[number] = self.fitting(f"fresh {number}", named_tensors(network))
-        return self.drawn[number]
+                return named_tensors(self.fresh())
+        if number < len(self.fresh):
+            return self.fresh[number]
+        raise InputError(
+            f"draws is over {number}, but only {len(self.fresh)} fresh states are given: expected "
+            "no more draws than these"
+        )
 
 
 def make_sources(names: Sequence[str], draws: int, states: States) -> list[Source]:
@@ -114,7 +122,7 @@ def value_of(name: str, draw: int, states: States) -> Value:
         return of_parameters(shuffled(draw))
     if name == "zero":
         return of_parameters(lambda _, trained: torch.zeros_like(trained))
-    if name.startswith("interpolate:"):
+    if name.startswith(INTERPOLATE):
         return on_line(needed_initial(name, states), place(name))
     known = ", ".join([NAMES, *states.named])
     raise InputError(f"source {name!r} is unknown: expected one of {known}")
@@ -128,18 +136,6 @@ def needed_initial(name: str, states: States) -> State:
             "where that is not known, use rerand"
         )
     return states.initial
-
-
-def place(name: str) -> float:
-    """Return the place between the initial (0) and the trained weights (1) in a source's name."""
-    text = name.partition(":")[2]
-    try:
-        found = float(text)
-    except ValueError:
-        found = -1
-    if not 0 <= found <= 1:
-        raise InputError(f"source {name!r}: expected a number from 0 to 1 behind interpolate:")
-    return found
 
 
 def from_state(state: State) -> Value:

@@ -9,7 +9,7 @@ PACKAGE = Path(__file__).parents[1]
 # The modules that a step's numbers depend on. All others store, schedule, log or interrupt.
 NETWORKS = (
     *("experiments/names.py", "experiments/architectures.py", "experiments/groups.py"),
-    *("experiments/recipe.py", "data/dataset.py", "models"),
+    *("experiments/recipe.py", "experiments/options.py", "data/dataset.py", "models"),
     *("runtime/precision.py", "runtime/seeding.py"),
 )
 STEPS = {

@@ -64,7 +64,7 @@ def summary(options: Sequence[str]) -> list[Made]:
     for row in csv.DictReader(ended.stdout.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE):
         path, step = Path(row["output_file"]), row["rule"]
         # results/{preset}/{job}/...
-        name = "/".join(path.parts[2:4]) if step in MEASURED else path.stem
+        name = "/".join(path.parts[2:4]) if step in (*MEASURED, "network") else path.stem
         outputs[step, name].append(row)
     return [Made(step, name, state_of(rows)) for (step, name), rows in outputs.items()]
 

@@ -32,7 +32,6 @@ class Single:
         self.forward = in_parallel(network) if ranks.count > 1 else network
         self.tensors = dict(self.network.named_parameters())
         self.trained = {name: t for name, t in self.tensors.items() if t.requires_grad}
-        self.buffers = dict(self.network.named_buffers())
 
     def __call__(self, images: Tensor) -> Tensor:
         """Turn images [1, B, C, H, W] into logits [1, B, classes]."""
@@ -43,6 +42,10 @@ class Single:
         self.network.train(mode)
         for module in self.frozen:
             module.eval()
+
+    def weights(self) -> dict[str, Tensor]:
+        """What a checkpoint holds: not the buffers that the network does not save."""
+        return dict(self.network.state_dict())
 
     @staticmethod
     def member(tensors: dict[str, Tensor], index: int) -> dict[str, Tensor]:
@@ -89,10 +92,14 @@ class Stack:
         """Switch between training and evaluation."""
         self.template.train(mode)
 
+    def weights(self) -> dict[str, Tensor]:
+        """What the checkpoints hold, stacked."""
+        return self.tensors
+
     @staticmethod
     def member(tensors: dict[str, Tensor], index: int) -> dict[str, Tensor]:
-        """Return a view of one member's share of stacked tensors."""
-        return {name: tensor[index] for name, tensor in tensors.items()}
+        """Return a view of one member's share of stacked tensors; single numbers are of all."""
+        return {name: tensor[index] if tensor.ndim else tensor for name, tensor in tensors.items()}
 
 
 def mean_loss(logits: Tensor, labels: Tensor, size: int) -> Tensor:

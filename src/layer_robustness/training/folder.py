@@ -19,7 +19,8 @@ from layer_robustness.experiments import paths
 from layer_robustness.experiments.manifest import RERAND, Manifest, Trained, TrainingData
 from layer_robustness.experiments.names import Experiment
 from layer_robustness.experiments.recipe import Recipe
-from layer_robustness.models.build import draw
+from layer_robustness.models.named import own_source
+from layer_robustness.models.recipes import draw_by
 from layer_robustness.runtime.code import code_digest
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.storage import rows, tensorfile
@@ -56,7 +57,8 @@ class TrainingFolder:
         Which epochs are kept changes no weights, so it is not part of the fingerprint.
         """
         recipe = {**asdict(self.recipe), "checkpoints": None}
-        parts = [str(self.experiment), recipe, self.dataset.sha256, code_digest("train")]
+        code = code_digest("train") + own_source(self.recipe.model)
+        parts = [str(self.experiment), recipe, self.dataset.sha256, code]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
     @property
@@ -81,14 +83,8 @@ class TrainingFolder:
 
     def drawn(self, purpose: str) -> nn.Module:
         """Draw a network from the recipe's initial law."""
-        return draw(
-            self.experiment,
-            self.recipe.initial_law,
-            self.dataset.image_shape,
-            self.dataset.classes,
-            self.recipe.width,
-            purpose,
-        )
+        dataset = self.dataset
+        return draw_by(self.recipe, self.experiment, dataset.image_shape, dataset.classes, purpose)
 
     def keep(self, state: TrainState) -> None:
         """Write the checkpoint of this epoch, if it has one, then the state.
@@ -166,8 +162,8 @@ class TrainingFolder:
             checksums[name] = self.keep_weights(name, self.drawn(name).state_dict())
         for name in checksums:
             link(self.kept(name), paths.weights(self.manifest, self.experiment, name))
-        # Nothing is left to train: the momentum is not needed, and is half of the file.
-        state.momentum = {}
+        # Nothing is left to train: the optimizer's part of the file, half or more, is not needed.
+        state.optimizer = {}
         state.save(self.state_file, self.fingerprint)
         reason = None
         if state.diverged:

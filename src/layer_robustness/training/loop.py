@@ -1,4 +1,4 @@
-"""Training by the paper's recipe: SGD with momentum and a piecewise constant rate (Section 2)."""
+"""Training: SGD with momentum and a piecewise constant rate (Section 2), or AdamW."""
 
 import math
 import time
@@ -13,11 +13,13 @@ from layer_robustness.data.dataset import Dataset
 from layer_robustness.experiments.groups import frozen_units
 from layer_robustness.experiments.names import Experiment
 from layer_robustness.experiments.recipe import Recipe
-from layer_robustness.models.build import build, placed
+from layer_robustness.models.build import placed
+from layer_robustness.models.recipes import build_by
 from layer_robustness.models.units import unit_modules
 from layer_robustness.runtime.interruption import asked, leave
 from layer_robustness.runtime.precision import PRECISIONS, arithmetic
 from layer_robustness.runtime.ranks import ALONE, Ranks
+from layer_robustness.runtime.seeding import generator
 from layer_robustness.training.ensemble import Single, Stack, mean_loss
 from layer_robustness.training.progress import Progress
 from layer_robustness.training.state import PartOfEpoch, TrainState
@@ -83,19 +85,13 @@ class Training:
         self.dtype = PRECISIONS[recipe.precision].weights
         self.arithmetic = partial(arithmetic, recipe.precision, dataset.device)
         self.ensemble = assemble(experiments, states, recipe, dataset, ranks)
-        self.optimizer = torch.optim.SGD(
-            self.ensemble.trained.values(),
-            lr=recipe.learning_rate,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            fused=True,  # measured fastest: one kernel reads and writes each tensor once
-        )
-        restore_momentum(self.optimizer, self.ensemble, states)
+        self.optimizer = optimizer_of(recipe, self.ensemble)
+        restore(self.optimizer, self.ensemble, states)
+        self.steps_of_epoch = math.ceil(len(dataset.train_labels) / recipe.batch_size)
         self.kept_at = time.monotonic()
 
     def epoch(self, epoch: int) -> tuple[float, float]:
         """Train what is left of an epoch, test, and keep the states; mean loss and test error."""
-        self.optimizer.param_groups[0]["lr"] = self.recipe.rate(epoch)
         self.begin()
         self.steps(epoch)
         test_errors = self.test_errors()
@@ -104,7 +100,7 @@ class Training:
         for index in self.going_on:
             finite = math.isfinite(losses[index])
             self.states[index].record(
-                rate=self.recipe.rate(epoch),
+                rate=self.recipe.rate(epoch),  # of its last step
                 train_loss=losses[index],
                 train_error=errors[index] if finite else math.nan,
                 test_error=test_errors[index] if finite else math.nan,
@@ -136,6 +132,7 @@ class Training:
             ranks,
             self.batches,
         ):
+            self.prepare_step(epoch)
             with self.arithmetic():
                 logits = self.ensemble(self.dataset.normalize(images, self.dtype))
                 losses = mean_loss(logits, labels, size)
@@ -147,6 +144,14 @@ class Training:
             self.wrong += (logits.argmax(-1) != labels).sum(1)
             self.batches += 1
             self.pause()
+
+    def prepare_step(self, epoch: int) -> None:
+        """Set a step's rate and, for networks that may have dropout, all chance in it."""
+        share = (self.batches + 1) / self.steps_of_epoch
+        self.optimizer.param_groups[0]["lr"] = self.recipe.rate(epoch, share)
+        if self.recipe.model:
+            chance = generator(self.experiments[0], "step", epoch, self.batches, self.ranks.rank)
+            torch.manual_seed(chance.initial_seed())
 
     @torch.no_grad()
     def test_errors(self) -> list[float]:
@@ -193,12 +198,12 @@ class Training:
 
     def keep_states(self) -> None:
         """Hand on what each member that is still trained has become."""
-        weights = {**self.ensemble.tensors, **self.ensemble.buffers}
-        velocities = momentum(self.optimizer, self.ensemble)
+        weights = self.ensemble.weights()
+        of_optimizer = optimizer_state(self.optimizer, self.ensemble)
         for index in self.going_on:
             state = self.states[index]
             state.weights = self.ensemble.member(weights, index)
-            state.momentum = self.ensemble.member(velocities, index)
+            state.optimizer = self.ensemble.member(of_optimizer, index)
             self.keep(self.experiments[index], state)
         self.kept_at = time.monotonic()
 
@@ -214,35 +219,54 @@ def assemble(
     networks = []
     for experiment, state in zip(experiments, states, strict=True):
         shape, weights = dataset.image_shape, PRECISIONS[recipe.precision].weights
-        network = build(experiment.network, shape, dataset.classes, recipe.width)
+        network = build_by(recipe, experiment.network, shape, dataset.classes)
         network = placed(network, experiment.network, shape, dataset.device, weights)
         network.load_state_dict(state.weights)
         networks.append(network)
     if len(networks) > 1:
         return Stack(networks)
     network = experiments[0].network
-    modules = unit_modules(network)
-    frozen = [module for unit in frozen_units(network) for module in modules[unit]]
+    units = frozen_units(network)
+    frozen = [module for unit in units for module in unit_modules(network)[unit]]
     return Single(networks[0], frozen, ranks)
 
 
-def momentum(optimizer: torch.optim.SGD, ensemble: Single | Stack) -> dict[str, Tensor]:
-    """Momentum buffers by parameter name."""
+def optimizer_of(recipe: Recipe, ensemble: Single | Stack) -> torch.optim.Optimizer:
+    """Make a recipe's optimizer; fused is measured fastest: each tensor is read and written once.
+
+    Weight decay is decoupled from the gradients in AdamW, and a part of them in SGD.
+    """
+    tensors, rate, decay = ensemble.trained.values(), recipe.learning_rate, recipe.weight_decay
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(tensors, lr=rate, weight_decay=decay, fused=True)
+    return torch.optim.SGD(
+        tensors, lr=rate, momentum=recipe.momentum, weight_decay=decay, fused=True
+    )
+
+
+def optimizer_state(
+    optimizer: torch.optim.Optimizer, ensemble: Single | Stack
+) -> dict[str, Tensor]:
+    """All that an optimizer remembers, as in `layer1.weight.exp_avg`."""
     return {
-        name: optimizer.state[tensor]["momentum_buffer"]
+        f"{name}.{key}": value
         for name, tensor in ensemble.trained.items()
-        if optimizer.state[tensor].get("momentum_buffer") is not None
+        for key, value in optimizer.state[tensor].items()
+        if value is not None
     }
 
 
-def restore_momentum(
-    optimizer: torch.optim.SGD, ensemble: Single | Stack, states: Sequence[TrainState]
+def restore(
+    optimizer: torch.optim.Optimizer, ensemble: Single | Stack, states: Sequence[TrainState]
 ) -> None:
-    """Put the states' momentum buffers back into the optimizer, where there are any yet."""
-    if not states[0].momentum:
-        return
-    for name, tensor in ensemble.trained.items():
-        buffers = [state.momentum[name] for state in states]
-        stacked = buffers[0] if len(states) == 1 else torch.stack(buffers)
-        # In the tensor's own memory layout, in which the fused step takes both for granted.
-        optimizer.state[tensor]["momentum_buffer"] = torch.empty_like(tensor).copy_(stacked)
+    """Put what the optimizer remembered in the states back into it, where there is any yet."""
+    for full_name in states[0].optimizer:
+        name, _, key = full_name.rpartition(".")
+        tensor, values = ensemble.trained[name], [state.optimizer[full_name] for state in states]
+        if key == "step":  # one number, the same for all members
+            value = values[0].to(tensor.device, copy=True)
+        else:
+            stacked = values[0] if len(states) == 1 else torch.stack(values)
+            # In the tensor's own memory layout, in which the fused step takes both for granted.
+            value = torch.empty_like(tensor).copy_(stacked)
+        optimizer.state[tensor][key] = value

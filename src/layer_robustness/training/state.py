@@ -1,4 +1,4 @@
-"""All that training needs to continue: weights, momentum, and the history so far."""
+"""All that training needs to continue: weights, optimizer, and the history so far."""
 
 import json
 import math
@@ -27,11 +27,12 @@ class TrainState:
     A row has epoch, rate, train_loss, train_error, test_error (fractions in [0, 1]) and seconds (of
     the whole stack, if networks are stacked). Loss and error of training are means over the epoch's
     batches, each taken before its step. If the loss is not finite, the errors are NaN. `machines`
-    are those that trained it, in their order.
+    are those that trained it, in their order. `optimizer` is what that remembers of each parameter,
+    as in `layer1.weight.momentum_buffer`.
     """
 
     weights: dict[str, Tensor]
-    momentum: dict[str, Tensor] = field(default_factory=dict)
+    optimizer: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     machines: list[dict[str, object]] = field(default_factory=list)
     part: PartOfEpoch = field(default_factory=PartOfEpoch)
@@ -54,7 +55,7 @@ class TrainState:
     def save(self, path: Path, fingerprint: str) -> None:
         """Write the state; `fingerprint` names the recipe, data and code that it belongs to."""
         tensors = {f"weights.{name}": tensor for name, tensor in self.weights.items()}
-        tensors |= {f"momentum.{name}": tensor for name, tensor in self.momentum.items()}
+        tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.items()}
         metadata = {
             "fingerprint": fingerprint,
             "history": json.dumps(self.history),
@@ -70,7 +71,7 @@ class TrainState:
         if found is None:
             return None
         tensors, metadata = found
-        parts = {"weights": {}, "momentum": {}}
+        parts = {"weights": {}, "optimizer": {}}
         for name, tensor in tensors.items():
             part, _, name = name.partition(".")
             parts[part][name] = tensor

@@ -12,7 +12,7 @@ from layer_robustness.data.dataset import Dataset
 from layer_robustness.experiments import paths
 from layer_robustness.experiments.manifest import RERAND, Manifest, Trained
 from layer_robustness.experiments.names import Experiment
-from layer_robustness.models.build import build
+from layer_robustness.models.recipes import build_by
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.precision import PRECISIONS
 from layer_robustness.storage import tensorfile
@@ -47,7 +47,7 @@ class TrainedNetwork:
         data, recipe = manifest.data, manifest.recipe
         if recipe.precision not in PRECISIONS:
             raise InputError(f"{path} has an unknown precision: {remedy(path)}")
-        network = build(experiment.network, data.image_shape, data.classes, recipe.width)
+        network = build_by(recipe, experiment.network, data.image_shape, data.classes)
         network.to(PRECISIONS[recipe.precision].weights)
         trained = cls(path, manifest, experiment, network)
         if not trained.diverged:
@@ -103,7 +103,7 @@ class TrainedNetwork:
     def fresh(self, number: int) -> nn.Module:
         """Return a fresh network from the same initial law."""
         data, recipe = self.manifest.data, self.manifest.recipe
-        network = build(self.experiment.network, data.image_shape, data.classes, recipe.width)
+        network = build_by(recipe, self.experiment.network, data.image_shape, data.classes)
         network.load_state_dict(self.weights(f"{RERAND}{number}"))
         return network
 

@@ -1,0 +1,1 @@
+"""Figures of networks beyond the paper's, each drawn from their probe.csv."""

@@ -1,0 +1,59 @@
+"""A probe that was stopped goes on where it was."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from layer_robustness.networks import inputs
+from layer_robustness.networks.inputs import Batches
+from layer_robustness.probing.engine import FULL_PASS, Engine
+from layer_robustness.probing.measurement import Measurement
+from layer_robustness.probing.measures import Tally
+from layer_robustness.runtime.code import code_digest
+from layer_robustness.storage.tensorfile import digest
+
+
+def measurement(
+    path: Path, engine: Engine, tally: Tally, batches: Batches, *how: str
+) -> Measurement:
+    """Return what keeps the numbers of a probe in a file.
+
+    It is not of another probe: weights and all values of resets count, images, code, and `how`
+    everything is computed.
+    """
+    weights = digest(engine.replay.weights.tensors, {})
+    resets = [
+        [reset.unit, reset.source.name, str(reset.source.draw), digest(reset.values, {})]
+        for reset in engine.resets
+    ]
+    text = json.dumps(
+        [weights, resets, list(tally.sums), inputs.identity(batches), torch.__version__, *how]
+    )
+    fingerprint = hashlib.sha256(f"{code_digest('probe')} {text}".encode()).hexdigest()
+    return Measurement(path, fingerprint, inputs.count(batches) or 0)
+
+
+def state(engine: Engine, tally: Tally, size: int) -> dict[str, Tensor]:
+    """Return all that was counted and found out so far."""
+    return {
+        **tally.tensors(),
+        "order": torch.tensor([reset.order for reset in engine.resets]),
+        "full_pass": torch.tensor([reset.engine == FULL_PASS for reset in engine.resets]),
+        "batch": torch.tensor([engine.classes, engine.joined, size]),
+    }
+
+
+def restore(engine: Engine, tally: Tally, kept: Mapping[str, Tensor]) -> int:
+    """Go on from a state, and return how many images to look at together."""
+    counted = dict(kept)
+    orders, full_passes = counted.pop("order").tolist(), counted.pop("full_pass").tolist()
+    for reset, order, full_pass in zip(engine.resets, orders, full_passes, strict=True):
+        reset.order = order
+        reset.engine = FULL_PASS if full_pass else reset.engine
+    engine.classes, engine.joined, size = counted.pop("batch").tolist()
+    tally.restore(counted)
+    return size

@@ -1,0 +1,153 @@
+"""Figures of networks beyond the paper, from made-up probes whose numbers are known."""
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+
+from layer_robustness.commands import network_figure
+from layer_robustness.figures.beyond import barriers, controls, heatmaps, overview, single
+from layer_robustness.figures.beyond.registry import FIGURES, figures
+from layer_robustness.figures.beyond.rows import barriers as heights
+from layer_robustness.figures.beyond.rows import cells, costs, on_line, states
+from layer_robustness.networks.result import Result
+from layer_robustness.runtime.errors import InputError
+from support.steps import ended
+
+# Of four classes chance is 0.75, so that 0.35 of error over the trained network's costs a half.
+TRAINED = {"unit": "trained", "source": "trained", "draw": 0, "error": 0.05, "loss": 0.1}
+STEM = [
+    ("rerand", 0, 0.75, 2.0),
+    ("rerand", 1, 0.55, 1.8),
+    ("interpolate:0.75", 0, 0.10, 0.4),
+    ("reinit", 0, 0.40, 1.1),
+    ("interpolate:0.25", 0, 0.35, 1.25),
+    ("epoch10", 0, 0.05, 0.1),
+    ("epoch2", 0, 0.20, 0.3),
+    ("zero", 0, 0.75, 9.0),
+]
+
+
+def probe(*, without: tuple[str, ...] = (), error: float = 0.05) -> pd.DataFrame:
+    """Rows of a stem, and of a head whose resets cost nothing."""
+    kept = [row for row in STEM if row[0] not in without]
+    rows = [("stem", *row) for row in kept] + [("head", *row[:2], 0.05, 0.1) for row in kept]
+    resets = pd.DataFrame(rows, columns=list(TRAINED))
+    frame = pd.concat([pd.DataFrame([TRAINED | {"error": error}]), resets])
+    return frame.assign(images=100, classes=4)
+
+
+@pytest.fixture
+def read(tmp_path):
+    """Write a made-up probe.csv, and read it."""
+
+    def written(**given) -> Result:
+        probe(**given).to_csv(tmp_path / "probe.csv", index=False)
+        return Result.read(tmp_path / "probe.csv")
+
+    yield written
+    plt.close("all")
+
+
+def test_means_over_draws_stand_in_the_order_asked_for(read):
+    result = read()
+    found = cells(result, "error", ["reinit", "rerand"])
+    assert found.to_dict("list") == {
+        "unit": ["stem", "stem", "head", "head"],
+        "source": ["reinit", "rerand"] * 2,
+        "value": [0.40, pytest.approx(0.65), 0.05, 0.05],
+        "draws": [1, 2, 1, 2],
+    }
+    assert costs(result, ["reinit"])["value"].tolist() == pytest.approx([0.5, 0])
+    sources = result.resets["source"].unique()
+    assert list(states(sources).items()) == [
+        *(("rerand", "rerand"), ("reinit", "0"), ("epoch2", "2"), ("epoch10", "10"))
+    ]
+
+
+def test_the_barrier_is_the_most_over_the_straight_line(read):
+    """From 1.1 to 0.1 the straight line is at 0.85 and 0.35: the loss is 0.4 and 0.05 above."""
+    losses = on_line(read(), "loss")
+    assert list(losses.columns) == [0, 0.25, 0.75, 1]
+    assert losses.loc["stem"].tolist() == [1.1, 1.25, 0.4, 0.1]
+    assert heights(losses).to_dict() == {"stem": pytest.approx(0.4), "head": pytest.approx(0)}
+    below = pd.DataFrame({0.0: [1.0], 0.5: [0.2], 1.0: [0.0]})
+    assert heights(below).tolist() == [0]  # no barrier is negative
+
+
+def test_what_is_drawn_is_what_was_measured(read):
+    shown = figures(["resnet50bn", "mine"])
+    results = dict.fromkeys(("resnet50bn", "mine"), read())
+    drawing, frame = heatmaps.draw(shown["figureB1"], results)
+    axes = drawing.axes[0]
+    assert axes.collections[0].get_array().round(3).tolist() == [[0.65, 0.4, 0.2, 0.05], [0.05] * 4]
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["rerand", "0", "2", "10"]
+    assert set(frame["entry"]) == {"resnet50bn"}
+    drawing, frame = overview.draw(shown["networks"], results)
+    assert [text.get_text() for text in drawing.axes[1].texts].count("1 of 2") == 2
+    assert set(frame["entry"]) == {"resnet50bn", "mine"}
+    drawing, _ = barriers.draw(shown["figureB3"], results)
+    assert [bar.get_width() for bar in drawing.axes[1].patches] == pytest.approx([0.4, 0])
+    drawing, _ = controls.draw(shown["figureB2"], results)
+    zeroed = drawing.axes[0].collections[1].get_offsets()
+    assert zeroed.tolist() == [[pytest.approx(1), 0], [pytest.approx(0), 1]]
+    drawing, _ = single.draw(shown["networks/mine"], results)
+    titles = ["fresh or earlier", "controls", "on the line to trained"]
+    assert [axes.get_title() for axes in drawing.axes[:3]] == titles
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "words"),
+    [
+        (heatmaps, "figureB1", "not measured:\nrerand, reinit"),
+        (controls, "figureB2", "not measured:\nzero, rerand, rescaled, shuffle"),
+        (barriers, "figureB3", "not measured:\nreinit, interpolate:a"),
+        (overview, "networks", "not measured"),
+    ],
+)
+def test_what_was_not_measured_is_said(read, module, name, words):
+    results = {"vit": read(without=("reinit", "rerand", "zero", "epoch2", "epoch10"))}
+    drawing, frame = module.draw(figures(results)[name], results)
+    assert words in [text.get_text() for axes in drawing.axes for text in axes.texts]
+    assert frame.empty
+
+
+def test_a_network_that_learned_nothing_has_no_critical_units(read):
+    results = {"vit": read(error=0.7)}
+    drawing, frame = overview.draw(figures(results)["networks"], results)
+    assert "learned too little" in [text.get_text() for text in drawing.axes[0].texts]
+    assert frame.empty
+
+
+def test_figures_are_those_of_the_entries_that_there_are():
+    assert figures([]) == {}
+    assert set(figures(["mine"])) == {"networks", "networks/mine"}
+    assert figures(["vit", "convnext"])["figureB2"].rows == (("vit",), ("convnext",))
+    assert {*FIGURES, "networks", "networks/vit"} == set(figures(["vit"]))
+
+
+def test_the_command_writes_all_files_of_a_figure(tmp_path):
+    path = tmp_path / "mine/probe.csv"
+    path.parent.mkdir()
+    probe().to_csv(path, index=False)
+    given = ("--results", path, "--preset", "made up", "--output", tmp_path / "out.pdf")
+    assert not ended("network_figure", "networks/mine", *given)
+    assert (tmp_path / "out.pdf").stat().st_size > 5000
+    caption = (tmp_path / "out.md").read_text()
+    assert caption.startswith("**mine.** Robustness of the units of mine.")
+    assert "made up preset; test images: 100; draws: 2" in caption
+    assert "Critical to reinit, 1 of 2 units: stem (0.50)." in caption
+    assert "interpolate" not in caption
+    drawn = pd.read_csv(tmp_path / "out.csv")
+    assert list(drawn.columns) == list(network_figure.COLUMNS)
+    assert len(drawn) == 14 and set(drawn["entry"]) == {"mine"}
+    assert "expected one of networks/mine, networks" in ended("network_figure", "figureB1", *given)
+
+
+def test_a_file_that_is_no_probe_is_one_line(tmp_path):
+    path = tmp_path / "probe.csv"
+    probe().iloc[1:].to_csv(path, index=False)
+    with pytest.raises(InputError, match="is not of a probe of a network: delete"):
+        Result.read(path)
+    probe().drop(columns="classes").to_csv(path, index=False)
+    with pytest.raises(InputError, match="has no column classes"):
+        Result.read(path)

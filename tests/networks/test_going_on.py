@@ -1,0 +1,119 @@
+"""A probe of any network that was stopped goes on: nothing is counted or decoded twice."""
+
+import signal
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from layer_robustness import probe_network
+from layer_robustness.networks import inputs
+from layer_robustness.probing import measurement
+from layer_robustness.runtime import interruption
+from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.interruption import EXIT_STATUS, Interrupted
+from support.checkout import ENVIRONMENT
+from support.colour_network import write_colours, write_own_network
+from support.signals import Stops, signalled
+
+EACH = 50  # of three colours; they are decoded in batches of 64, of which the first is 4 and 60
+SOURCES = ["shuffle", "zero"]
+
+
+@pytest.fixture(autouse=True)
+def kept_at_once(monkeypatch):
+    monkeypatch.setattr(measurement, "EVERY", 0)
+
+
+@pytest.fixture
+def decoded(monkeypatch) -> list[str]:
+    """Names of the images that were opened, in order."""
+    opened, load = [], inputs.default_loader
+    monkeypatch.setattr(inputs, "default_loader", lambda path: opened.append(path) or load(path))
+    return opened
+
+
+@pytest.fixture
+def probe(tmp_path):
+    """A probe of a network whose second unit can only be reset by full passes."""
+    write_colours(tmp_path / "images", EACH)
+    torch.manual_seed(0)
+    network = Peeking()
+
+    def run(keep=tmp_path / "kept.safetensors", sources=SOURCES) -> pd.DataFrame:
+        return probe_network(network, tmp_path / "images", sources=sources, keep=keep).frame
+
+    return run
+
+
+class Peeking(nn.Module):
+    """Uses the weights of its last unit before it calls the unit."""
+
+    def __init__(self):
+        super().__init__()
+        self.pool = nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())
+        self.first, self.last = nn.Linear(12, 12), nn.Linear(12, 3)
+
+    def forward(self, x):
+        return self.last(self.first(self.pool(x) * self.last.weight.mean(0)))
+
+
+def stop(monkeypatch, probe, number: int) -> None:
+    with monkeypatch.context() as patched, pytest.raises(Interrupted):
+        patched.setattr(interruption, "asked", Stops(number))
+        probe()
+
+
+@pytest.mark.parametrize("number", [2, 9, 12, 14])
+def test_the_rows_are_those_of_a_probe_that_never_stopped(monkeypatch, probe, decoded, number):
+    expected = probe(keep=None)
+    everything = len(set(decoded))
+    decoded.clear()
+    stop(monkeypatch, probe, number)
+    before = list(decoded)
+    decoded.clear()
+    pd.testing.assert_frame_equal(probe(), expected, check_exact=True)
+    assert set(expected["engine"]) == {"clean pass", "replay", "full pass"}
+    assert everything == 3 * EACH and len(before) + len(decoded) <= everything + 2 * inputs.LOADED
+    if number == 14:  # in the third micro-batch: the first 64 images were counted
+        assert len(decoded) == everything - inputs.LOADED
+
+
+def test_what_is_done_is_not_measured_again(probe, decoded):
+    first = probe()
+    decoded.clear()
+    pd.testing.assert_frame_equal(probe(), first, check_exact=True)
+    assert not decoded
+
+
+def test_another_probe_starts_over(monkeypatch, probe, decoded, capsys):
+    stop(monkeypatch, probe, 14)
+    decoded.clear()
+    frame = probe(sources=["zero"])
+    assert len(decoded) == 3 * EACH and list(frame["source"].unique()) == ["trained", "zero"]
+    assert "is of another measurement" in capsys.readouterr().err
+
+
+def test_a_loader_cannot_be_gone_on_with(tmp_path):
+    with pytest.raises(InputError, match="keep: expected data that is a folder of images"):
+        probe_network(Peeking(), iter([]), sources=["zero"], keep=tmp_path / "kept.safetensors")
+
+
+def test_the_command_stops_at_a_signal_and_goes_on(tmp_path):
+    write_own_network(tmp_path)
+    write_colours(tmp_path / "images", EACH)
+    command = "any_network probe --model mine:build --checkpoint trained.pt --data images "
+    command += "--sources zero --input-size 3 32 32 --device cpu --output out"
+    kept = ("layer_robustness.probing.measurement:Measurement", "keep")
+    stopped = signalled(signal.SIGTERM, *kept, *command.split(), cwd=tmp_path)
+    assert stopped.returncode == EXIT_STATUS
+    assert "stopped by SIGTERM: run it again to go on" in stopped.stderr
+    assert not (tmp_path / "out/probe.csv").exists()
+    words = [sys.executable, "-m", *f"layer_robustness.commands.{command}".split()]
+    ended = subprocess.run(words, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
+    assert "goes on after 4/150" in ended.stderr
+    frame = pd.read_csv(tmp_path / "out/probe.csv")
+    assert list(frame["error"]) == [0, pytest.approx(2 / 3)] and (frame["images"] == 150).all()

@@ -1,0 +1,149 @@
+"""Entries of `beyond`: what they train and probe, and one line for each that cannot be."""
+
+import pytest
+
+from layer_robustness.experiments.names import parse_network
+from layer_robustness.experiments.recipe import CONSTRUCTOR
+from layer_robustness.planning.config import check, recipe_of
+from layer_robustness.planning.plan import Plan
+from layer_robustness.planning.targets import check_target
+from layer_robustness.runtime.errors import InputError
+from support.plans import NETWORKS, SCHEMA
+from support.plans import config_of as preset
+
+RECIPE = {"epochs": 3, "learning_rate": 0.001, "milestones": [], "checkpoints": [0, 1, 3]}
+RECIPE |= {"optimizer": "adamw", "warmup": 1, "weight_decay": 0.05}
+
+
+@pytest.fixture
+def config(tmp_path, monkeypatch):
+    """One entry of each kind, in a folder with a network of one's own, weights and images."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine.py").write_text("def build(): ...")
+    (tmp_path / "weights.pt").touch()
+    (tmp_path / "images").mkdir()
+    config = preset()
+    config["beyond"] = {
+        "vit": {
+            **{"model": "vit_tiny_patch16_224", "data": "cifar10", "options": {"img_size": 14}},
+            **{"sources": ["rerand", "reinit", "epoch1", "interpolate:0.5"], "draws": 3},
+        },
+        "own": {"model": "mine:build", "data": "mnist"},
+        "parts": {"of": "vit", "units": ["blocks.*.attn"], "sources": ["zero"]},
+        "papers": {"of": "cifar10/vgg16", "draws": 2},
+        "given": {"model": "mine:build", "weights": "weights.pt", "data": "images"},
+    }
+    config["training"] = {k: v for k, v in config["training"].items() if "beyond" not in k}
+    config["training"] |= {"beyond/*": dict(RECIPE), "beyond/own": {"seeds": 2}}
+    return config
+
+
+def test_a_trained_entry_is_a_job_with_the_recipe_of_its_patterns(config):
+    check(config, SCHEMA, NETWORKS)
+    recipe = recipe_of(config, parse_network("beyond/vit"))
+    assert (recipe.optimizer, recipe.warmup, recipe.weight_decay) == ("adamw", 1, 0.05)
+    assert (recipe.model, recipe.options) == ("vit_tiny_patch16_224", ("img_size=14",))
+    assert (recipe.initial_law, recipe.width) == (CONSTRUCTOR, 1)
+    plan = Plan(config)
+    vit, own = plan.job("beyond/vit"), plan.job("beyond/own")
+    assert (vit.dataset, vit.source, vit.draws) == ("cifar10", "digits5k_as_cifar10", 3)
+    assert (own.seeds, own.source, own.own_source) == (2, "digits5k", ["mine.py"])
+    assert plan.job("cifar10/vgg16").draws == 2  # of `papers`
+    assert vit.groups == vit.replaced == vit.own_source == []
+
+
+def test_entries_are_probed_and_their_networks_trained_as_the_filter_asks(config):
+    def jobs_and_entries(*patterns):
+        check(config | {"networks": list(patterns)}, SCHEMA, NETWORKS)
+        plan = Plan(config | {"networks": list(patterns)})
+        return [job.name for job in plan.jobs], [entry.name for entry in plan.entries]
+
+    jobs, probed = jobs_and_entries("*")
+    assert jobs[-2:] == ["beyond/vit", "beyond/own"] and jobs.count("cifar10/vgg16") == 1
+    assert probed == list(config["beyond"])
+    assert jobs_and_entries("beyond/parts") == (["beyond/vit"], ["parts"])
+    assert jobs_and_entries("beyond/papers") == (["cifar10/vgg16"], ["papers"])
+    assert jobs_and_entries("beyond/given") == ([], ["given"])
+    assert jobs_and_entries("cifar10/vgg16") == (["cifar10/vgg16"], [])
+
+
+def test_without_imagenet_what_is_trained_on_it_is_left_out(config):
+    config["datasets"]["imagenet"] = "imagenet"
+    config["beyond"]["vit"]["data"] = "imagenet"
+    plan = Plan(config)
+    assert "beyond/vit" not in [job.name for job in plan.jobs]
+    assert not {"vit", "parts"} & {entry.name for entry in plan.entries}
+
+
+def put(**changes):
+    """Change keys of an entry; None takes one out."""
+    ((name, keys),) = changes.items()
+
+    def change(config):
+        entry = config["beyond"].setdefault(name, {})
+        entry.update({k: v for k, v in keys.items() if v is not None})
+        for key in (k for k, v in keys.items() if v is None):
+            del entry[key]
+
+    return change
+
+
+def trained_too(config):
+    config["training"]["beyond/given"] = {"epochs": 3}
+
+
+WRONG = [
+    (put(vit={"modle": "x"}), "beyond.vit.modle is unknown (did you mean model?)"),
+    (put(vit={"draws": 0}), "beyond.vit.draws is 0; allowed: an integer >= 1"),
+    (put(vit={"model": None}), "beyond.vit.model is missing; allowed: a network of timm"),
+    (put(own={"model": "mine:1"}), "beyond.own.model is 'mine:1'; allowed: module:function"),
+    (put(vit={"data": None}), "beyond.vit.data is missing; allowed: mnist, cifar10, imagenet"),
+    (put(vit={"data": "images"}), "beyond.vit.data is 'images'; allowed: mnist, cifar10, imagenet"),
+    (put(vit={"options": {"a-b": 1}}), "beyond.vit.options is 'a-b' among others"),
+    (put(vit={"options": {"pretrained": True}}), "beyond.vit.options is 'pretrained' among others"),
+    (put(parts={"of": "vitt"}), "beyond.parts.of is 'vitt', which is no trained entry; allowed:"),
+    (put(parts={"of": "given"}), "beyond.parts.of is 'given', which is no trained entry"),
+    (put(parts={"of": "beyond/vitt"}), "beyond.parts.of is 'beyond/vitt', which is no trained"),
+    (put(parts={"of": "cifar10/vgg17"}), "beyond.parts.of: 'cifar10/vgg17': architecture"),
+    (put(parts={"data": "mnist"}), "beyond.parts.data is 'mnist' beside of"),
+    (put(given={"weights": "no.pt"}), "beyond.given.weights is 'no.pt', and no such file"),
+    (put(given={"weights": "pretrained"}), "beyond.given.weights is pretrained for mine:build"),
+    (put(given={"data": "cifar10"}), "beyond.given.data is 'cifar10', and no such folder"),
+    (put(given={"sources": ["reinit"]}), "beyond.given.sources is 'reinit' among others"),
+    (put(vit={"sources": ["shufle"]}), "beyond.vit.sources is 'shufle' among others; allowed: rei"),
+    (put(vit={"sources": ["interpolate:2"]}), "beyond.vit.sources: source 'interpolate:2'"),
+    (put(vit={"sources": ["epoch2"]}), "among others; allowed: reinit for epoch 0, epoch1, epoch3"),
+    (put(**{"a/b": {"of": "vit"}}), "beyond.a/b is no name of a file; allowed: letters"),
+    (put(vit={"images": {"mean": [0.5]}}), "beyond.vit.images is given; allowed: none without"),
+    (put(given={"images": {"class_map": "no.txt"}}), "images.class_map is 'no.txt', and no such"),
+    (put(given={"images": {"std": "0.5"}}), "beyond.given.images.std is '0.5'; allowed: a list of"),
+    (trained_too, "beyond.given.weights is 'weights.pt', and training has beyond/given"),
+    (lambda c: c["training"].pop("beyond/*"), "training has no epochs for beyond/"),
+    (lambda c: c["training"].update({"beyond/vitt": {}}), "'beyond/vitt' matches no network"),
+    (lambda c: c["training"]["beyond/*"].update(width=2), "training.beyond/*.width is for the pap"),
+    (lambda c: c.update(networks=["beyond/vitt"]), "networks has 'beyond/vitt', which matches"),
+]
+
+
+@pytest.mark.parametrize(("change", "told"), WRONG, ids=[told for _, told in WRONG])
+def test_a_wrong_entry_is_refused_in_one_line(config, change, told):
+    change(config)
+    with pytest.raises(InputError) as refusal:
+        check(config, SCHEMA, NETWORKS)
+    message = str(refusal.value)
+    assert told in message and "\n" not in message
+    assert "allowed" in message or "expected" in message
+
+
+def test_targets_are_the_probes_of_entries_and_the_files_of_trained_ones(config):
+    plan = Plan(config)
+    for file in ("vit/checkpoints.json", "vit/training.csv", "given/probe.csv", "parts/probe.csv"):
+        check_target(f"results/quick/beyond/{file}", (), (), plan)
+    for file, told in {
+        "vit/joint.csv": "beyond/vit has no joint.csv",
+        "vit/distances.csv": "beyond/vit has no distances.csv: no figure or table shows it",
+        "given/training.csv": "beyond/given is not trained",
+        "nobody/probe.csv": "beyond/nobody is not trained",
+    }.items():
+        with pytest.raises(InputError, match=told):
+            check_target(f"results/quick/beyond/{file}", (), (), plan)

@@ -1,0 +1,103 @@
+# Networks beyond the paper's, and more of the paper's: the entries of the config's `beyond`.
+import os
+
+from layer_robustness.experiments.names import BEYOND
+from layer_robustness.figures.beyond import registry
+
+ENTRY = f"{paths.results(PRESET)}/{BEYOND}/{{entry}}"
+BEYOND_FIGURES = registry.figures([entry.name for entry in PLAN.entries])
+
+
+rule network:
+    input:
+        manifest=trained(paths.MANIFEST),
+        checkpoints=lambda wildcards: [
+            ancient(path) for path in [trained("checkpoints")(wildcards)] if path
+        ],
+        data=data_of_entry,
+        files=lambda wildcards: entry_of(wildcards).files,
+        code=source_files("commands.any_network"),
+    output:
+        csv=f"{ENTRY}/{paths.PROBE}",
+        critical=f"{ENTRY}/critical.txt",
+        heatmap=multiext(f"{ENTRY}/heatmap", ".pdf", ".png"),
+    log:
+        f"{LOGS}/network/{{entry}}.log",
+    benchmark:
+        f"{LOGS}/network/{{entry}}.benchmark.tsv"
+    conda:
+        "../../envs/heavy.yaml"
+    threads: cores_of_entry
+    resources:
+        gpu=one_gpu,
+        runtime=lambda wildcards, attempt: min(
+            attempt * demand.minutes("probe", source_of_entry(wildcards), "own"),
+            demand.DAY,
+        ),
+        mem_mb=lambda wildcards, threads, attempt: attempt
+        * demand.memory_mb(
+            source_of_entry(wildcards),
+            threads,
+            one_gpu(),
+            config["probe"]["memory_gb"],
+        ),
+        device=DEVICE,
+        memory_gb=config["probe"]["memory_gb"],
+        images=where,
+        decoders=lambda wildcards, threads: (
+            0 if entry_of(wildcards).network else threads
+        ),
+    params:
+        network=lambda wildcards: entry_of(wildcards).flags,
+        manifest=lambda wildcards, input: (
+            f"--manifest {input.manifest}" if input.manifest else ""
+        ),
+        folder=lambda wildcards, output: os.path.dirname(output.csv),
+        images=images_of_entry,
+    shell:
+        "python -m layer_robustness.commands.any_network probe {params.manifest} {params.network}"
+        " {resources.images} --output {params.folder} --memory {resources.memory_gb}"
+        " --device {resources.device} --workers {resources.decoders} > {log} 2>&1"
+
+
+rule network_figure:
+    input:
+        results=lambda wildcards: [
+            f"{ENTRY}/{paths.PROBE}".format(entry=entry)
+            for entry in BEYOND_FIGURES[wildcards.beyond].entries
+        ],
+        manifests=lambda wildcards: or_exit(
+            PLAN.trained_manifests, BEYOND_FIGURES[wildcards.beyond].entries
+        ),
+        code=lambda wildcards: source_files(
+            "commands.network_figure",
+            f"figures.beyond.{BEYOND_FIGURES[wildcards.beyond].kind}",
+        ),
+    output:
+        pdf=f"{SHOWN}/{{beyond}}.pdf",
+        png=report(
+            f"{SHOWN}/{{beyond}}.png",
+            caption="../report/target.rst",
+            category=registry.SECTION,
+            labels=lambda wildcards: {
+                "figure": BEYOND_FIGURES[wildcards.beyond].heading,
+                "preset": PRESET,
+            },
+        ),
+        csv=f"{SHOWN}/{{beyond}}.csv",
+        caption=f"{SHOWN}/{{beyond}}.md",
+    log:
+        f"{LOGS}/figures/{{beyond}}.log",
+    localrule: True
+    conda:
+        "../../envs/light.yaml"
+    params:
+        caption=lambda wildcards: BEYOND_FIGURES[wildcards.beyond].caption,  # for the report
+        preset=PRESET,
+        manifests=lambda wildcards, input: (
+            f"--manifests {input.manifests}" if input.manifests else ""
+        ),
+    shell:
+        "python -m layer_robustness.commands.network_figure {wildcards.beyond}"
+        " --results {input.results} {params.manifests} --preset {params.preset}"
+        " --output {output.pdf} > {log} 2>&1"
