@@ -18,7 +18,7 @@ from layer_robustness.experiments.groups import downsampling, identity_skips
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.results import Results, Setup
 from layer_robustness.paper.claims import summary
-from layer_robustness.paper.claims.criteria import CLAIMS, Claim
+from layer_robustness.paper.claims.claims import CLAIMS, Claim
 from layer_robustness.paper.claims.evidence import Evidence, estimate
 from layer_robustness.paper.claims.judgement import (
     ABSENT,
@@ -32,12 +32,11 @@ from layer_robustness.paper.claims.judgement import (
     judge,
     verdict_of,
 )
-from layer_robustness.paper.claims.patterns import PATTERNS
 from support import papers_results
 from support.checkout import ROOT
 from support.steps import ended
 
-IDS = [f"{claim.number}.{n}" for claim in CLAIMS for n in range(1, len(claim.parts) + 1)]
+IDS = [f"{claim.number}.{n}" for claim in CLAIMS for n in range(1, len(claim.levels) + 1)]
 NOTHING = Evidence(Results({}))
 NAN = float("nan")
 FAILED = {NOT_SUPPORTED, NOT_FRAGILE}
@@ -529,10 +528,8 @@ def test_the_summary_says_what_the_rows_say(papers):
     text = summary.markdown(CLAIMS, papers.rows, "# head")
     for claim in CLAIMS:
         assert f"## {claim.number}. {claim.text}" in text
-        for part in claim.parts:
-            assert part.criterion in text
-    for pattern in PATTERNS:
-        assert pattern.what.rstrip(".") in text
+        for statement in (*claim.levels, *claim.patterns):
+            assert statement.criterion.rstrip(".") in text
     cells = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines()]
     overview = {row[0]: row[1:] for row in cells if len(row) == 4}
     assert overview["9"] == [CLAIMS[8].text, SUPPORTED, "6 of 10 bounds"]
@@ -554,11 +551,13 @@ def summary_of(papers, chosen: Callable, **changes) -> str:
 def test_the_summary_says_why_parts_were_not_tested(papers):
     text = summary_of(papers, lambda name: not name.startswith("imagenet"))
     for claim, part in (CLAIMS[5], 0), (CLAIMS[7], 2):
-        assert f"**{NOT_TESTED}**: {claim.parts[part].criterion}.\n\nNot tested here: image" in text
+        assert (
+            f"**{NOT_TESTED}**: {claim.levels[part].criterion}.\n\nNot tested here: image" in text
+        )
 
 
 def test_of_claims_judged_by_patterns_the_summary_shows_no_levels(papers):
     text = summary_of(papers, lambda name: True, width=0.125)
     assert f"**{PRESENT}**: On CIFAR10, re-initializing blocks jointly" in text
-    assert CLAIMS[7].parts[0].criterion not in text
+    assert CLAIMS[7].levels[0].criterion not in text
     assert "imagenet/resnet18 was run on imagenet, width 0.125" in text  # claim 6 has no pattern

@@ -2,7 +2,8 @@
 import os
 
 from layer_robustness.explorer.panels import HEATMAPS
-from layer_robustness.paper.claims.criteria import CLAIMS
+from layer_robustness.paper.claims.claims import CLAIMS
+from layer_robustness.paper.claims.claims import TABLE as CLAIMS_TABLE
 from layer_robustness.paper.comparison.targets import COMPARED, DRAWN
 from layer_robustness.paper.values import FILES
 
@@ -76,6 +77,7 @@ rule claims:
         results=PLAN.files(*CLAIMS),
         missed=PLAN.missed(*CLAIMS),
         manifests=PLAN.manifests(*CLAIMS),
+        table=os.path.relpath(CLAIMS_TABLE),
         code=source_files("commands.claims"),
     output:
         csv=f"{SHOWN}/claims.csv",
