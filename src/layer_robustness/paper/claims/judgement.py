@@ -1,6 +1,7 @@
 """From claims and results to verdicts, in two senses: of levels, and of patterns."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -72,7 +73,7 @@ def verdict_of(senses: Mapping[str, list[list[dict]]]) -> str:
 
 def judged(statement: Statement, evidence: Evidence) -> list[dict]:
     """Return a row for each case of a statement: its numbers, or why there are none."""
-    rows, found = [], []
+    rows, found, bound = [], [], statement.bound
     for case in statement.cases:
         row = {"criterion": statement.criterion, "case": name_of(case)}
         try:
@@ -81,16 +82,15 @@ def judged(statement: Statement, evidence: Evidence) -> list[dict]:
             rows.append(row | {"why_not_tested": str(reason)})
             continue
         found.append(measured)
-        bound = statement.bound
         rows.append(row | (of_level(bound, measured) if bound else of_pattern(measured)))
-    verdict = NOT_TESTED
+    verdict, some = NOT_TESTED, statement.some
     if found:
-        verdict = (level_verdict if statement.bound else pattern_verdict)(statement, found)
+        verdict = level_verdict(bound, some, found) if bound else pattern_verdict(some, found)
     return [row | {"part_verdict": verdict} for row in rows]
 
 
-def measure(statement: Statement, case: Case, evidence: Evidence) -> Sample | Statistic:
-    """Measure one case; raises `NotTestedError` if it cannot be tested."""
+def measure(statement: Statement, case: Case, evidence: Evidence) -> Any:
+    """Give the `Sample` or `Statistic` of one case; raises `NotTestedError` where there is none."""
     evidence.require(statement.needs(case))
     if statement.bound:
         evidence.require_papers_setup(case)
@@ -123,11 +123,11 @@ def interval_is_clear(bound: Bound, low: float, high: float) -> str:
     return "yes" if inside or high < lowest or highest < low else "no"
 
 
-def level_verdict(level: Statement, samples: list[Sample]) -> str:
+def level_verdict(bound: Bound, some: bool, samples: list[Sample]) -> str:
     """Say whether the numbers keep to the bound, and whether a bound moved would say so."""
     values = [estimate(sample.values).mean for sample in samples]
     kept, *moved = (
-        (any if level.some else all)(level.bound.holds(value, factor) for value in values)
+        (any if some else all)(bound.holds(value, factor) for value in values)
         for factor in (1, *MOVED)
     )
     fragile = any(verdict != kept for verdict in moved)
@@ -142,10 +142,10 @@ def of_pattern(found: Statistic) -> dict:
     return numbers | {"p": found.p, "p_opposite": found.opposite, "holds": found.as_predicted}
 
 
-def pattern_verdict(pattern: Statement, found: list[Statistic]) -> str:
+def pattern_verdict(some: bool, found: list[Statistic]) -> str:
     """Say whether the p-values of all cases speak for the pattern or for its opposite."""
     p, opposite = combined(found)
-    if pattern.some:  # one network is enough; by chance, one of several often seems to be
+    if some:  # one network is enough; by chance, one of several often seems to be
         p = min(1, len(found) * min(statistic.p for statistic in found))
     if (p < LEVEL) == (opposite < LEVEL):
         return UNDECIDED
