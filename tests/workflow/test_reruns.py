@@ -59,7 +59,7 @@ def trained_anew(folder: Path, job: str) -> set[str]:
     [
         ("figures/heatmap.py", {*FIGURES}),
         ("figures/bars.py", set()),
-        ("tables/adversarial.py", {TABLE}),
+        ("tables/cells.py", {TABLE}),
         ("probing/engine.py", PROBED),
         ("attacks/attacks.py", ATTACKED),
         ("training/loop.py", TRAINED | MEASURED),

@@ -32,13 +32,8 @@ rule comparison:
     localrule: True
     conda:
         "../../envs/light.yaml"
-    params:
-        preset=PRESET,
-        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
     shell:
-        "python -m layer_robustness.commands.comparison --results {input.results}"
-        " --manifests {input.manifests} --paper {params.paper} --preset {params.preset}"
-        " --output {output.values} > {log} 2>&1"
+        shown_by("comparison", f"--paper {PAPER} --output {{output.values}}")
 
 
 rule comparison_figure:
@@ -63,13 +58,12 @@ rule comparison_figure:
     conda:
         "../../envs/light.yaml"
     params:
-        preset=PRESET,
-        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
         scale=config["error_scale"],
     shell:
-        "python -m layer_robustness.commands.comparison_figure {wildcards.figure}"
-        " --results {input.results} --manifests {input.manifests} --paper {params.paper}"
-        " --preset {params.preset} --error-scale {params.scale} --output {output.pdf} > {log} 2>&1"
+        shown_by(
+            "comparison_figure {wildcards.figure}",
+            f"--paper {PAPER} --error-scale {{params.scale}} --output {{output.pdf}}",
+        )
 
 
 rule claims:
@@ -93,11 +87,8 @@ rule claims:
     localrule: True
     conda:
         "../../envs/light.yaml"
-    params:
-        preset=PRESET,
     shell:
-        "python -m layer_robustness.commands.claims --results {input.results}"
-        " --manifests {input.manifests} --preset {params.preset} --output {output.csv} > {log} 2>&1"
+        shown_by("claims", "--output {output.csv}")
 
 
 # Empty if no network of the heatmaps is trained.
@@ -126,37 +117,21 @@ rule explorer:
     localrule: True
     conda:
         "../../envs/light.yaml"
-    params:
-        preset=PRESET,
-        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
     shell:
-        "python -m layer_robustness.commands.explorer --figures {input.figures}"
-        " --comparison {input.comparison} --results {input.results} --manifests {input.manifests}"
-        " --paper {params.paper} --preset {params.preset} --output {output} > {log} 2>&1"
+        shown_by(
+            "explorer --figures {input.figures} --comparison {input.comparison}",
+            f"--paper {PAPER} --output {{output}}",
+        )
 
 
+ENDINGS = {
+    **dict.fromkeys(FIGURES, ["pdf", "png", "csv", "md"]),
+    **dict.fromkeys(TABLES, ["csv", "md", "tex", "html"]),
+    **{f"comparison_{name}": ["pdf", "png"] for name in DRAWN},
+}
 ALL = [
-    *expand(
-        "{shown}/{name}.{type}",
-        shown=SHOWN,
-        name=FIGURES,
-        type=["pdf", "png", "csv", "md"],
-    ),
-    *expand(
-        "{shown}/{name}.{type}",
-        shown=SHOWN,
-        name=TABLES,
-        type=["csv", "md", "tex", "html"],
-    ),
-    *expand(
-        "{shown}/comparison_{name}.{type}", shown=SHOWN, name=DRAWN, type=["pdf", "png"]
-    ),
-    *expand(
-        "{shown}/{name}.{type}",
-        shown=SHOWN,
-        name=["claims"],
-        type=["csv", "md", "html"],
-    ),
+    *(f"{SHOWN}/{name}.{ending}" for name in ENDINGS for ending in ENDINGS[name]),
     *rules.comparison.output,
+    *rules.claims.output,
     *rules.explorer.output,
 ]
