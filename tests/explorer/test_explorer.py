@@ -171,10 +171,6 @@ def test_the_page_can_be_sent_and_says_what_all_was_computed_from(made):
     }
 
 
-def test_a_missing_file_ends_in_one_line(tmp_path):
-    assert "comparison.csv" in command(tmp_path, tmp_path)
-
-
 # What is shown
 
 

@@ -184,13 +184,6 @@ def test_every_command_names_the_damaged_file_and_the_way_back(
     survived("text in its place", "every command that reads a file", SAME, len(readers))
 
 
-def test_nothing_is_compared_with_damaged_values_of_the_paper(steps):
-    (steps.folder / "paper/figure_heatmaps.csv").write_text("target,value\n1a,0.5\n")
-    for name in ("comparison", "comparison_figure", "explorer"):
-        told = commands_of(steps)[name]()
-        assert "figure_heatmaps.csv" in told and told.endswith("check out resources/paper again")
-
-
 @pytest.mark.parametrize("damage", ["flipped", "missing", "directory"])
 @pytest.mark.parametrize("name", ["state", "epoch1"])
 def test_training_starts_over_without_its_resume_file(

@@ -108,6 +108,8 @@ def test_the_units_told_apart_are_those_of_the_papers_text():
     critical, robust = told_apart(parse_network("cifar10/resnet50"))
     assert critical == ("stage0", *(f"stage{number}.resblk1" for number in range(1, 5)))
     assert len(robust) == 12 and "final_linear" not in robust
+    critical, _ = told_apart(parse_network("cifar10/resnet18"))  # stage1 has no downsampling
+    assert critical == ("stage0", *(f"stage{number}.resblk1" for number in range(2, 5)))
     for name in ("mnist/fcn3x256", "cifar10/resnet50+removed"):
         network = parse_network(name)
         assert auc_of(network, pd.Series(0.0, network.units)) is None
