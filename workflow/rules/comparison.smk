@@ -91,20 +91,17 @@ rule claims:
         shown_by("claims", "--output {output.csv}")
 
 
-# Empty if no network of the heatmaps is trained.
-HISTORIES = [
-    manifest.replace(paths.MANIFEST, paths.TRAINING)
-    for manifest in PLAN.manifests(*HEATMAPS.values())
-]
-
-
 rule explorer:
     input:
-        figures=[f"{SHOWN}/{name}.csv" for name in HEATMAPS],
-        comparison=rules.comparison.output.values,
-        paper=VALUES,
-        results=HISTORIES,
+        results=[
+            *PLAN.files(*HEATMAPS.values()),
+            *(
+                manifest.replace(paths.MANIFEST, paths.TRAINING)
+                for manifest in PLAN.manifests(*HEATMAPS.values())
+            ),
+        ],
         manifests=PLAN.manifests(*HEATMAPS.values()),
+        paper=VALUES,
         page=[
             os.path.relpath(SOURCE / "layer_robustness/explorer" / name)
             for name in ("page.html", "page.js")
@@ -118,10 +115,7 @@ rule explorer:
     conda:
         "../../envs/light.yaml"
     shell:
-        shown_by(
-            "explorer --figures {input.figures} --comparison {input.comparison}",
-            f"--paper {PAPER} --output {{output}}",
-        )
+        shown_by("explorer", f"--paper {PAPER} --output {{output}}")
 
 
 ENDINGS = {
