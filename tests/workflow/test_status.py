@@ -4,12 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from layer_robustness.commands.status import in_training, logged, table, to_do
-from layer_robustness.experiments.names import parse_network
-from layer_robustness.experiments.paths import resume
+from layer_robustness.commands.status import table, to_do
 from layer_robustness.status.built import Made, read_config, summary
-from layer_robustness.status.hours import trainings
-from layer_robustness.training.state import TrainState
 from support.checkout import ROOT
 from support.plans import config_of, plan
 from support.snakemake_runs import SOURCE, TINY, copy_checkout, edit, planned, snakemake
@@ -35,16 +31,6 @@ def write_training(job: str, *hours: float) -> None:
     """The training.csv of one seed."""
     rows = [f"{job},0,{epoch},{3600 * took}" for epoch, took in enumerate(hours, 1)]
     write(QUICK / job / "training.csv", "network,seed,epoch,seconds", *rows)
-
-
-def write_state(job: str, *hours: float, seed: int = 0, loss: float = 1) -> Path:
-    """What a stopped training goes on from."""
-    state = TrainState({})
-    for took in hours:
-        state.record(train_loss=loss, seconds=3600 * took)
-    path = resume(QUICK / job / "checkpoints.json", parse_network(job).seed(seed), "state")
-    state.save(path, "some")
-    return path
 
 
 def row(of: str, step: str) -> list[str]:
@@ -77,20 +63,17 @@ def test_a_job_that_was_not_measured_takes_the_median_of_its_kind(made_up):
     assert "About 3.50 hours left on one core or GPU: 3.00 measured + 0.50 asked for." in printed
 
 
-def test_what_is_begun_takes_the_share_that_is_left(made_up):
-    write_state("cifar10/vgg16", 1, 2, 3)  # of 30 epochs
-    write_state("cifar10/vgg13", 1, loss=float("nan"))  # did not train, and is made anew
-    jobs = missing("train", "cifar10/vgg16", "cifar10/vgg13")
-    assert row(table(made_up, jobs), "train") == ["0", "2", "7.00", "55", "measured"]
-    begun = [t for made in jobs for t in trainings(made_up, made.name)]
-    assert in_training(begun) == ["cifar10/vgg16/seed0 epoch 3/30, written 0 min ago"]
-
-
 def test_seeds_that_trained_at_once_share_their_hours(made_up):
-    for seed in range(5):
-        write_state("mnist/fcn3x256", *[0.5] * 10, seed=seed)  # of 30 epochs
-    printed = table(made_up, missing("train", "mnist/fcn3x256"))
-    assert row(printed, "train") == ["0", "1", "5.00", "10", "measured"]
+    rows = [f"cifar10/vgg11,{seed},{epoch},1800" for seed in range(5) for epoch in range(10)]
+    write(QUICK / "cifar10/vgg11/training.csv", "network,seed,epoch,seconds", *rows)
+    jobs = [Made("train", "cifar10/vgg11", "out of date")]
+    assert row(table(made_up, jobs), "train") == ["0", "1", "5.00", "5.00", "measured"]
+
+
+def test_a_few_of_many_are_named():
+    assert to_do(missing("train", *"abcdef")) == (
+        "Missing (6): train a, train b, train c, train d, and 2 more"
+    )
 
 
 def test_other_steps_take_what_snakemake_measured(made_up):
@@ -99,25 +82,6 @@ def test_other_steps_take_what_snakemake_measured(made_up):
     write(logs / "vgg13.benchmark.tsv", "s\tcpu_time", "3600\tNA")
     jobs = [Made("probe", "cifar10/vgg16", "out of date"), Made("probe", "cifar10/vgg13", "done")]
     assert row(table(made_up, jobs), "probe") == ["1", "2", "3.00", "2.00", "measured"]
-
-
-@pytest.mark.parametrize("content", [b"", b"no tensors at all", b"\x10" * 100])
-def test_a_damaged_state_is_no_progress(made_up, content):
-    write_state("cifar10/vgg16", 1).write_bytes(content)
-    printed = table(made_up, missing("train", "cifar10/vgg16"))
-    assert row(printed, "train") == ["0", "1", "0.33", "asked", "for"]
-
-
-def test_jobs_are_told_by_their_logs_but_not_what_goes_on(made_up):
-    jobs = missing("train", "cifar10/vgg16", "cifar10/vgg13", "cifar10/vgg19", "cifar10/vgg11")
-    for made, said in zip(jobs[:2], ("error: disk full", "epoch 3/30 error 0.5"), strict=True):
-        write(QUICK / f"logs/train/{made.name}.log", "before", said)
-    write(QUICK / "logs/train/cifar10/vgg19.log")
-    assert logged(made_up, jobs, going=jobs[:2]) == [
-        "train cifar10/vgg16: error: disk full",
-        "train cifar10/vgg19: its log is empty",
-    ]
-    assert to_do(jobs * 2).endswith(" train cifar10/vgg11, and 4 more")
 
 
 def status(capsys, *options: str) -> str:
