@@ -141,16 +141,10 @@ def select(browser, name: str, value: str) -> None:
     Select(browser.driver.find_element(By.ID, name)).select_by_value(value)
 
 
-def options(browser, name: str) -> list[str]:
-    return browser.evaluate(f"[...element({name!r}).options].map((option) => option.value)")
-
-
 def choose(browser, panel: str, mode: str) -> None:
     """By the page's own controls."""
     from selenium.webdriver.common.by import By
 
-    for name in ("dataset", "architecture"):
-        select(browser, name, "")
     select(browser, "figure", panel[:-1])
     select(browser, "panel", panel)
     browser.driver.find_element(By.CSS_SELECTOR, f"input[value={mode}]").click()
@@ -222,22 +216,8 @@ def test_pointing_at_a_cell_tells_its_numbers(made, browser):
 
 
 @pytest.mark.browser
-def test_lists_hold_what_the_choices_before_leave(made, browser):
-    browser.open(made.page)
-    select(browser, "dataset", "CIFAR10")
-    select(browser, "architecture", "VGG16")
-    assert options(browser, "figure") == ["3", "11", "14"]
-    assert options(browser, "panel") == ["3d"]
-    select(browser, "dataset", "MNIST")
-    assert browser.evaluate("element('architecture').value") == ""
-    assert options(browser, "figure") == ["1", "8"]
-
-
-@pytest.mark.browser
 def test_stand_ins_are_named_but_not_with_the_papers_values(made, browser):
     browser.open(made.page)
-    labels = browser.evaluate("[...element('dataset').options].map((option) => option.text)")
-    assert labels == ["all", "MNIST (digits)", "CIFAR10 (digits)", "ImageNet"]
     for mode, data in {"ours": "MNIST (digits)", "paper": "MNIST"}.items():
         choose(browser, "1a", mode)
         heading = browser.evaluate("element('heading').textContent")
@@ -295,12 +275,12 @@ def test_everything_can_be_reached_by_keys_and_has_a_name(made, browser):
         "[...document.querySelectorAll('select, input')].every((control) => control.labels.length)"
     )
     reached = []
-    for _ in range(6):
+    for _ in range(4):
         ActionChains(browser.driver).send_keys(Keys.TAB).perform()
         reached.append(browser.evaluate("document.activeElement.id || document.activeElement.name"))
         if reached[-1] == "mode":
             ActionChains(browser.driver).send_keys(Keys.ARROW_RIGHT).perform()
-    assert reached[:5] == ["dataset", "architecture", "figure", "panel", "mode"]
+    assert reached[:3] == ["figure", "panel", "mode"]
     assert browser.evaluate("element('heading').textContent") == (
         "Figure 1a, FCN 3x256 on MNIST: the paper’s"
     )

@@ -65,7 +65,6 @@ def describe(figure: Figure, panel: Panel, sources: Sources) -> dict:
         "figure_title": figure.title,
         "dataset": DATASETS[network.dataset],
         "data": data_label(network.dataset, sources.get(network.dataset, "")),
-        "architecture": printed(network.architecture),
         "model": printed(network.model),
         "network": str(network),
         "quantity": QUANTITIES[panel.quantity],
