@@ -130,25 +130,6 @@ def test_touching_files_does_nothing(checkout):
     assert out_of_date(checkout) == set()
 
 
-def test_checking_out_another_commit_and_back_does_nothing(checkout):
-    def git(*arguments: str) -> None:
-        identity = ["-c", "user.name=test", "-c", "user.email=test@example.org"]
-        subprocess.run(
-            ["git", *identity, *arguments], cwd=checkout, check=True, capture_output=True
-        )
-
-    git("init", "-q", "-b", "main")
-    git("add", ".")
-    git("commit", "-qm", "first")
-    git("checkout", "-qb", "other")
-    for module in ("training/loop.py", "figures/heatmap.py"):
-        edit(checkout / SOURCE / module)
-    git("commit", "-qam", "second")
-    assert out_of_date(checkout) >= TRAINED
-    git("checkout", "-q", "main")
-    assert out_of_date(checkout) == set()
-
-
 def test_a_deleted_file_of_a_figure_is_made_again_alone(checkout):
     (checkout / "paper_figures/tiny/figure8.png").unlink()
     targets = ["paper_figures/tiny/figure1.png", "paper_figures/tiny/figure8.png"]

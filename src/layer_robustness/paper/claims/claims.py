@@ -121,7 +121,8 @@ def statement(entry: dict, measures: object) -> Statement:
     what
         See `Statement`, as of `files` (by default probe.csv) and `some`.
     of
-        The cases: a network, or those of a line together; braces hold alternatives.
+        The cases: a network, or those of a line together; braces hold alternatives. What a claim
+        says of all its statements, such as `of`, stands beside its text.
     number
         The name of a `measure` in levels.py or patterns.py, its further arguments, and of a level
         the bound: `at least`, `at most` or `within`.
@@ -147,8 +148,8 @@ def read(table: Path = TABLE) -> tuple[Claim, ...]:
             number,
             entry["text"],
             entry["shown_in"],
-            tuple(statement(level, levels) for level in entry["levels"]),
-            tuple(statement(pattern, patterns) for pattern in entry.get("patterns", ())),
+            tuple(statement(entry | level, levels) for level in entry["levels"]),
+            tuple(statement(entry | pattern, patterns) for pattern in entry.get("patterns", ())),
         )
         for number, entry in enumerate(yaml.safe_load(table.read_text()), 1)
     )
