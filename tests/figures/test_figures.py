@@ -23,7 +23,6 @@ from layer_robustness.figures.figure import Figure
 from layer_robustness.figures.names import QUANTITIES, labelled
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.figures.small_print import small_print
-from layer_robustness.report.labels import labels
 from layer_robustness.storage import jsonfile
 from layer_robustness.tables import TABLES
 from support.checkout import ROOT
@@ -376,20 +375,6 @@ def test_a_caption_has_number_title_text_and_small_print():
         "remaining layers are.\n\nmade up\n"
     )
     assert caption(TABLES["table3"], "made up").startswith("**Table 3.** Test error (%) with and")
-
-
-def test_the_report_lists_a_figure_by_its_data_and_networks():
-    sources = {"cifar10": "digits5k_as_cifar10", "imagenet": "imagenet"}
-    assert labels(FIGURES["figure4"], "quick", sources) == {
-        "figure": "Figure  4",
-        "data set": "CIFAR10 (digits)",
-        "architecture": "ResNet18, 50, 101, 152",
-        "preset": "quick",
-        "shown": "ours",
-    }
-    of_table = labels(TABLES["table3"], "quick", sources)
-    assert of_table["data set"] == "CIFAR10 (digits), ImageNet"
-    assert of_table["architecture"] == "ResNet, VGG"
 
 
 def ran(width: float = 1, epochs: int = 30, **sources: str) -> Results:

@@ -70,6 +70,20 @@ def test_no_label_hides_a_result():
             assert set(rest.values()) == {2}, section
 
 
+def test_the_report_lists_a_figure_by_its_data_and_networks():
+    sources = {"cifar10": "digits5k_as_cifar10", "imagenet": "imagenet"}
+    assert labels(FIGURES["figure4"], "quick", sources) == {
+        "figure": "Figure  4",
+        "data set": "CIFAR10 (digits)",
+        "architecture": "ResNet18, 50, 101, 152",
+        "preset": "quick",
+        "shown": "ours",
+    }
+    of_table = labels(TABLES["table3"], "quick", sources)
+    assert of_table["data set"] == "CIFAR10 (digits), ImageNet"
+    assert of_table["architecture"] == "ResNet, VGG"
+
+
 def test_figures_are_listed_in_order():
     names = [labels(figure, "quick", SOURCES)["figure"] for figure in FIGURES.values()]
     assert sorted(names) == names
