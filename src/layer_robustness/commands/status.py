@@ -9,9 +9,8 @@ from collections.abc import Sequence
 
 from tabulate import tabulate
 
-from layer_robustness.planning.plan import Plan
 from layer_robustness.runtime.errors import exit_with_one_line
-from layer_robustness.status.built import MEASURED, Made, read_config, summary
+from layer_robustness.status.built import MEASURED, Made, summary
 from layer_robustness.status.hours import hours_left, spent
 
 FEW = 4  # names in a line
@@ -24,13 +23,13 @@ def main() -> None:
     )
     _, options = parser.parse_known_args()
     jobs = summary(options)
-    print(table(Plan(read_config(options)), jobs), to_do(jobs), sep="\n\n")
+    print(table(jobs), to_do(jobs), sep="\n\n")
 
 
-def table(plan: Plan, jobs: Sequence[Made]) -> str:
+def table(jobs: Sequence[Made]) -> str:
     """Write a row for each step, and the sum of the hours left."""
-    known = {made: found for made in jobs if made.step in MEASURED and (found := spent(plan, made))}
-    left = hours_left(plan, jobs, known)
+    known = {made: found for made in jobs if made.step in MEASURED and (found := spent(made))}
+    left = hours_left(jobs, known)
     rows = []
     for step in dict.fromkeys(("data", "imagenet", *MEASURED, *(made.step for made in jobs))):
         if of_step := [made for made in jobs if made.step == step]:
@@ -41,15 +40,17 @@ def table(plan: Plan, jobs: Sequence[Made]) -> str:
     header = ["step", "done", "of", "hours so far", "hours left"]
     alignment = ["left", *["right"] * 3, "left"]
     drawn = tabulate(rows, header, disable_numparse=True, colalign=alignment if rows else None)
-    total = hours(sum(found for found, _ in left.values()))
-    by = told(list(left.values()))
-    return drawn + (f"\n\nAbout {total} hours left on one core or GPU: {by}." if left else "")
+    total = told(list(left.values()))
+    return drawn + (f"\n\nHours left on one core or GPU: {total}." if left else "")
 
 
-def told(left: Sequence[tuple[float, str]]) -> str:
-    """Write hours by where they are known from."""
-    sums = {by: sum(found for found, its in left if its == by) for by in ("measured", "asked for")}
-    return " + ".join(f"{hours(found)} {by}" for by, found in sums.items() if found)
+def told(left: Sequence[float | None]) -> str:
+    """Write a sum of hours, and of how many jobs none like it was measured."""
+    known = [found for found in left if found is not None]
+    parts = [hours(sum(known))] if known else []
+    if unknown := len(left) - len(known):
+        parts.append(f"{unknown} not known yet")
+    return " + ".join(parts)
 
 
 def hours(found: float) -> str:

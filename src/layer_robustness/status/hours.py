@@ -1,26 +1,25 @@
 """How long jobs took, and how long the rest may take, in hours of one core or one GPU."""
 
 import csv
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from statistics import median
 
 from layer_robustness.experiments import paths
-from layer_robustness.planning import demand
-from layer_robustness.planning.plan import Plan
 from layer_robustness.status.built import MEASURED, Made
 
 
-def spent(plan: Plan, made: Made) -> float | None:
+def spent(made: Made) -> float | None:
     """Return the hours that were measured of a job, if any."""
-    results = Path(paths.results(plan.preset))
     if made.step == "train":
-        rows = read(results / made.name / paths.TRAINING, ",")
+        rows = read(made.folder / paths.TRAINING, ",")
         # Seeds that a GPU trains at once have the very same seconds, which count once.
         epochs = {(row["network"], row["epoch"], row["seconds"]) for row in rows}
         return sum(float(seconds) for *_, seconds in epochs) / 3600 if epochs else None
-    rows = read(results / f"logs/{made.step}/{made.name}.benchmark.tsv", "\t")
+    logs = made.folder.parents[1] / "logs"
+    rows = read(logs / f"{made.step}/{made.name}.benchmark.tsv", "\t")
     # Cores add up in cpu_time; a process that uses a GPU mostly waits for it.
     found = [row[column] for row in rows for column in ("s", "cpu_time")]
     seconds = [float(value) for value in found if value != "NA"]
@@ -32,25 +31,23 @@ def read(path: Path, delimiter: str) -> list[dict[str, str]]:
     return list(csv.DictReader(path.open(), delimiter=delimiter)) if path.exists() else []
 
 
-def hours_left(
-    plan: Plan, jobs: Sequence[Made], known: Mapping[Made, float]
-) -> dict[Made, tuple[float, str]]:
-    """Return the hours of each job that is to be done, and `measured` or `asked for`.
+def hours_left(jobs: Sequence[Made], known: Mapping[Made, float]) -> dict[Made, float | None]:
+    """Return the hours of each job that is to be done.
 
     A job that has run takes as long again; any other as long as the median of those of the same
-    step and kind of network, else what it asks a cluster for.
+    step and kind of network, None if there is none.
     """
-    kinds = {made: plan.job(made.name).networks[0].kind for made in jobs if made.step in MEASURED}
     alike = defaultdict(list)
     for made, hours in known.items():
-        alike[made.step, kinds[made]].append(hours)
+        alike[made.step, kind(made)].append(hours)
     left = {}
-    for made, kind in kinds.items():
-        if made.state == "done":
-            continue
-        if measured := [known[made]] if made in known else alike[made.step, kind]:
-            left[made] = median(measured), "measured"
-        else:
-            source = plan.job(made.name).source
-            left[made] = demand.minutes(made.step, source, kind) / 60, "asked for"
+    for made in jobs:
+        if made.step in MEASURED and made.state != "done":
+            measured = [known[made]] if made in known else alike[made.step, kind(made)]
+            left[made] = median(measured) if measured else None
     return left
+
+
+def kind(made: Made) -> str:
+    """Name the kind of network, such as `vgg` of cifar10/vgg16."""
+    return re.split("[^a-z]", made.name.rpartition("/")[2])[0]
