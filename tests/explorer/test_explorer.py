@@ -11,10 +11,11 @@ from types import SimpleNamespace
 import pandas as pd
 import pytest
 
-from layer_robustness.explorer.panels import CELL, HEATMAPS, panels
+from layer_robustness.explorer.panels import CELL, panels
 from layer_robustness.figures.collect import collect
 from layer_robustness.figures.small_print import small_print
 from layer_robustness.paper import values as paper
+from layer_robustness.paper.comparison.targets import HEATMAPS
 from layer_robustness.paper.comparison.values import compare
 from support.browser import DESKTOP, PHONE, colours
 from support.checkout import ROOT

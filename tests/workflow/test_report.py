@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.paper.comparison.targets import DRAWN
+from layer_robustness.paper.comparison.targets import HEATMAPS
 from layer_robustness.report import pages
 from layer_robustness.report.labels import labels
 from layer_robustness.tables.registry import TABLES
@@ -45,7 +45,7 @@ def listed() -> dict[str, list[dict[str, str]]]:
     sections = defaultdict(list)
     for target in [*FIGURES.values(), *TABLES.values()]:
         sections[target.section].append(labels(target, "quick", SOURCES))
-        if target.name in DRAWN:
+        if target.name in HEATMAPS:
             sections[target.section].append(labels(target, "quick", SOURCES, "with the paper's"))
     return sections
 

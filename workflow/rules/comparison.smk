@@ -1,10 +1,9 @@
 # Compare the paper's values with ours, judge its claims, and make a page to look up every cell.
 import os
 
-from layer_robustness.explorer.panels import HEATMAPS
 from layer_robustness.paper.claims.claims import CLAIMS
 from layer_robustness.paper.claims.claims import TABLE as CLAIMS_TABLE
-from layer_robustness.paper.comparison.targets import COMPARED, DRAWN
+from layer_robustness.paper.comparison.targets import COMPARED, HEATMAPS
 from layer_robustness.paper.values import FILES
 
 PAPER = os.path.relpath(Path(workflow.basedir) / "resources/paper")
@@ -121,7 +120,7 @@ rule explorer:
 ENDINGS = {
     **dict.fromkeys(FIGURES, ["pdf", "png", "csv", "md"]),
     **dict.fromkeys(TABLES, ["csv", "md", "tex", "html"]),
-    **{f"comparison_{name}": ["pdf", "png"] for name in DRAWN},
+    **{f"comparison_{name}": ["pdf", "png"] for name in HEATMAPS},
 }
 ALL = [
     *(f"{SHOWN}/{name}.{ending}" for name in ENDINGS for ending in ENDINGS[name]),

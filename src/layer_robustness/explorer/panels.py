@@ -15,12 +15,9 @@ from layer_robustness.figures.names import (
     not_run,
     printed,
 )
-from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper.comparison.checkpoints import CORRESPONDING
-from layer_robustness.paper.comparison.targets import DRAWN
+from layer_robustness.paper.comparison.targets import HEATMAPS
 from layer_robustness.paper.comparison.values import compare
-
-HEATMAPS = {name: FIGURES[name] for name in DRAWN}
 
 # Of a cell; what was not measured, is not in the paper, or cannot be compared is empty.
 CELL = [
