@@ -8,12 +8,13 @@ last state of each seed, four bytes a parameter.
 from pathlib import Path
 
 import torch
+from snakemake.common.configfile import load_configfile
+from snakemake.utils import update_config
 
 from layer_robustness.experiments import paths
 from layer_robustness.models.build import build
 from layer_robustness.planning import demand
 from layer_robustness.planning.plan import TARGETS, Job, Plan
-from layer_robustness.status.built import read_config
 
 STEPS = {
     paths.TRAINING: "train",
@@ -23,6 +24,13 @@ STEPS = {
     paths.ADVERSARIAL: "attack",
 }
 SHAPES = {"mnist": (1, 28, 28), "cifar10": (3, 32, 32), "imagenet": (3, 224, 224)}
+
+
+def config_of(preset: str) -> dict:
+    """Put a preset over the shared defaults, as the Snakefile does; ImageNet lies somewhere."""
+    config = load_configfile("config/defaults.yaml")
+    update_config(config, load_configfile(f"config/presets/{preset}.yaml"))
+    return config | {"imagenet_path": "somewhere"}
 
 
 def asked_hours(job: Job, files: set[str]) -> float:
@@ -46,7 +54,7 @@ def weights_gb(job: Job) -> float:
 def main() -> None:
     print("| preset | data set | jobs | hours (asked for) | disk, GB |\n|---|---|---:|---:|---:|")
     for preset in sorted(path.stem for path in Path("config/presets").glob("*.yaml")):
-        plan = Plan(read_config(["--config", f"preset={preset}", "imagenet_path=somewhere"]))
+        plan = Plan(config_of(preset))
         files = {job.name: set() for job in plan.jobs}
         for file in map(Path, plan.files(*TARGETS.values())):
             files["/".join(file.parts[2:4])].add(file.name)

@@ -105,14 +105,6 @@ def other_size(folder):
     path.write_bytes(path.read_bytes() + b"\0")
 
 
-def test_other_training_files_are_another_data_set(tmp_path, prepared, own_folder):
-    data.save(prepared, tmp_path / "before.safetensors")
-    other_size(own_folder)
-    data.save(imagefolder.imagenet(own_folder), tmp_path / "after.safetensors")
-    before, after = (data.load(tmp_path / f"{name}.safetensors") for name in ("before", "after"))
-    assert before.sha256 != after.sha256
-
-
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no list of mapped files")
 def test_test_images_stay_in_the_file(tmp_path, prepared, folder):
     path = tmp_path / "imagenet.safetensors"
@@ -123,13 +115,6 @@ def test_test_images_stay_in_the_file(tmp_path, prepared, folder):
     ]
     ranges = [[int(end, 16) for end in line.split()[0].split("-")] for line in mapped]
     assert any(start <= loaded.test_images.data_ptr() < end for start, end in ranges)
-
-
-def test_labels_move_to_a_device_and_test_images_do_not(prepared):
-    moved = prepared.to(torch.device("meta"))
-    assert moved.train_labels.is_meta and moved.test_labels.is_meta
-    assert moved.device.type == "meta"
-    assert moved.test_images is prepared.test_images
 
 
 @pytest.fixture
@@ -186,11 +171,6 @@ def test_a_folder_is_prepared_by_as_many_processes_as_were_given(
     decoders.clear()
     assert not ended(*command, "--workers", 3)
     assert decoders == [3, 3]
-
-
-def test_training_decodes_in_as_many_processes_as_were_given(folder, train, decoders):
-    assert not train("--images", folder, "--workers", 3)
-    assert decoders == [3]
 
 
 @pytest.mark.parametrize(

@@ -4,17 +4,18 @@ import itertools
 import json
 import math
 import re
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
-from layer_robustness.experiments.results import Results
-from layer_robustness.explorer.panels import CELL, HEATMAPS, panels
+from layer_robustness.explorer.panels import CELL, panels
 from layer_robustness.figures.collect import collect
 from layer_robustness.figures.small_print import small_print
 from layer_robustness.paper import values as paper
+from layer_robustness.paper.comparison.targets import HEATMAPS
 from layer_robustness.paper.comparison.values import compare
 from support.browser import DESKTOP, PHONE, colours
 from support.checkout import ROOT
@@ -42,60 +43,23 @@ def write_training(folder: Path, network: str) -> None:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, recipe) -> SimpleNamespace:
-    """The page of made-up results of some figures, and the frames that it was made from."""
+    """The page of made-up results of some figures, and what their CSV files would be."""
     folder = tmp_path_factory.mktemp("explorer")
     results = [write_results(folder, HEATMAPS[name], recipe, SOURCES) for name in RUN][-1]
     for network in results.setups:
         write_training(folder, network)
-    frames = {
-        name: collect(figure, results if name in RUN else Results({}))
-        for name, figure in HEATMAPS.items()
-    }
-    frames["comparison"] = compare([HEATMAPS[name] for name in RUN], results, paper.load(PAPER))
-    write_frames(folder, frames)
-    assert command(folder, folder) == ""
+    made = (*arguments_of(folder), "--paper", PAPER)
+    assert ended("explorer", *made, "--output", folder / "explorer.html") == ""
     page = folder / "explorer.html"
     embedded = re.search(r'id="data">(.*?)</script>', page.read_text(), re.S)[1]
     return SimpleNamespace(
-        folder=folder,
         page=page,
         data=json.loads(embedded),
         results=results,
-        frames=frames,
-        ours=pd.concat([frames[name] for name in RUN]),
-        comparison=frames["comparison"],
+        ours=pd.concat(filter(len, (collect(f, results) for f in HEATMAPS.values()))),
+        comparison=compare(HEATMAPS.values(), results, paper.load(PAPER)),
         paper=pd.read_csv(PAPER / "figure_heatmaps.csv", dtype=LABELS),
     )
-
-
-def write_frames(folder: Path, frames: dict[str, pd.DataFrame]) -> None:
-    """Write the CSV files of figures and comparison, as their steps do."""
-    for name, frame in frames.items():
-        frame.to_csv(folder / f"{name}.csv", index=False)
-
-
-def command(results: Path, figures: Path) -> str:
-    """Make the page beside the figures' CSV files."""
-    own = [figures / f"{name}.csv" for name in HEATMAPS]
-    own = ["--figures", *own, "--comparison", figures / "comparison.csv", "--paper", PAPER]
-    return ended("explorer", *arguments_of(results), *own, "--output", figures / "explorer.html")
-
-
-@pytest.mark.parametrize("name", ["figure4", "comparison"])
-@pytest.mark.parametrize("damage", ["one line short", "digit changed"])
-def test_a_page_is_not_made_of_files_that_disagree(made, tmp_path, survived, name, damage):
-    """They carry no checksum, as they are made to be read; each tells of the other."""
-    frame = made.frames[name].copy()
-    if damage == "digit changed":
-        column = "ours" if name == "comparison" else "value"
-        frame.loc[frame.index[frame[column].notna()][3], column] += 0.01
-    else:
-        frame = frame.iloc[:-1]
-    write_frames(tmp_path, made.frames | {name: frame})
-    told = command(made.folder, tmp_path)
-    assert "do not have the same cells of panel" in told and told.endswith("and run again")
-    assert not (tmp_path / "explorer.html").exists()
-    survived(damage, "what the explorer is made of", "refused in one line")
 
 
 def expected(made, panel: str) -> dict[str, dict[tuple[str, str], float]]:
@@ -140,14 +104,11 @@ def test_every_cell_is_the_csvs_cell(made):
         assert sorted(cells["std"].dropna()) == pytest.approx(sorted(own["std"]))
 
 
-def test_a_network_that_did_not_train_has_the_papers_cells_alone(made, tmp_path):
-    frames = dict(made.frames)
-    for name, columns in {"figure11": ["value"], "comparison": ["ours", "difference"]}.items():
-        frames[name] = frames[name].copy()
-        frames[name].loc[frames[name].iloc[:, 0] == "11a", columns] = math.nan
-    write_frames(tmp_path, frames)
-    figures = {name: tmp_path / f"{name}.csv" for name in HEATMAPS}
-    found = panels(figures, tmp_path / "comparison.csv", PAPER)
+def test_a_network_that_did_not_train_has_the_papers_cells_alone(made):
+    frames = {name: frame.copy() for name, frame in made.results.frames.items()}
+    of_network = frames["probe.csv"]["network"] == "cifar10/vgg16"
+    frames["probe.csv"].loc[of_network, "error"] = math.nan
+    found = panels(replace(made.results, frames=frames), paper.load(PAPER))
     (panel,) = (panel for panel in found if panel["name"] == "11a")
     assert panel["absent"] == "did not train"
     cells = pd.DataFrame(panel["cells"], columns=CELL)
@@ -171,10 +132,6 @@ def test_the_page_can_be_sent_and_says_what_all_was_computed_from(made):
     }
 
 
-def test_a_missing_file_ends_in_one_line(tmp_path):
-    assert "comparison.csv" in command(tmp_path, tmp_path)
-
-
 # What is shown
 
 
@@ -185,16 +142,10 @@ def select(browser, name: str, value: str) -> None:
     Select(browser.driver.find_element(By.ID, name)).select_by_value(value)
 
 
-def options(browser, name: str) -> list[str]:
-    return browser.evaluate(f"[...element({name!r}).options].map((option) => option.value)")
-
-
 def choose(browser, panel: str, mode: str) -> None:
     """By the page's own controls."""
     from selenium.webdriver.common.by import By
 
-    for name in ("dataset", "architecture"):
-        select(browser, name, "")
     select(browser, "figure", panel[:-1])
     select(browser, "panel", panel)
     browser.driver.find_element(By.CSS_SELECTOR, f"input[value={mode}]").click()
@@ -266,22 +217,8 @@ def test_pointing_at_a_cell_tells_its_numbers(made, browser):
 
 
 @pytest.mark.browser
-def test_lists_hold_what_the_choices_before_leave(made, browser):
-    browser.open(made.page)
-    select(browser, "dataset", "CIFAR10")
-    select(browser, "architecture", "VGG16")
-    assert options(browser, "figure") == ["3", "11", "14"]
-    assert options(browser, "panel") == ["3d"]
-    select(browser, "dataset", "MNIST")
-    assert browser.evaluate("element('architecture').value") == ""
-    assert options(browser, "figure") == ["1", "8"]
-
-
-@pytest.mark.browser
 def test_stand_ins_are_named_but_not_with_the_papers_values(made, browser):
     browser.open(made.page)
-    labels = browser.evaluate("[...element('dataset').options].map((option) => option.text)")
-    assert labels == ["all", "MNIST (digits)", "CIFAR10 (digits)", "ImageNet"]
     for mode, data in {"ours": "MNIST (digits)", "paper": "MNIST"}.items():
         choose(browser, "1a", mode)
         heading = browser.evaluate("element('heading').textContent")
@@ -339,12 +276,12 @@ def test_everything_can_be_reached_by_keys_and_has_a_name(made, browser):
         "[...document.querySelectorAll('select, input')].every((control) => control.labels.length)"
     )
     reached = []
-    for _ in range(6):
+    for _ in range(4):
         ActionChains(browser.driver).send_keys(Keys.TAB).perform()
         reached.append(browser.evaluate("document.activeElement.id || document.activeElement.name"))
         if reached[-1] == "mode":
             ActionChains(browser.driver).send_keys(Keys.ARROW_RIGHT).perform()
-    assert reached[:5] == ["dataset", "architecture", "figure", "panel", "mode"]
+    assert reached[:3] == ["figure", "panel", "mode"]
     assert browser.evaluate("element('heading').textContent") == (
         "Figure 1a, FCN 3x256 on MNIST: the paper’s"
     )

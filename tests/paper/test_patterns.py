@@ -12,7 +12,7 @@ from scipy import stats
 from layer_robustness.experiments.manifest import TrainingData
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.paper.claims import judgement
-from layer_robustness.paper.claims.criteria import CLAIMS
+from layer_robustness.paper.claims.claims import CLAIMS
 from layer_robustness.paper.claims.judgement import judge
 from layer_robustness.paper.claims.statistics import (
     Statistic,

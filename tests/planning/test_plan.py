@@ -7,7 +7,7 @@ import pytest
 from layer_robustness.experiments import paths
 from layer_robustness.experiments.sweeps import job_of
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.paper.claims.criteria import CLAIMS
+from layer_robustness.paper.claims.claims import CLAIMS
 from layer_robustness.planning.beyond import own_networks
 from layer_robustness.planning.plan import TARGETS
 from layer_robustness.runtime.errors import InputError

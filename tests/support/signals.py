@@ -1,13 +1,7 @@
-"""Commands and loops that get a signal at a chosen moment."""
+"""Loops and processes that get a signal at a chosen moment."""
 
 import contextlib
-import signal
-import subprocess
-import sys
 from pathlib import Path
-
-from layer_robustness.runtime.interruption import EXIT_STATUS
-from support.checkout import ENVIRONMENT
 
 
 class Stops:
@@ -28,37 +22,3 @@ def rank(number: int) -> int:
             if f"\0RANK={number}\0".encode() in path.read_bytes():
                 return int(path.parent.name)
     raise ProcessLookupError(number)
-
-
-# A command that gets a signal whenever something that it calls has been done.
-SIGNALLED = """
-import os, pkgutil, runpy, sys
-
-number, owner, name, command = sys.argv[1:5]
-owner = pkgutil.resolve_name(owner)
-plain = getattr(owner, name)
-
-def signalled(*given):
-    done = plain(*given)
-    os.kill(os.getpid(), int(number))
-    return done
-
-setattr(owner, name, signalled)
-sys.argv[1:5] = []
-runpy.run_module(f"layer_robustness.commands.{command}", run_name="__main__", alter_sys=True)
-"""
-
-
-def signalled(
-    number: signal.Signals, owner: str, name: str, *command: object, cwd: Path | None = None
-) -> subprocess.CompletedProcess:
-    """Run a command that gets a signal after each call of `name`, an attribute of `owner`."""
-    words = [sys.executable, "-c", SIGNALLED, str(int(number)), owner, name, *map(str, command)]
-    return subprocess.run(words, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
-
-
-def assert_stopped(ended: subprocess.CompletedProcess, number: signal.Signals) -> None:
-    """In one line, and for nobody to take it for done."""
-    assert ended.returncode == EXIT_STATUS, ended.stderr
-    assert ended.stderr == f"stopped by {number.name}: run it again to go on\n"
-    assert ended.stdout == ""

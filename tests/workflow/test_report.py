@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.paper.comparison.targets import DRAWN
+from layer_robustness.paper.comparison.targets import HEATMAPS
 from layer_robustness.report import pages
 from layer_robustness.report.labels import labels
 from layer_robustness.tables.registry import TABLES
@@ -45,7 +45,7 @@ def listed() -> dict[str, list[dict[str, str]]]:
     sections = defaultdict(list)
     for target in [*FIGURES.values(), *TABLES.values()]:
         sections[target.section].append(labels(target, "quick", SOURCES))
-        if target.name in DRAWN:
+        if target.name in HEATMAPS:
             sections[target.section].append(labels(target, "quick", SOURCES, "with the paper's"))
     return sections
 
@@ -68,6 +68,20 @@ def test_no_label_hides_a_result():
                 tuple(value for label, value in row.items() if label != halving[0]) for row in rows
             )
             assert set(rest.values()) == {2}, section
+
+
+def test_the_report_lists_a_figure_by_its_data_and_networks():
+    sources = {"cifar10": "digits5k_as_cifar10", "imagenet": "imagenet"}
+    assert labels(FIGURES["figure4"], "quick", sources) == {
+        "figure": "Figure  4",
+        "data set": "CIFAR10 (digits)",
+        "architecture": "ResNet18, 50, 101, 152",
+        "preset": "quick",
+        "shown": "ours",
+    }
+    of_table = labels(TABLES["table3"], "quick", sources)
+    assert of_table["data set"] == "CIFAR10 (digits), ImageNet"
+    assert of_table["architecture"] == "ResNet, VGG"
 
 
 def test_figures_are_listed_in_order():

@@ -42,8 +42,6 @@ rule calibration:
     localrule: True
     conda:
         "../../envs/light.yaml"
-    params:
-        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
     shell:
-        "python -m layer_robustness.commands.calibration {input.trials} --paper {params.paper}"
+        f"python -m layer_robustness.commands.calibration {{input.trials}} --paper {PAPER}"
         " --output {output.csv} > {log} 2>&1"

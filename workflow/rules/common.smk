@@ -224,3 +224,13 @@ def cores_of_entry(wildcards):
 # Run this checkout's package, even if another one is installed. `exec` replaces the shell, so that
 # signals reach Python and the job ends only when Python does.
 shell.prefix(f"export PYTHONPATH={str(SOURCE)!r}; exec ")
+
+
+def shown_by(command, options):
+    """The shell line of a step that shows results."""
+    made = (
+        f"--results {{input.results}} --manifests {{input.manifests}} --preset {PRESET}"
+    )
+    return (
+        f"python -m layer_robustness.commands.{command} {made} {options} > {{log}} 2>&1"
+    )

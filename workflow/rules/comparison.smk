@@ -1,9 +1,9 @@
 # Compare the paper's values with ours, judge its claims, and make a page to look up every cell.
 import os
 
-from layer_robustness.explorer.panels import HEATMAPS
-from layer_robustness.paper.claims.criteria import CLAIMS
-from layer_robustness.paper.comparison.targets import COMPARED, DRAWN
+from layer_robustness.paper.claims.claims import CLAIMS
+from layer_robustness.paper.claims.claims import TABLE as CLAIMS_TABLE
+from layer_robustness.paper.comparison.targets import COMPARED, HEATMAPS
 from layer_robustness.paper.values import FILES
 
 PAPER = os.path.relpath(Path(workflow.basedir) / "resources/paper")
@@ -31,13 +31,8 @@ rule comparison:
     localrule: True
     conda:
         "../../envs/light.yaml"
-    params:
-        preset=PRESET,
-        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
     shell:
-        "python -m layer_robustness.commands.comparison --results {input.results}"
-        " --manifests {input.manifests} --paper {params.paper} --preset {params.preset}"
-        " --output {output.values} > {log} 2>&1"
+        shown_by("comparison", f"--paper {PAPER} --output {{output.values}}")
 
 
 rule comparison_figure:
@@ -62,13 +57,12 @@ rule comparison_figure:
     conda:
         "../../envs/light.yaml"
     params:
-        preset=PRESET,
-        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
         scale=config["error_scale"],
     shell:
-        "python -m layer_robustness.commands.comparison_figure {wildcards.figure}"
-        " --results {input.results} --manifests {input.manifests} --paper {params.paper}"
-        " --preset {params.preset} --error-scale {params.scale} --output {output.pdf} > {log} 2>&1"
+        shown_by(
+            "comparison_figure {wildcards.figure}",
+            f"--paper {PAPER} --error-scale {{params.scale}} --output {{output.pdf}}",
+        )
 
 
 rule claims:
@@ -76,6 +70,7 @@ rule claims:
         results=PLAN.files(*CLAIMS),
         missed=PLAN.missed(*CLAIMS),
         manifests=PLAN.manifests(*CLAIMS),
+        table=os.path.relpath(CLAIMS_TABLE),
         code=source_files("commands.claims"),
     output:
         csv=f"{SHOWN}/claims.csv",
@@ -91,27 +86,21 @@ rule claims:
     localrule: True
     conda:
         "../../envs/light.yaml"
-    params:
-        preset=PRESET,
     shell:
-        "python -m layer_robustness.commands.claims --results {input.results}"
-        " --manifests {input.manifests} --preset {params.preset} --output {output.csv} > {log} 2>&1"
-
-
-# Empty if no network of the heatmaps is trained.
-HISTORIES = [
-    manifest.replace(paths.MANIFEST, paths.TRAINING)
-    for manifest in PLAN.manifests(*HEATMAPS.values())
-]
+        shown_by("claims", "--output {output.csv}")
 
 
 rule explorer:
     input:
-        figures=[f"{SHOWN}/{name}.csv" for name in HEATMAPS],
-        comparison=rules.comparison.output.values,
-        paper=VALUES,
-        results=HISTORIES,
+        results=[
+            *PLAN.files(*HEATMAPS.values()),
+            *(
+                manifest.replace(paths.MANIFEST, paths.TRAINING)
+                for manifest in PLAN.manifests(*HEATMAPS.values())
+            ),
+        ],
         manifests=PLAN.manifests(*HEATMAPS.values()),
+        paper=VALUES,
         page=[
             os.path.relpath(SOURCE / "layer_robustness/explorer" / name)
             for name in ("page.html", "page.js")
@@ -124,43 +113,18 @@ rule explorer:
     localrule: True
     conda:
         "../../envs/light.yaml"
-    params:
-        preset=PRESET,
-        paper=lambda wildcards, input: os.path.dirname(input.paper[0]),
     shell:
-        "python -m layer_robustness.commands.explorer --figures {input.figures}"
-        " --comparison {input.comparison} --results {input.results} --manifests {input.manifests}"
-        " --paper {params.paper} --preset {params.preset} --output {output} > {log} 2>&1"
+        shown_by("explorer", f"--paper {PAPER} --output {{output}}")
 
 
+ENDINGS = {
+    **dict.fromkeys([*FIGURES, *BEYOND_FIGURES], ["pdf", "png", "csv", "md"]),
+    **dict.fromkeys(TABLES, ["csv", "md", "tex", "html"]),
+    **{f"comparison_{name}": ["pdf", "png"] for name in HEATMAPS},
+}
 ALL = [
-    *expand(
-        "{shown}/{name}.{type}",
-        shown=SHOWN,
-        name=FIGURES,
-        type=["pdf", "png", "csv", "md"],
-    ),
-    *expand(
-        "{shown}/{name}.{type}",
-        shown=SHOWN,
-        name=BEYOND_FIGURES,
-        type=["pdf", "png", "csv", "md"],
-    ),
-    *expand(
-        "{shown}/{name}.{type}",
-        shown=SHOWN,
-        name=TABLES,
-        type=["csv", "md", "tex", "html"],
-    ),
-    *expand(
-        "{shown}/comparison_{name}.{type}", shown=SHOWN, name=DRAWN, type=["pdf", "png"]
-    ),
-    *expand(
-        "{shown}/{name}.{type}",
-        shown=SHOWN,
-        name=["claims"],
-        type=["csv", "md", "html"],
-    ),
+    *(f"{SHOWN}/{name}.{ending}" for name in ENDINGS for ending in ENDINGS[name]),
     *rules.comparison.output,
+    *rules.claims.output,
     *rules.explorer.output,
 ]

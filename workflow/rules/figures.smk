@@ -51,15 +51,15 @@ rule figure:
         "../../envs/light.yaml"
     params:
         caption=lambda wildcards: labelled(FIGURES[wildcards.figure].caption, SOURCES),  # for the report
-        preset=PRESET,
         scale=config["error_scale"],
         structure=lambda wildcards, input: (
             f"--structure {input.structure}" if input.structure else ""
         ),
     shell:
-        "python -m layer_robustness.commands.figure {wildcards.figure} --results {input.results}"
-        " --manifests {input.manifests} {params.structure} --preset {params.preset}"
-        " --error-scale {params.scale} --output {output.pdf} > {log} 2>&1"
+        shown_by(
+            "figure {wildcards.figure} {params.structure}",
+            "--error-scale {params.scale} --output {output.pdf}",
+        )
 
 
 rule table:
@@ -84,7 +84,5 @@ rule table:
         "../../envs/light.yaml"
     params:
         caption=lambda wildcards: labelled(TABLES[wildcards.table].caption, SOURCES),  # for the report
-        preset=PRESET,
     shell:
-        "python -m layer_robustness.commands.table {wildcards.table} --results {input.results}"
-        " --manifests {input.manifests} --preset {params.preset} --output {output.csv} > {log} 2>&1"
+        shown_by("table {wildcards.table}", "--output {output.csv}")

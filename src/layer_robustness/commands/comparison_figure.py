@@ -4,11 +4,10 @@ from pathlib import Path
 
 from layer_robustness.commands import target
 from layer_robustness.figures import style
-from layer_robustness.figures.registry import FIGURES
 from layer_robustness.figures.small_print import small_print
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.comparison import pictures
-from layer_robustness.paper.comparison.targets import DRAWN
+from layer_robustness.paper.comparison.targets import HEATMAPS
 from layer_robustness.paper.comparison.values import compare
 from layer_robustness.runtime.errors import exit_with_one_line
 
@@ -16,11 +15,11 @@ from layer_robustness.runtime.errors import exit_with_one_line
 def main() -> None:
     """Draw what the arguments name."""
     parser = target.parser(__doc__)
-    parser.add_argument("figure", choices=DRAWN)
+    parser.add_argument("figure", choices=HEATMAPS)
     parser.add_argument("--paper", type=Path, required=True, help="folder of the paper's values")
     parser.add_argument("--error-scale", choices=("panel", "shared"), default="panel")
     arguments = parser.parse_args()
-    figure, results = FIGURES[arguments.figure], target.results(arguments)
+    figure, results = HEATMAPS[arguments.figure], target.results(arguments)
     rows = compare([figure], results, paper.load(arguments.paper))
     printed = small_print(figure, arguments.preset, results)
     drawn = pictures.draw(figure, rows, error_scale=arguments.error_scale)

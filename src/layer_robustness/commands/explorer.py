@@ -5,9 +5,11 @@ from pathlib import Path
 from layer_robustness.commands import target
 from layer_robustness.experiments import paths
 from layer_robustness.explorer.page import render
-from layer_robustness.explorer.panels import CELL, HEATMAPS, panels
+from layer_robustness.explorer.panels import CELL, panels
 from layer_robustness.explorer.training import training
 from layer_robustness.figures.small_print import small_print
+from layer_robustness.paper import values as paper
+from layer_robustness.paper.comparison.targets import HEATMAPS
 from layer_robustness.runtime.errors import exit_with_one_line
 from layer_robustness.storage.files import replacing
 
@@ -15,16 +17,13 @@ from layer_robustness.storage.files import replacing
 def main() -> None:
     """Write the page of what the arguments name."""
     parser = target.parser(__doc__)
-    parser.add_argument("--comparison", type=Path, required=True, help="comparison.csv")
-    parser.add_argument("--figures", type=Path, nargs="+", required=True, help="figure1.csv, ...")
     parser.add_argument("--paper", type=Path, required=True, help="folder of the paper's values")
     arguments = parser.parse_args()
     results = target.results(arguments)
-    figures = {path.stem: path for path in arguments.figures}
     data = {
         "columns": CELL,
-        "panels": panels(figures, arguments.comparison, arguments.paper),
-        "training": training(results.frames[paths.TRAINING]) if results.frames else {},
+        "panels": panels(results, paper.load(arguments.paper)),
+        "training": training(results.frames.get(paths.TRAINING)),
         "small_prints": {
             name: small_print(figure, arguments.preset, results)
             for name, figure in HEATMAPS.items()

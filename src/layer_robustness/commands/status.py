@@ -1,26 +1,19 @@
-"""Say what is built, what is missing, what is in training, and how long the rest may take.
+"""Say what is built, what is missing, and how long the rest may take.
 
 Takes Snakemake's own options: targets, --config preset=paper, --configfile=mine.yaml. Nothing is
 changed, and a run may be going on. Keep an eye on it by: watch -n 30 make status
 """
 
 import argparse
-import re
-import time
 from collections.abc import Sequence
-from pathlib import Path
 
 from tabulate import tabulate
 
-from layer_robustness.experiments import paths
-from layer_robustness.planning.plan import Plan
 from layer_robustness.runtime.errors import exit_with_one_line
-from layer_robustness.status.built import MEASURED, Made, read_config, summary
-from layer_robustness.status.hours import Training, hours_left, spent, trainings
+from layer_robustness.status.built import MEASURED, Made, summary
+from layer_robustness.status.hours import hours_left, spent
 
-FEW, MOST = 4, 10  # names in a line, lines of a list
-# How the log of what failed ends: by one of our errors, or a traceback.
-ERROR = re.compile(r"(error|[\w.]*(Error|Exception))\b")
+FEW = 4  # names in a line
 
 
 def main() -> None:
@@ -30,39 +23,34 @@ def main() -> None:
     )
     _, options = parser.parse_known_args()
     jobs = summary(options)
-    plan = Plan(read_config(options))
-    pending = [made for made in jobs if made.step in MEASURED and made.state == "missing"]
-    begun = {m: trainings(plan, m.name) for m in pending if m.step == "train"}
-    parts = [table(plan, jobs), to_do(jobs)]
-    parts += [listed("In training:", in_training([t for found in begun.values() for t in found]))]
-    going = [made for made, found in begun.items() if found]
-    parts += [listed("Failed, stopped or running, by their logs:", logged(plan, pending, going))]
-    print("\n\n".join(filter(None, parts)))
+    print(table(jobs), to_do(jobs), sep="\n\n")
 
 
-def table(plan: Plan, jobs: Sequence[Made]) -> str:
+def table(jobs: Sequence[Made]) -> str:
     """Write a row for each step, and the sum of the hours left."""
-    known = {made: found for made in jobs if made.step in MEASURED and (found := spent(plan, made))}
-    left = hours_left(plan, jobs, known)
+    known = {made: found for made in jobs if made.step in MEASURED and (found := spent(made))}
+    left = hours_left(jobs, known)
     rows = []
     for step in dict.fromkeys(("data", "imagenet", *MEASURED, *(made.step for made in jobs))):
         if of_step := [made for made in jobs if made.step == step]:
             done = sum(made.state == "done" for made in of_step)
-            taken = [known[made].hours for made in of_step if made in known]
+            taken = [known[made] for made in of_step if made in known]
             to_go = told([left[made] for made in of_step if made in left])
             rows.append([step, done, len(of_step), hours(sum(taken)) if taken else "", to_go])
     header = ["step", "done", "of", "hours so far", "hours left"]
     alignment = ["left", *["right"] * 3, "left"]
     drawn = tabulate(rows, header, disable_numparse=True, colalign=alignment if rows else None)
-    total = hours(sum(found for found, _ in left.values()))
-    by = told(list(left.values()))
-    return drawn + (f"\n\nAbout {total} hours left on one core or GPU: {by}." if left else "")
+    total = told(list(left.values()))
+    return drawn + (f"\n\nHours left on one core or GPU: {total}." if left else "")
 
 
-def told(left: Sequence[tuple[float, str]]) -> str:
-    """Write hours by where they are known from."""
-    sums = {by: sum(found for found, its in left if its == by) for by in ("measured", "asked for")}
-    return " + ".join(f"{hours(found)} {by}" for by, found in sums.items() if found)
+def told(left: Sequence[float | None]) -> str:
+    """Write a sum of hours, and of how many jobs none like it was measured."""
+    known = [found for found in left if found is not None]
+    parts = [hours(sum(known))] if known else []
+    if unknown := len(left) - len(known):
+        parts.append(f"{unknown} not known yet")
+    return " + ".join(parts)
 
 
 def hours(found: float) -> str:
@@ -83,34 +71,6 @@ def to_do(jobs: Sequence[Made]) -> str:
 def named(made: Made) -> str:
     """Name a job: several steps take a network, only one makes a figure."""
     return f"{made.step} {made.name}" if made.step in MEASURED else made.name
-
-
-def in_training(begun: Sequence[Training]) -> list[str]:
-    """Say how far networks are, the last written first. Whether they run now, no file tells."""
-    going = sorted((t for t in begun if t.done < t.epochs), key=lambda t: -t.written)
-    ages = [(time.time() - t.written) / 60 for t in going]
-    return [
-        f"{t.experiment} epoch {t.done}/{t.epochs}, written {age:.0f} min ago"
-        for t, age in zip(going, ages, strict=True)
-    ]
-
-
-def logged(plan: Plan, pending: Sequence[Made], going: Sequence[Made]) -> list[str]:
-    """Return the last line of each log whose job has no output, but not of what goes on."""
-    lines = []
-    for made in pending:
-        log = Path(f"{paths.results(plan.preset)}/logs/{made.step}/{made.name}.log")
-        if log.exists():
-            said = log.read_text(errors="replace").strip().splitlines() or ["its log is empty"]
-            if made not in going or ERROR.match(said[-1]):
-                lines.append(f"{named(made)}: {said[-1]}")
-    return lines
-
-
-def listed(title: str, lines: Sequence[str]) -> str:
-    """Put lines under a title, not too many; nothing if there are none."""
-    more = [f"and {len(lines) - MOST} more"] if len(lines) > MOST else []
-    return "\n  ".join([title, *lines[:MOST], *more]) if lines else ""
 
 
 if __name__ == "__main__":

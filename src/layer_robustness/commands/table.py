@@ -4,10 +4,8 @@ from layer_robustness.commands import target
 from layer_robustness.figures.small_print import small_print
 from layer_robustness.report import pages
 from layer_robustness.runtime.errors import exit_with_one_line
-from layer_robustness.tables import adversarial, errors, style
+from layer_robustness.tables import cells, style
 from layer_robustness.tables.registry import TABLES
-
-KINDS = {"errors": errors, "adversarial": adversarial}
 
 
 def main() -> None:
@@ -17,9 +15,9 @@ def main() -> None:
     arguments = parser.parse_args()
     table = TABLES[arguments.table]
     results = target.results(arguments)
-    frame = KINDS[table.kind].collect(table, results)
+    frame = cells.collect(table, results)
     sources = results.sources()
-    shown = KINDS[table.kind].layout(table, frame, sources=sources)
+    shown = cells.layout(table, frame, sources=sources)
     printed = small_print(table, arguments.preset, results)
     markdown = style.markdown(table, shown, printed, sources=sources)
     texts = {

@@ -2,7 +2,6 @@
 
 import gzip
 import hashlib
-import struct
 import tempfile
 import zlib
 from collections.abc import Callable
@@ -11,9 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
 from torchvision import datasets
-from torchvision.datasets.utils import download_url
+from torchvision.datasets import VisionDataset
 
 from layer_robustness.data.dataset import Dataset, from_splits
 from layer_robustness.data.imagefolder import imagenet
@@ -62,97 +60,54 @@ def gunzip(path: Path) -> bytes:
         raise InputError(f"{path} is not a whole gzip file ({error}): fetch it again") from error
 
 
-def read_idx(path: Path) -> Tensor:
-    """Read a gzipped idx file of bytes (the format of MNIST): uint8 [N] or [N, H, W]."""
-    content = gunzip(path)
-    if len(content) < 4 or content[:3] != b"\0\0\x08" or len(content) < 4 + 4 * content[3]:
-        raise InputError(f"{path} is not an idx file of bytes: fetch it again")
-    dimensions = content[3]
-    shape = struct.unpack_from(f">{dimensions}I", content, 4)
-    start = 4 + 4 * dimensions
-    if len(content) - start != np.prod(shape, dtype=np.int64):
-        raise InputError(
-            f"{path} should hold {list(shape)} bytes, found {len(content) - start}: fetch it again"
-        )
-    return torch.frombuffer(bytearray(content), dtype=torch.uint8, offset=start).reshape(shape)
+def from_torchvision(source: str, kind: type[VisionDataset], folder: Path, fetch: bool) -> Dataset:
+    """Make a data set of what torchvision reads, grey or in colour."""
+    splits = []
+    for train in (True, False):
+        found = kind(folder, train=train, download=fetch)
+        images = torch.as_tensor(found.data)
+        images = images.unsqueeze(1) if images.ndim == 3 else images.permute(0, 3, 1, 2)
+        splits.append((images.contiguous(), torch.as_tensor(found.targets)))
+    return from_splits(source, *splits)
 
 
-def from_idx_folder(source: str, folder: Path) -> Dataset:
-    """Make a data set of the four idx.gz files of MNIST or Fashion-MNIST in `folder`."""
+def downloaded(source: str, kind: type[VisionDataset]) -> Dataset:
+    """Download through torchvision's addresses and checksums.
 
-    def split(prefix: str) -> tuple[Tensor, Tensor]:
-        images = read_idx(folder / f"{prefix}-images-idx3-ubyte.gz")
-        labels = read_idx(folder / f"{prefix}-labels-idx1-ubyte.gz")
-        return images.unsqueeze(1), labels.long()
-
-    return from_splits(source, split("train"), split("t10k"))
-
-
-def download(source: str, dataset: type[datasets.MNIST], folder: Path) -> None:
-    """Fetch torchvision's files for MNIST or Fashion-MNIST, each checked by its MD5."""
-    for name, md5 in dataset.resources:
-        errors = []
-        for mirror in dataset.mirrors:
-            try:
-                download_url(f"{mirror}{name}", str(folder), name, md5)
-                break
-            except (RuntimeError, HTTPException, OSError) as error:
-                errors.append(f"{mirror}: {error}")
-        else:
-            raise InputError(
-                f"{source}: {name} could not be downloaded ({'; '.join(errors)}): "
-                + WITHOUT_NETWORK
-            )
-
-
-def mnist() -> Dataset:
-    """Download MNIST through torchvision's mirrors and checksums."""
+    CIFAR10's files are pickles, which run code when they are read: torchvision compares the MD5 of
+    the archive and of each file in it before it reads any.
+    """
     with tempfile.TemporaryDirectory() as folder:
-        download("mnist", datasets.MNIST, Path(folder))
-        return from_idx_folder("mnist", Path(folder))
+        try:
+            return from_torchvision(source, kind, Path(folder), fetch=True)
+        except (RuntimeError, HTTPException, OSError) as error:
+            reason = " ".join(str(error).split())  # torchvision has a line for each mirror
+            raise InputError(
+                f"{source}: {kind.__name__} could not be downloaded ({reason}): {WITHOUT_NETWORK}"
+            ) from error
 
 
 def fashion_mnist(debian: Path = DEBIAN_FASHION) -> Dataset:
     """Take Fashion-MNIST from Debian's package `dataset-fashion-mnist`, or download it."""
-    if debian.is_dir():
+    if not debian.is_dir():
+        return downloaded("fashion_mnist", datasets.FashionMNIST)
+    with tempfile.TemporaryDirectory() as folder:
+        raw = Path(folder, "FashionMNIST/raw")
+        raw.mkdir(parents=True)
         for name, md5 in FASHION_MD5.items():
             path = debian / f"{name}.gz"
-            if hashlib.md5(gunzip(path)).hexdigest() != md5:
+            content = gunzip(path)
+            if hashlib.md5(content).hexdigest() != md5:
                 raise InputError(f"{path} is damaged: reinstall the package dataset-fashion-mnist")
-        return from_idx_folder("fashion_mnist", debian)
-    with tempfile.TemporaryDirectory() as folder:
-        download("fashion_mnist", datasets.FashionMNIST, Path(folder))
-        return from_idx_folder("fashion_mnist", Path(folder))
-
-
-def cifar10() -> Dataset:
-    """Download CIFAR10 through torchvision's address and checksums.
-
-    The files are pickles, which run code when they are read: torchvision compares the MD5 of the
-    archive and of each file in it before it reads any.
-    """
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            train = datasets.CIFAR10(folder, train=True, download=True)
-            test = datasets.CIFAR10(folder, train=False)
-        except (RuntimeError, HTTPException, OSError) as error:
-            raise InputError(
-                f"cifar10: {datasets.CIFAR10.url} could not be downloaded ({error}): "
-                + WITHOUT_NETWORK
-            ) from error
-
-    def split(found: datasets.CIFAR10) -> tuple[Tensor, Tensor]:
-        images = torch.from_numpy(found.data).permute(0, 3, 1, 2).contiguous()
-        return images, torch.tensor(found.targets)
-
-    return from_splits("cifar10", split(train), split(test))
+            (raw / name).write_bytes(content)
+        return from_torchvision("fashion_mnist", datasets.FashionMNIST, Path(folder), fetch=False)
 
 
 SOURCES: dict[str, Callable[..., Dataset]] = {
     "digits5k": digits5k,
-    "mnist": mnist,
+    "mnist": lambda: downloaded("mnist", datasets.MNIST),
     "fashion_mnist": fashion_mnist,
-    "cifar10": cifar10,
+    "cifar10": lambda: downloaded("cifar10", datasets.CIFAR10),
     "digits5k_as_cifar10": lambda: stand_in("digits5k_as_cifar10", digits5k(), halved),
     "fashion_mnist_as_cifar10": lambda: stand_in(
         "fashion_mnist_as_cifar10", fashion_mnist(), padded

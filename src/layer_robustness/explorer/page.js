@@ -16,28 +16,20 @@ const CONFIG = { displayModeBar: false, responsive: true };
 const element = (id) => document.getElementById(id);
 const unique = (values) => [...new Set(values)];
 
-// Controls: each list holds what the choices before it leave.
+// Controls: the figures, and the panels of the chosen one.
 
-function fill(id, options, all) {
+function fill(id, options) {
   const select = element(id);
   const chosen = select.value;
-  const entries = all ? [["", all], ...options] : options;
-  select.replaceChildren(...entries.map(([value, text]) => new Option(text, value)));
-  if (entries.some(([value]) => value === chosen)) select.value = chosen;
+  select.replaceChildren(...options.map(([value, text]) => new Option(text, value)));
+  if (options.some(([value]) => value === chosen)) select.value = chosen;
 }
 
 function choose() {
-  const left = (key) => (panel) => !element(key).value || String(panel[key]) === element(key).value;
-  const names = (panels, key, text = key) =>
-    [...new Map(panels.map((panel) => [panel[key], panel[text]]))];
-  fill("dataset", names(DATA.panels, "dataset", "data"), "all");
-  const ofDataset = DATA.panels.filter(left("dataset"));
-  fill("architecture", names(ofDataset, "architecture"), "all");
-  const panels = ofDataset.filter(left("architecture"));
-  const titles = new Map(panels.map((panel) => [String(panel.figure), panel.figure_title]));
+  const titles = new Map(DATA.panels.map((panel) => [String(panel.figure), panel.figure_title]));
   fill("figure", [...titles].map(([number, title]) => [number, `${number}: ${title}`]));
-  const ofFigure = panels.filter(left("figure"));
-  fill("panel", ofFigure.map(({ name, title }) => [name, `${name}: ${title}`]));
+  const panels = DATA.panels.filter((panel) => String(panel.figure) === element("figure").value);
+  fill("panel", panels.map(({ name, title }) => [name, `${name}: ${title}`]));
   show();
 }
 

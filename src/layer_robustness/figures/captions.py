@@ -1,41 +1,17 @@
 """Captions of figures and tables, in Markdown."""
 
-from typing import Protocol
-
+from layer_robustness.figures.figure import Figure
 from layer_robustness.figures.names import PAPERS_DATA, Sources, labelled
+from layer_robustness.tables.registry import Table
 
 
-class Target(Protocol):
-    """A figure or a table."""
-
-    @property
-    def name(self) -> str:
-        """Such as `figure4`."""
-        ...
-
-    @property
-    def number(self) -> int:
-        """In the paper."""
-        ...
-
-    @property
-    def title(self) -> str:
-        """Without a full stop."""
-        ...
-
-    @property
-    def caption(self) -> str:
-        """What follows the title."""
-        ...
-
-
-def heading(target: Target, sources: Sources = PAPERS_DATA) -> str:
+def heading(target: Figure | Table, sources: Sources = PAPERS_DATA) -> str:
     """Return number and title: "**Figure 4.** Robustness of ... on CIFAR10 (digits)."."""
     kind = target.name.removesuffix(str(target.number)).capitalize()
     return f"**{kind} {target.number}.** {labelled(target.title, sources)}."
 
 
-def caption(target: Target, small_print: str, sources: Sources = PAPERS_DATA) -> str:
+def caption(target: Figure | Table, small_print: str, sources: Sources = PAPERS_DATA) -> str:
     """Return number, title and caption, and below how it was computed.
 
     Parameters

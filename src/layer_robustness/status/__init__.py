@@ -1,1 +1,1 @@
-"""What is built, what is missing, what runs, and how long the rest takes."""
+"""What is built, what is missing, and how long the rest takes."""

@@ -62,7 +62,7 @@ class Table:
     """One table of errors or accuracies in percent.
 
     kind
-        The module of this package that computes it.
+        Of errors, or of accuracies under attack.
     decimals
         As many as the paper prints.
     caption

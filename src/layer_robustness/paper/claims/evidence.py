@@ -15,6 +15,10 @@ from layer_robustness.paper.criticality import chance, cost, is_trained
 from layer_robustness.paper.setups import is_the_papers
 from layer_robustness.storage import bits
 
+# Epochs that units are put back to, and groups that are reset jointly.
+INITIAL, LATER = "0", "1"
+ALL_BUT_FIRST, EVERY_SECOND = "all_but_first", "every_second"
+
 CONFIDENCE = 0.95
 # Errors and accuracies are counts over at most some 50000 images: a mean difference below this is
 # 0 up to rounding.
@@ -171,3 +175,29 @@ class Evidence:
         return resets.assign(cost=damage).pivot(
             index="unit", columns=["seed", "draw"], values="cost"
         )
+
+    def trained_otherwise(self, plain: Network, other: Network) -> pd.Series:
+        """Cost of training another network in the place of the plain one, by the other's seed."""
+        full = self.trained(plain, self.final_errors(plain)).mean()
+        return cost(self.final_errors(other), full, self.chance(plain))
+
+    def gains(self, network: Network, attack: str) -> pd.DataFrame:
+        """Accuracy that swapping blocks at random gains: classifiers (r, s) by seeds and draws.
+
+        From the rows of adversarial.csv, whose repetitions take the place of draws. Seeds whose
+        baseline did not learn are left out.
+
+        Raises
+        ------
+        NotTestedError
+            If no baseline learned, or one of the two was not attacked in this way.
+        """
+        frame = self.read(network, "adversarial.csv").rename(columns={"repetition": "draw"})
+        own = frame["configuration"] == "baseline"
+        baseline = frame[own].groupby(["attack", "seed"])["accuracy"].mean()
+        swapped = frame[(frame["configuration"] == "stochastic") & (frame["attack"] == attack)]
+        if swapped.empty or not {"clean", attack} <= set(baseline.index.unique("attack")):
+            raise NotTestedError(f"{network} has no rows of {attack} in adversarial.csv")
+        learned = self.trained(network, 1 - baseline["clean"]).index
+        wide = swapped.pivot(index=["r", "s"], columns=["seed", "draw"], values="accuracy")
+        return wide[learned] - baseline[attack][learned].mean()

@@ -1,13 +1,13 @@
 """From claims and results to verdicts, in two senses: of levels, and of patterns."""
 
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import pandas as pd
 
-from layer_robustness.paper.claims.criteria import Case, Claim, Part
-from layer_robustness.paper.claims.evidence import Evidence, NotTestedError, estimate
-from layer_robustness.paper.claims.patterns import PATTERNS, Pattern
-from layer_robustness.paper.claims.statistics import LEVEL, combined
+from layer_robustness.paper.claims.claims import Bound, Case, Claim, Statement
+from layer_robustness.paper.claims.evidence import Evidence, NotTestedError, Sample, estimate
+from layer_robustness.paper.claims.statistics import LEVEL, Statistic, combined
 
 SUPPORTED = "supported"
 FRAGILE = "supported, fragile"
@@ -47,9 +47,10 @@ def judge(claims: Iterable[Claim], evidence: Evidence) -> pd.DataFrame:
     """
     found = []
     for claim in claims:
-        patterns = [pattern for pattern in PATTERNS if pattern.claim == claim.number]
-        levels = [of_levels(part, evidence) for part in claim.parts]
-        senses = {"level": levels, "pattern": [of_pattern(p, evidence) for p in patterns]}
+        senses = {
+            sense: [judged(statement, evidence) for statement in statements]
+            for sense, statements in (("level", claim.levels), ("pattern", claim.patterns))
+        }
         verdict = verdict_of(senses)
         found += [
             {"claim": claim.number, "sense": sense, "part": number, "claim_verdict": verdict} | row
@@ -70,20 +71,63 @@ def verdict_of(senses: Mapping[str, list[list[dict]]]) -> str:
     return NOT_TESTED
 
 
-def of_levels(part: Part, evidence: Evidence) -> list[dict]:
-    """Return a row for each case of a part."""
-    rows = [measured(part, case, evidence) for case in part.cases]
-    values = [row["value"] for row in rows if "value" in row]
-    labels = {"criterion": part.criterion, "part_verdict": level_verdict(part, values)}
-    return [labels | row for row in rows]
+def judged(statement: Statement, evidence: Evidence) -> list[dict]:
+    """Return a row for each case of a statement: its numbers, or why there are none."""
+    rows, found, bound = [], [], statement.bound
+    for case in statement.cases:
+        row = {"criterion": statement.criterion, "case": name_of(case)}
+        try:
+            measured = measure(statement, case, evidence)
+        except NotTestedError as reason:
+            rows.append(row | {"why_not_tested": str(reason)})
+            continue
+        found.append(measured)
+        rows.append(row | (of_level(bound, measured) if bound else of_pattern(measured)))
+    verdict, some = NOT_TESTED, statement.some
+    if found:
+        verdict = level_verdict(bound, some, found) if bound else pattern_verdict(some, found)
+    return [row | {"part_verdict": verdict} for row in rows]
 
 
-def level_verdict(part: Part, values: list[float]) -> str:
-    """Say whether a part's numbers keep to its bound, and whether a bound moved would say so."""
-    if not values:
-        return NOT_TESTED
+def measure(statement: Statement, case: Case, evidence: Evidence) -> Any:
+    """Give the `Sample` or `Statistic` of one case; raises `NotTestedError` where there is none."""
+    evidence.require(statement.needs(case))
+    if statement.bound:
+        evidence.require_papers_setup(case)
+    found = statement.measure(evidence, *case)
+    if isinstance(found, Sample) and found.values.isna().all():
+        raise NotTestedError(f"the number is undefined for {name_of(case)}")
+    return found
+
+
+def name_of(case: Case) -> str:
+    """Name the networks of a case, the first and the last where there are many."""
+    names = list(map(str, case))
+    return ", ".join(names) if len(names) <= 3 else f"{names[0]} to {names[-1]}"
+
+
+def of_level(bound: Bound, sample: Sample) -> dict:
+    """Return the number of one case, and how it keeps to the bound."""
+    found = estimate(sample.values, sample.limits)
+    numbers = {"value": found.mean, "low": found.low, "high": found.high, "interval": found.basis}
+    clear = interval_is_clear(bound, found.low, found.high)
+    return numbers | {"about": sample.layers, "holds": bound.holds(found.mean), "clear": clear}
+
+
+def interval_is_clear(bound: Bound, low: float, high: float) -> str:
+    """Say whether all of an interval keeps to the bound, or nothing of it."""
+    if pd.isna(low):
+        return "no interval"
+    lowest, highest = bound.kept()
+    inside = lowest <= low and high <= highest
+    return "yes" if inside or high < lowest or highest < low else "no"
+
+
+def level_verdict(bound: Bound, some: bool, samples: list[Sample]) -> str:
+    """Say whether the numbers keep to the bound, and whether a bound moved would say so."""
+    values = [estimate(sample.values).mean for sample in samples]
     kept, *moved = (
-        (all if part.every else any)(part.holds(value, factor) for value in values)
+        (any if some else all)(bound.holds(value, factor) for value in values)
         for factor in (1, *MOVED)
     )
     fragile = any(verdict != kept for verdict in moved)
@@ -92,59 +136,17 @@ def level_verdict(part: Part, values: list[float]) -> str:
     return NOT_FRAGILE if fragile else NOT_SUPPORTED
 
 
-def measured(part: Part, case: Case, evidence: Evidence) -> dict:
-    """Return the number of one case, or why there is none."""
-    try:
-        evidence.require(case.needs)
-        evidence.require_papers_setup(case.networks)
-        sample = part.measure(evidence, *case.networks)
-        if sample.values.isna().all():
-            raise NotTestedError(f"the number is undefined for {case.name}")
-    except NotTestedError as reason:
-        return {"case": case.name, "why_not_tested": str(reason)}
-    found = estimate(sample.values, sample.limits)
-    return {
-        "case": case.name,
-        "about": sample.layers,
-        "value": found.mean,
-        "low": found.low,
-        "high": found.high,
-        "interval": found.basis,
-        "holds": part.holds(found.mean),
-        "clear": clear(part, found.low, found.high),
-    }
+def of_pattern(found: Statistic) -> dict:
+    """Return the statistic of one case."""
+    numbers = {"about": found.about, "value": found.value, "interval": found.basis}
+    return numbers | {"p": found.p, "p_opposite": found.opposite, "holds": found.as_predicted}
 
 
-def clear(part: Part, low: float, high: float) -> str:
-    """Say whether all of an interval keeps to the bound, or nothing of it."""
-    if pd.isna(low):
-        return "no interval"
-    lowest, highest = part.kept()
-    inside = lowest <= low and high <= highest
-    return "yes" if inside or high < lowest or highest < low else "no"
-
-
-def of_pattern(pattern: Pattern, evidence: Evidence) -> list[dict]:
-    """Return a row for each case of a pattern."""
-    rows, found = [], []
-    for case in pattern.cases:
-        row = {"criterion": pattern.what, "case": case.name}
-        try:
-            evidence.require(case.needs)
-            statistic = pattern.measure(evidence, *case.networks)
-        except NotTestedError as reason:
-            rows.append(row | {"why_not_tested": str(reason)})
-            continue
-        found.append(statistic)
-        numbers = {"about": statistic.about, "value": statistic.value, "interval": statistic.basis}
-        ps = {"p": statistic.p, "p_opposite": statistic.opposite}
-        rows.append(row | numbers | ps | {"holds": statistic.as_predicted})
-    verdict = NOT_TESTED
-    if found:
-        p, opposite = combined(found)
-        if not pattern.every:  # one network is enough; by chance, one of several often seems to be
-            p = min(1, len(found) * min(statistic.p for statistic in found))
-        verdict = UNDECIDED
-        if (p < LEVEL) != (opposite < LEVEL):
-            verdict = PRESENT if p < LEVEL else ABSENT
-    return [row | {"part_verdict": verdict} for row in rows]
+def pattern_verdict(some: bool, found: list[Statistic]) -> str:
+    """Say whether the p-values of all cases speak for the pattern or for its opposite."""
+    p, opposite = combined(found)
+    if some:  # one network is enough; by chance, one of several often seems to be
+        p = min(1, len(found) * min(statistic.p for statistic in found))
+    if (p < LEVEL) == (opposite < LEVEL):
+        return UNDECIDED
+    return PRESENT if p < LEVEL else ABSENT

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from layer_robustness.paper.claims.criteria import Claim
+from layer_robustness.paper.claims.claims import Claim
 from layer_robustness.paper.claims.judgement import NOT_TESTED
 
 ABOUT_OTHERS = "**These verdicts say nothing about the paper's own networks.**"

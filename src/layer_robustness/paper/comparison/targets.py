@@ -10,5 +10,5 @@ COMPARED = [
     for target in (*IN_PAPER, *TABLES.values())
     if target.kind in ("heatmap", "bars", "errors", "adversarial")
 ]
-# The paper's, ours and the difference, as pictures.
-DRAWN = [figure.name for figure in IN_PAPER if figure.kind == "heatmap"]
+# Drawn three times: the paper's, ours and the difference.
+HEATMAPS = {figure.name: figure for figure in IN_PAPER if figure.kind == "heatmap"}

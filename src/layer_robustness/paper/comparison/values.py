@@ -11,7 +11,7 @@ from layer_robustness.figures.collect import collect
 from layer_robustness.figures.figure import Figure
 from layer_robustness.paper.comparison.checkpoints import match
 from layer_robustness.paper.setups import is_the_papers
-from layer_robustness.tables import adversarial, errors
+from layer_robustness.tables import cells
 from layer_robustness.tables.registry import DRAWS, Table
 
 # What a value is of, besides the checkpoint.
@@ -79,8 +79,6 @@ def beside(theirs: pd.DataFrame, ours: pd.DataFrame) -> pd.DataFrame:
 
 def measured(target: Figure | Table, results: Results) -> pd.DataFrame:
     """Return what we measured for a figure or table, a row for each value, labelled as `OF`."""
-    if target.kind == "adversarial":
-        return of_attacks(target, results)
     if isinstance(target, Table):
         return of_table(target, results)
     frame = collect(target, results).rename(columns={"figure": "target"})
@@ -118,37 +116,23 @@ def of_bars(frame: pd.DataFrame) -> pd.DataFrame:
 def of_table(table: Table, results: Results) -> pd.DataFrame:
     """Return the entries of a table, as fractions; `quantity` is the column.
 
-    The deviation of a `reinit_error` is a column of the paper's, any other is over seeds.
+    Where the paper prints a deviation, it is an entry too; any other is over seeds.
     """
-    rows = []
-    for row, column in itertools.product(table.rows, table.columns):
-        network, headings = column.network(row), column.headings
-        if results.ran([network]):
-            count = results.setups[str(network)].seeds
-            mean, deviation, absent = errors.cell(column, network, results)
-            labels = {"target": table.name, "network": str(network), "seeds": count - absent}
-            labels |= {"dataset": row.dataset, "architecture": row.architecture}
-            value = labels | {"quantity": headings[0], "ours": mean / 100}
-            if column.quantity == "reinit_error":
-                rows += [value, labels | {"quantity": headings[1], "ours": deviation / 100}]
-            else:
-                rows.append(value | {"std": deviation / 100})
-    return labelled(rows)
-
-
-def of_attacks(table: Table, results: Results) -> pd.DataFrame:
-    """Return the accuracies of Table 2 and their deviations over repetitions, as fractions."""
     rows = []
     for row, column in itertools.product(table.rows, table.columns):
         network = column.network(row)
         if results.ran([network]):
             count = results.setups[str(network)].seeds
-            *found, absent = adversarial.accuracy(results, network, row.replaced, column.name)
+            mean, deviation, absent = cells.cell(column, row, results)
             labels = {"target": table.name, "network": str(network), "seeds": count - absent}
             labels |= {"dataset": row.dataset, "architecture": row.architecture}
-            labels |= {"variant": f"r{DRAWS}s{row.replaced}" if row.replaced else "baseline"}
-            for quantity, value in zip(("mean", "std"), found, strict=True):
-                rows.append(labels | {"quantity": f"{column.name}_{quantity}", "ours": value / 100})
+            if table.kind == "adversarial":
+                labels["variant"] = f"r{DRAWS}s{row.replaced}" if row.replaced else "baseline"
+            if column.quantity == "test_error":
+                rows.append(labels | {"quantity": column.name, "ours": mean, "std": deviation})
+                continue
+            for quantity, value in zip(column.headings, (mean, deviation), strict=False):
+                rows.append(labels | {"quantity": quantity, "ours": value})
     return labelled(rows)
 
 
