@@ -15,7 +15,7 @@ from layer_robustness.experiments.results import Results, Setup
 from layer_robustness.figures import style
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper.comparison import pictures
-from layer_robustness.paper.comparison.agreement import KAPPA, summarize
+from layer_robustness.paper.comparison.agreement import KAPPAS, summarize
 from layer_robustness.paper.comparison.checkpoints import match
 from layer_robustness.paper.comparison.patterns import auc, auc_of, kappa, told_apart
 from layer_robustness.paper.comparison.targets import COMPARED
@@ -32,7 +32,7 @@ from support.steps import ended
 CHANCES = {"mnist": 0.9, "cifar10": 0.9, "imagenet": 0.999}
 FIGURE1 = FIGURES["figure1"]
 # What is said of the classification into critical and robust layers.
-AGREEMENTS = [KAPPA, "agreement", "always_robust"]
+AGREEMENTS = [*KAPPAS.values(), "agreement", "always_robust"]
 
 
 @pytest.fixture(autouse=True)
@@ -137,7 +137,7 @@ def test_results_equal_to_the_papers_agree_in_every_value(target, tmp_path):
     summary = summarize(rows, CHANCES)
     assert set(summary["target"]) == panels_of(target)
     assert summary["mean_abs_difference"].max() < 1e-12
-    for name in ("spearman", "agreement", KAPPA):
+    for name in ("spearman", "agreement", *KAPPAS.values()):
         assert summary[name].dropna().tolist() == pytest.approx([1] * summary[name].count())
     errors = summary[(summary["quantity"] == "test_error") & (summary["checkpoint"] != "100")]
     assert summary["agreement"].count() == len(errors)
@@ -210,7 +210,10 @@ def test_agreement_and_correlation_are_as_computed_by_hand():
     row = panel_1a(fcn(reset_to_0(0.13, 0.22, 0.35, 0.45))).loc["0"]
     # The squares of the differences of ranks are 9, 1, 4 and 4: 1 - 6 * 18 / (4 * 15)
     assert row["spearman"] == pytest.approx(-0.8)
-    assert row[KAPPA] == pytest.approx(-0.5)  # critical are the paper's first and our last two
+    # Critical are the paper's first, at 0.05 its second too, and our last three, at 0.2 and 0.3
+    # last two, at 0.4 last; at 0.5 none is.
+    kappas = [-0.5, -0.6, -0.5, -0.5, -1 / 3, math.nan]
+    assert row[KAPPAS.values()].tolist() == pytest.approx(kappas, nan_ok=True)
     assert (row["agreement"], row["always_robust"]) == (0.25, 0.75)
     assert (row["critical_paper"], row["critical_ours"], row["values"]) == (1, 2, 4)
     assert pd.isna(row["auc"])

@@ -111,6 +111,19 @@ def test_the_simulation_refuses_what_a_gpu_refuses(gpu):
     assert torch.equal(on_gpu.cpu(), on_cpu) and on_gpu.tolist() == on_cpu.tolist()
 
 
+def test_the_simulation_leaves_nothing_behind():
+    before = torch.cuda._lazy_init, torch.backends.cudnn.enabled
+    with simulated_gpu() as device:
+        torch.zeros(1, device=device)
+    assert (torch.cuda._lazy_init, torch.backends.cudnn.enabled) == before
+    if not torch.cuda.is_available():
+        with pytest.raises((RuntimeError, AssertionError)):
+            torch.zeros(1, device=device)
+    layer = torch.nn.Linear(2, 2)
+    weight = layer.weight
+    assert layer.double().weight is weight
+
+
 @pytest.mark.parametrize("name", NETWORKS)
 def test_resets_are_the_rows_of_the_cpu(trained, few_digits, gpu, name):
     """Those that begin at one unit travel joined on a GPU, and one by one on a CPU."""

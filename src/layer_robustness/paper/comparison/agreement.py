@@ -10,10 +10,11 @@ from layer_robustness.paper.comparison.patterns import auc_of, kappa
 from layer_robustness.paper.criticality import CRITICAL, chance, cost, is_trained
 
 BY = ["target", "dataset", "architecture", "variant", "joint_group", "quantity"]
-KAPPA = f"kappa_{CRITICAL:g}"
+THRESHOLDS = (0.05, 0.1, CRITICAL, 0.3, 0.4, 0.5)
+KAPPAS = {threshold: f"kappa_{threshold:g}" for threshold in THRESHOLDS}
 COLUMNS = [
     *(*BY, "checkpoint", "our_checkpoint", "matched_by", "values"),
-    *("mean_abs_difference", "spearman", "auc", KAPPA, "agreement", "always_robust"),
+    *("mean_abs_difference", "spearman", "auc", *KAPPAS.values(), "agreement", "always_robust"),
     *("critical_paper", "critical_ours"),
     *("data", "width", "epochs", "papers_setup"),
 ]
@@ -34,10 +35,10 @@ def summarize(rows: pd.DataFrame, chances: dict[str, float]) -> pd.DataFrame:
     auc
         Of VGGs and ResNets: how often a unit that the paper's text calls critical costs more here
         than one that it calls robust (`patterns.told_apart`); no threshold is needed.
-    kappa_0.2
-        Cohen's kappa of the paper's critical layers and ours at `CRITICAL`. This and what follows
-        are empty for the final epoch, to which nothing is reset, and where one of the full models
-        did not learn.
+    kappa_...
+        Cohen's kappa of the paper's critical layers and ours at this threshold of the cost
+        (paper/criticality.py). These and what follows are empty for the final epoch, to which
+        nothing is reset, and where one of the full models did not learn.
     agreement, always_robust
         Share of layers that are critical, or robust, in both at `CRITICAL`; and the agreement that
         calling every layer robust would reach.
@@ -125,7 +126,10 @@ def classified(values: pd.DataFrame, full: pd.Series, our_chance: float) -> dict
     return {
         "spearman": correlation(values) if kinds["paper"].nunique() == 2 else None,
         "auc": None if joint else auc_of(parse_network(values["network"].iloc[0]), by_unit),
-        KAPPA: kappa(kinds["paper"], kinds["ours"]),
+        **{
+            name: kappa(costs["paper"] > threshold, costs["ours"] > threshold)
+            for threshold, name in KAPPAS.items()
+        },
         "agreement": (kinds["paper"] == kinds["ours"]).mean(),
         "always_robust": (~kinds["paper"]).mean(),
         "critical_paper": kinds["paper"].sum(),
