@@ -1,8 +1,7 @@
 """Which modules each of the paper's units is made of, without building anything."""
 
 from collections.abc import Mapping, Sequence
-
-from torch import Tensor
+from typing import TypeVar
 
 from layer_robustness.experiments.architectures import (
     IDENTITY_SKIP_STAGES,
@@ -11,6 +10,7 @@ from layer_robustness.experiments.architectures import (
 )
 from layer_robustness.experiments.names import Network
 
+Value = TypeVar("Value")
 FULLY_CONNECTED = (("classifier.0",), ("classifier.2",), ("classifier.4",))
 
 
@@ -52,7 +52,7 @@ def residual_blocks(network: Network) -> dict[str, str]:
     return {unit: module for unit, (module, *_) in units if "resblk" in unit}
 
 
-def state_of(modules: Sequence[str], state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def state_of(modules: Sequence[str], state: Mapping[str, Value]) -> dict[str, Value]:
     """Return the part of a network's state that modules own."""
     prefixes = tuple(f"{module}." for module in modules)
     return {name: tensor for name, tensor in state.items() if name.startswith(prefixes)}
