@@ -23,6 +23,8 @@ PAGE = Path("docs/beyond.md")
 PICTURES = (*FIGURES, "networks")
 SOURCES = ("reinit", "rerand", "rescaled", "shuffle", "zero")
 
+LEAST = 0.001  # of cross entropy: a lower barrier is none
+
 
 def critical(results: dict[str, Result]) -> str:
     """Count the critical units of each network, for each source."""
@@ -70,8 +72,9 @@ def highest(results: dict[str, Result]) -> str:
         if losses.empty:
             continue
         found = barriers(losses).sort_values(ascending=False)
-        three = ", ".join(f"{unit} ({height:.3g})" for unit, height in found[:3].items())
-        rows.append({"network": label(entry), "highest barriers": three})
+        three = found[found >= LEAST][:3].items()
+        text = ", ".join(f"{unit} ({height:.3f})" for unit, height in three) or "none"
+        rows.append({"network": label(entry), f"highest barriers, of at least {LEAST}": text})
     return pd.DataFrame(rows).to_markdown(index=False)
 
 

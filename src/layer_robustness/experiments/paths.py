@@ -8,6 +8,8 @@ results/{preset}/{job}/                       what one job trained and measured,
     training.csv, probe.csv, joint.csv, distances.csv, adversarial.csv
     probe.missed.safetensors, joint.missed.safetensors    which images each row gets wrong, as bits
     resume/{model}/seed0/                     what a stopped step continues from; no rule's output
+results/{preset}/beyond/{entry}/               what was probed for an entry of the config's `beyond`
+    probe.csv, critical.txt, heatmap.pdf, heatmap.png, resume/probe.safetensors
 paper_figures/{preset}/figure1.pdf ...        what is shown
 """
 
