@@ -51,7 +51,8 @@ def commands_of(steps: Steps) -> dict[str, Callable[[], str]]:
     return {
         **{name: getattr(steps, name) for name in ("train", "probe", "joint", "distances")},
         "attack": partial(
-            steps.measured, "attack", *attack, "--data", steps.data, "--device", "cpu"
+            *(steps.measured, "attack", "adversarial.csv", *attack),
+            *("--data", steps.data, "--device", "cpu"),
         ),
         "structure": partial(ended, "structure", folder / "blocks.json"),
         "figure": partial(ended, "figure", "figure1", *made, "--output", shown / "figure1.pdf"),
