@@ -1,5 +1,6 @@
 # From trained networks to rows of numbers. The manifest has the checksums of all checkpoints.
 from layer_robustness.attacks.settings import Settings
+from layer_robustness.storage.bits import path_of
 from layer_robustness.tables.registry import DRAWS
 
 
@@ -11,7 +12,7 @@ rule probe:
         code=source_files("commands.probe"),
     output:
         csv=f"{JOB}/{paths.PROBE}",
-        missed=f"{JOB}/{paths.MISSED_PROBE}",
+        missed=path_of(Path(f"{JOB}/{paths.PROBE}")),
     log:
         f"{LOGS}/probe/{{job}}.log",
     benchmark:
@@ -34,7 +35,7 @@ rule probe:
 use rule probe as joint with:
     output:
         csv=f"{JOB}/{paths.JOINT}",
-        missed=f"{JOB}/{paths.MISSED_JOINT}",
+        missed=path_of(Path(f"{JOB}/{paths.JOINT}")),
     log:
         f"{LOGS}/joint/{{job}}.log",
     benchmark:
