@@ -179,13 +179,7 @@ class Plan:
 
     def files(self, *targets: Target) -> list[str]:
         """Return the result files that figures, tables or claims read."""
-        needs = dict.fromkeys(need for target in targets for need in target.needs)
-        found = (
-            paths.result(self.preset, job_of(network), file)
-            for network, file in needs
-            if self.runs(network)
-        )
-        return list(dict.fromkeys(found))
+        return self.results(need for target in targets for need in target.needs)
 
     def missed(self, *targets: Target) -> list[str]:
         """Return the files beside them that say which images each reset gets wrong."""
@@ -193,10 +187,14 @@ class Plan:
 
     def manifests(self, *targets: Target) -> list[str]:
         """Return the manifests of their networks."""
-        networks = dict.fromkeys(network for target in targets for network in target.networks)
+        networks = (network for target in targets for network, _ in target.needs)
+        return self.results((network, paths.MANIFEST) for network in networks)
+
+    def results(self, needs: Iterable[tuple[Network, str]]) -> list[str]:
+        """Return files of the networks that are trained, each once."""
         found = (
-            paths.result(self.preset, job_of(network), paths.MANIFEST)
-            for network in networks
+            paths.result(self.preset, job_of(network), file)
+            for network, file in needs
             if self.runs(network)
         )
         return list(dict.fromkeys(found))
