@@ -24,7 +24,7 @@ from layer_robustness.figures.names import PAPERS_DATA, QUANTITIES, Sources, lab
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.figures.small_print import small_print
 from layer_robustness.storage import jsonfile
-from layer_robustness.tables import TABLES
+from layer_robustness.tables.registry import TABLES
 from support.checkout import ROOT
 from support.result_files import (
     NAMES,

@@ -1,6 +1,5 @@
 """The paper's values are those of its files, in one form."""
 
-
 import pandas as pd
 import pytest
 

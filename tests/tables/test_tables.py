@@ -10,7 +10,8 @@ from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.manifest import TrainingData
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.results import Results, Setup
-from layer_robustness.tables import TABLES, cells, style
+from layer_robustness.tables import cells, style
+from layer_robustness.tables.registry import TABLES
 from support.checkout import ROOT
 from support.result_files import arguments_of, write_csv, write_manifest
 from support.steps import ended

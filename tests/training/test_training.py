@@ -1,7 +1,6 @@
 """The training loop against its definition, and each training against others that must equal it."""
 
 import json
-import math
 import subprocess
 from dataclasses import replace
 
@@ -104,15 +103,6 @@ def test_a_stacked_member_trains_as_it_does_alone(few_digits, recipe, optimizer)
         assert [row["test_error"] for row in state.history] == [
             row["test_error"] for row in single.history
         ]
-
-
-def test_a_network_that_diverges_is_trained_no_further(few_digits, recipe):
-    _, (state,) = trained([NETWORK.seed(0)], replace(recipe, learning_rate=1000.0), few_digits)
-    *before, last = state.history
-    assert state.diverged and state.epoch < recipe.epochs
-    assert all(math.isfinite(row["train_loss"]) for row in before)
-    assert not math.isfinite(last["train_loss"])
-    assert math.isnan(last["train_error"]) and math.isnan(last["test_error"])
 
 
 def test_a_stack_goes_on_without_the_member_that_diverges(few_digits, recipe):
