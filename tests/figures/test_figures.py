@@ -20,7 +20,7 @@ from layer_robustness.figures import bars, blocks, colours, heatmap, lines, styl
 from layer_robustness.figures.captions import caption
 from layer_robustness.figures.collect import COLUMNS, collect, collect_blocks
 from layer_robustness.figures.figure import Figure
-from layer_robustness.figures.names import PAPERS_DATA, QUANTITIES, Sources, labelled
+from layer_robustness.figures.names import QUANTITIES, Sources, labelled
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.figures.small_print import small_print
 from layer_robustness.storage import jsonfile
@@ -28,6 +28,7 @@ from layer_robustness.tables.registry import TABLES
 from support.checkout import ROOT
 from support.result_files import (
     NAMES,
+    PAPERS_DATA,
     SEEDS,
     SOURCES,
     arguments_of,
@@ -378,7 +379,7 @@ def test_a_caption_has_number_title_text_and_small_print():
         "of FCN 5x256 after a group of layers (starred, blue) is reset jointly, and after the "
         "remaining layers are.\n\nmade up\n"
     )
-    assert caption(TABLES["table3"], "made up").startswith("**Table 3.** Test error (%) with and")
+    assert caption(TABLES["table3"], "", {}).startswith("**Table 3.** Test error (%) with and")
 
 
 def ran(width: float = 1, epochs: int = 30, **sources: str) -> Results:
