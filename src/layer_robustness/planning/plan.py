@@ -75,13 +75,10 @@ class Job:
     @property
     def draws(self) -> int:
         """Fresh draws that are stored of each: what probes and the attacks of Table 2 need."""
-        of_entries = (e.stored_draws for e in entries(self.config).values() if self.is_of(e))
+        probed = (e for e in entries(self.config).values() if e.network in self.networks)
+        of_entries = (entry.stored_draws for entry in probed)
         attacked = DRAWS if self.replaced else 0
         return max(self.config["probe"]["draws"], attacked, *of_entries)
-
-    def is_of(self, entry: Entry) -> bool:
-        """Whether an entry of `beyond` probes what this job trains."""
-        return entry.network in self.networks
 
     @property
     def own_source(self) -> list[str]:
