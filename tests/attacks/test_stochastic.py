@@ -3,7 +3,6 @@
 from collections import Counter
 from copy import deepcopy
 from dataclasses import replace
-from itertools import product
 
 import pytest
 import torch
@@ -101,13 +100,8 @@ def test_more_stages_than_there_are_is_one_clear_error():
 
 def all_choices(random_one: StochasticClassifier) -> torch.Tensor:
     """Every choice that replaces one block."""
-    places = product(range(len(random_one.blocks)), range(1, len(random_one.networks)))
-    rows = torch.zeros(
-        len(random_one.blocks) * (len(random_one.networks) - 1), len(random_one.blocks)
-    )
-    for row, (block, chosen) in zip(rows, places, strict=True):
-        row[block] = chosen
-    return rows.long()
+    place = torch.eye(len(random_one.blocks), dtype=torch.int64)
+    return torch.cat([chosen * place for chosen in range(1, len(random_one.networks))])
 
 
 def test_expectation_over_transformation_is_the_mean_over_all_choices(images):

@@ -8,7 +8,7 @@ import pytest
 
 from layer_robustness.experiments.manifest import Manifest, Trained, TrainingData
 from layer_robustness.experiments.names import parse_network
-from layer_robustness.experiments.results import Results, Setup, read
+from layer_robustness.experiments.results import Results, Setup
 from layer_robustness.runtime.errors import InputError
 from support.result_files import write_csv
 
@@ -101,23 +101,3 @@ def test_results_of_several_jobs_are_read_as_one(tmp_path, path, recipe):
     assert results.ran([*NETWORKS, alone]) and not results.ran([alone, unknown])
     assert results.has(alone, "probe.csv")
     assert not results.has(unknown, "probe.csv") and not results.has(alone, "joint.csv")
-
-
-@pytest.mark.parametrize(
-    ("content", "told"),
-    [
-        (None, "cannot be read"),
-        (b"", "cannot be read"),
-        (b"\xff\xfe\x00", "cannot be read"),
-        (b"seed,error\n0,0.5\n", "has no column network"),
-    ],
-)
-def test_a_file_that_is_no_result_is_refused_in_one_line(tmp_path, content, told):
-    path = tmp_path / "probe.csv"
-    if content is not None:
-        path.write_bytes(content)
-    with pytest.raises(
-        InputError, match=rf"probe\.csv {told}.*: delete .* and run again"
-    ) as raised:
-        read(path)
-    assert "\n" not in str(raised.value)

@@ -51,7 +51,8 @@ def commands_of(steps: Steps) -> dict[str, Callable[[], str]]:
     return {
         **{name: getattr(steps, name) for name in ("train", "probe", "joint", "distances")},
         "attack": partial(
-            steps.measured, "attack", *attack, "--data", steps.data, "--device", "cpu"
+            *(steps.measured, "attack", "adversarial.csv", *attack),
+            *("--data", steps.data, "--device", "cpu"),
         ),
         "structure": partial(ended, "structure", folder / "blocks.json"),
         "figure": partial(ended, "figure", "figure1", *made, "--output", shown / "figure1.pdf"),
@@ -304,16 +305,20 @@ def test_a_checkpoint_of_another_network_is_refused(steps, undisturbed, survived
     survived("of another network, seed, training or epoch", "published checkpoint", SAME)
 
 
+def trained_otherwise(steps: Steps, folder: Path) -> Path:
+    """Train by another recipe, in another folder."""
+    other = replace(steps, folder=folder, recipe=replace(steps.recipe, learning_rate=0.02))
+    shutil.copytree(steps.data.parent, other.data.parent)
+    assert not other.train()
+    return folder
+
+
 @pytest.mark.parametrize("whose", ["seed", "training", "epoch"])
 def test_a_checkpoint_of_another_training_is_refused(steps, undisturbed, tmp_path, survived, whose):
     other = f"{WEIGHTS}/epoch1.safetensors" if whose == "epoch" else f"{WEIGHTS}/epoch2.safetensors"
     source = tmp_path / other.replace("seed0", "seed1" if whose == "seed" else "seed0")
     if whose == "training":
-        recipe = replace(steps.recipe, learning_rate=0.02)
-        trained = replace(steps, folder=tmp_path / "other", recipe=recipe)
-        shutil.copytree(steps.data.parent, trained.data.parent)
-        assert not trained.train()
-        source = trained.folder / other
+        source = trained_otherwise(steps, tmp_path / "other") / other
     path = steps.folder / WEIGHTS / "epoch2.safetensors"
     path.unlink()
     shutil.copy(source, path)
@@ -335,11 +340,7 @@ def test_training_never_goes_on_from_a_state_of_another(
 ):
     name, source = f"{RESUME}/state.safetensors", steps.folder / RESUME.replace("seed0", "seed1")
     if whose == "recipe":
-        recipe = replace(steps.recipe, learning_rate=0.02)
-        other = replace(steps, folder=tmp_path / "other", recipe=recipe)
-        shutil.copytree(steps.data.parent, other.data.parent)
-        assert not other.train()
-        source = other.folder / RESUME
+        source = trained_otherwise(steps, tmp_path / "other") / RESUME
     shutil.copy(source / "state.safetensors", steps.folder / name)
     capfd.readouterr()
     assert not steps.train()

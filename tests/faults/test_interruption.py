@@ -19,7 +19,7 @@ import torch
 from layer_robustness.attacks import accuracy as adversarial
 from layer_robustness.attacks.accuracy import Trial, adversarial_rows
 from layer_robustness.attacks.settings import Settings
-from layer_robustness.commands import distances, figure, joint, probe, train
+from layer_robustness.commands import distances, figure, probe, train
 from layer_robustness.commands.train import train_alone
 from layer_robustness.data import dataset as data
 from layer_robustness.data.imagefolder import imagenet
@@ -342,21 +342,20 @@ def trained(tmp_path, few_digits, recipe) -> TrainedNetwork:
     return TrainedNetwork.load(manifest, EXPERIMENT)
 
 
-MEASURES = {"probe": (probe.main, []), "joint": (joint.main, ["--groups", "every_second"])}
+MEASURES = {"probe": [], "joint": ["--groups", "every_second"]}
 
 
 @pytest.fixture(params=MEASURES)
 def measure(request, tmp_path, trained):
     """A measurement, one image at a time, to be run in a folder: its name, and what starts it."""
-    main, groups = MEASURES[request.param]
 
     def start(run: str) -> Forked:
         arguments = [
             *(tmp_path / run / "checkpoints.json", "--data", tmp_path / "digits.safetensors"),
             *("--output", tmp_path / run / f"{request.param}.csv", "--memory", 1e-9),
-            *("--device", "cpu", *groups),
+            *("--device", "cpu", *MEASURES[request.param]),
         ]
-        return Forked(main, arguments, tmp_path / f"{run}.log")
+        return Forked(probe.main, arguments, tmp_path / f"{run}.log")
 
     return request.param, start
 

@@ -20,14 +20,15 @@ from layer_robustness.figures import bars, blocks, colours, heatmap, lines, styl
 from layer_robustness.figures.captions import caption
 from layer_robustness.figures.collect import COLUMNS, collect, collect_blocks
 from layer_robustness.figures.figure import Figure
-from layer_robustness.figures.names import QUANTITIES, labelled
+from layer_robustness.figures.names import QUANTITIES, Sources, labelled
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.figures.small_print import small_print
 from layer_robustness.storage import jsonfile
-from layer_robustness.tables import TABLES
+from layer_robustness.tables.registry import TABLES
 from support.checkout import ROOT
 from support.result_files import (
     NAMES,
+    PAPERS_DATA,
     SEEDS,
     SOURCES,
     arguments_of,
@@ -80,12 +81,16 @@ def collected(figure: Figure, folder, recipe) -> pd.DataFrame:
     return collect(figure, write_results(folder, figure, recipe))
 
 
+def draw(figure: Figure, frame: pd.DataFrame, sources: Sources = PAPERS_DATA):
+    return KINDS[figure.kind].draw(figure, frame, sources, "panel")
+
+
 @pytest.fixture(scope="module", params=FIGURES)
 def case(request, tmp_path_factory, recipe):
     """A figure, its numbers and its drawing, small print and layout included."""
     figure = FIGURES[request.param]
     frame = collected(figure, tmp_path_factory.mktemp("results"), recipe)
-    drawing = KINDS[figure.kind].draw(figure, frame)
+    drawing = draw(figure, frame)
     style.lay_out(drawing, LONG)
     drawing.draw_without_rendering()
     return SimpleNamespace(figure=figure, frame=frame, drawing=drawing)
@@ -301,7 +306,7 @@ def test_a_figure_of_nothing_says_why(name):
     figure = FIGURES[name]
     frame = collect(figure, NOTHING)
     assert frame.empty and tuple(frame.columns) == COLUMNS[figure.kind]
-    drawing = KINDS[figure.kind].draw(figure, frame)
+    drawing = draw(figure, frame)
     for panel, axes in zip(figure.panels, drawing.axes, strict=True):
         first, *others = panel.networks
         last = f" …\n{others[-1]}" if others else ""
@@ -314,7 +319,7 @@ def test_a_figure_may_have_panels_that_were_not_run(tmp_path, recipe):
     ran = {"cifar10/resnet50": results.setups["cifar10/resnet50"]}
     frame = collect(figure, replace(results, setups=ran))
     assert set(frame["figure"]) == {"18a", "18b", "18c"}
-    drawing = lines.draw(figure, frame)
+    drawing = draw(figure, frame)
     assert [len(axes.texts) for axes in drawing.axes] == [0, 0, 0, 1, 1, 1]
     assert [len(row.legends) for row in drawing.subfigs] == [1, 0]
 
@@ -333,7 +338,7 @@ def test_seeds_that_did_not_train_are_left_out_and_said_to_be(name, tmp_path, re
     assert {1, 2} <= set(frame["did_not_train"])
     assert (frame["did_not_train"] + frame["seeds"] == 2).all()
     assert (frame[value].isna() == (frame["seeds"] == 0)).all()
-    drawing = KINDS[figure.kind].draw(figure, frame)
+    drawing = draw(figure, frame)
     said = [text for axes in drawing.axes for text in [axes.get_title(), *names_of(axes.texts)]]
     partly = [text for text in said if "1 of 2 seeds did not train" in text]
     wholly = {"figure2": " 2 of 2 seeds did not train"}.get(name, "did not train")
@@ -363,7 +368,7 @@ def test_a_text_names_the_images_that_stand_in_for_the_papers():
 )
 def test_a_drawing_says_what_its_data_are(name, heading, titles):
     figure = FIGURES[name]
-    drawing = KINDS[figure.kind].draw(figure, collect(figure, NOTHING), sources=DIGITS)
+    drawing = draw(figure, collect(figure, NOTHING), DIGITS)
     assert drawing.get_suptitle() == heading
     assert [axes.get_title() for axes in drawing.axes][: len(titles)] == titles
 
@@ -374,7 +379,7 @@ def test_a_caption_has_number_title_text_and_small_print():
         "of FCN 5x256 after a group of layers (starred, blue) is reset jointly, and after the "
         "remaining layers are.\n\nmade up\n"
     )
-    assert caption(TABLES["table3"], "made up").startswith("**Table 3.** Test error (%) with and")
+    assert caption(TABLES["table3"], "", {}).startswith("**Table 3.** Test error (%) with and")
 
 
 def ran(width: float = 1, epochs: int = 30, **sources: str) -> Results:
@@ -489,7 +494,7 @@ def test_drawn_twice_the_bytes_are_equal(name, tmp_path, recipe):
     figure = FIGURES[name]
     frame = collected(figure, tmp_path, recipe)
     for time in ("first", "second"):
-        style.save(KINDS[figure.kind].draw(figure, frame), tmp_path / time, "made up")
+        style.save(draw(figure, frame), tmp_path / time, "made up")
     for suffix in (".pdf", ".png"):
         first, second = (tmp_path / f"{time}{suffix}" for time in ("first", "second"))
         assert first.read_bytes() == second.read_bytes()

@@ -20,9 +20,8 @@ from layer_robustness.paper.comparison.checkpoints import match
 from layer_robustness.paper.comparison.patterns import auc, auc_of, kappa, told_apart
 from layer_robustness.paper.comparison.targets import COMPARED
 from layer_robustness.paper.comparison.values import COLUMNS, OF, compare
-from layer_robustness.paper.criticality import chance, cost, is_trained
 from layer_robustness.paper.setups import describe
-from layer_robustness.tables import TABLES
+from layer_robustness.tables.registry import TABLES
 from support import papers_results
 from support.checkout import ROOT
 from support.papers_results import VALUES
@@ -262,12 +261,6 @@ def test_joint_panels_have_two_groups_to_compare(tmp_path):
     assert set(summary["values"]) == {2} and summary[["spearman", "auc"]].isna().all(axis=None)
     initial = summary[summary["checkpoint"] == "0"].set_index("joint_group")["critical_paper"]
     assert initial.to_dict() == {"all_but_first": 2, "two_of_three": 2, "every_second": 1}
-
-
-def test_costs_and_what_counts_as_trained():
-    assert chance(10) == 0.9 and chance(1000) == 0.999
-    assert cost(0.5, 0.1, 0.9) == pytest.approx(0.5) and cost(0.1, 0.1, 0.9) == 0
-    assert is_trained(0.571, 0.9) and not is_trained(0.61, 0.9)
 
 
 def test_a_preset_is_described_in_a_line():

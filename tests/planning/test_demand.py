@@ -10,8 +10,8 @@ from layer_robustness.experiments.names import VARIANTS
 from layer_robustness.planning import demand
 from layer_robustness.planning.demand import CUDA, DAY, MEMORY, PROCESS, SIZES, TRAIN
 from support.checkout import ROOT
+from support.image_folders import write_images
 from support.plans import PRESETS, plan
-from support.snakemake_runs import write_imagenet
 
 HEAVY = {"imagenet", "train", "probe", "joint", "distances", "attack"}
 
@@ -39,8 +39,7 @@ def test_memory_is_that_of_data_processes_cuda_and_what_a_probe_may_use():
 @pytest.fixture(scope="module")
 def submitted(tmp_path_factory) -> dict[str, list[str]]:
     """What a login node without a GPU would submit of the paper preset: its jobs by rule."""
-    images = tmp_path_factory.mktemp("images")
-    write_imagenet(images)
+    images = write_images(tmp_path_factory.mktemp("images"))
     config = ["--config", "preset=paper", f"imagenet_path={images}"]
     command = ["snakemake", "-n", "--forceall", "--executor", "slurm", "--jobs", "99"]
     ended = subprocess.run(

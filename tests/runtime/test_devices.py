@@ -228,13 +228,6 @@ BOTH = [f"results/tiny/{job}/checkpoints.json" for job in (IN_FILES, IN_MEMORY)]
 TOGETHER = ["gpu=4", "imagenet_path=images"]
 
 
-def test_a_dry_run_tells_what_a_cluster_will_be_asked_for(checkout):
-    """On a login node without a GPU each job is to have one."""
-    slurm = ["--profile", "profiles/slurm"]
-    ended = dry_run(checkout, BOTH[1], options=slurm, config=["device=auto"])
-    assert gpus_of_trainings(ended) == {IN_MEMORY: "1"}
-
-
 @pytest.mark.parametrize("where", [[], ["--profile", "profiles/slurm"]], ids=["here", "cluster"])
 def test_more_gpus_than_a_run_allows_are_refused_in_one_line(checkout, where):
     ended = dry_run(checkout, BOTH[0], options=where, config=[*TOGETHER, "device=cuda"])

@@ -12,32 +12,19 @@ import pandas as pd
 from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.manifest import TrainingData
 from layer_robustness.experiments.names import Network
-from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.claims.evidence import Evidence
 from layer_robustness.tables.registry import TABLES
 from support.checkout import ROOT
+from support.plans import plan
 from support.result_files import read_csv, results_in, write_csv, write_manifest
 from support.stochastic import SETTINGS
 
 VALUES = paper.load(ROOT / "resources/paper")
 SEEDS = 2
 EPOCHS = ("0", "1", "10", "100")
-RECIPE = Recipe(
-    epochs=100,
-    batch_size=128,
-    learning_rate=0.01,
-    milestones=(30, 60, 90),
-    factor=0.2,
-    momentum=0.9,
-    weight_decay=0.0,
-    checkpoints=tuple(map(int, EPOCHS)),
-    initial_law="xavier_normal",
-    width=1,
-    augmentation="pad_crop_flip",
-    precision="float32",
-)
+RECIPE = plan("paper").job("cifar10/vgg16").recipe
 
 
 def write_rows(folder: Path, network: Network, file: str, rows: pd.DataFrame, seed=None) -> None:

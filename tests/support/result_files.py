@@ -9,10 +9,11 @@ from layer_robustness.experiments.names import Network
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.experiments.results import Results
 from layer_robustness.figures.figure import Figure
-from layer_robustness.figures.names import PAPERS_DATA, Sources
+from layer_robustness.figures.names import Sources
 from layer_robustness.storage import rows
 
 SEEDS = 2
+PAPERS_DATA: Sources = {}
 # Sources and draws; the last epoch differs by data set, as it does in a quick preset.
 SOURCES = {
     "mnist": [("rerand", 0), ("rerand", 1), ("0", 0), ("1", 0), ("10", 0)],

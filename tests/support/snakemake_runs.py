@@ -10,9 +10,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import yaml
-from PIL import Image
 from snakemake import cli
 
 from support.checkout import ROOT, files
@@ -143,14 +141,3 @@ def with_imagenet(images: Path | None, **settings) -> dict:
         "training": {"imagenet/resnet*": {"augmentation": "resized_crop_flip", "batch_size": 8}},
         **settings,
     }
-
-
-def write_imagenet(folder: Path) -> None:
-    """A folder in ImageNet's form: 3 classes of 6 training and 4 validation images."""
-    chance = np.random.default_rng(0)
-    for split, count in (("train", 6), ("val", 4)):
-        for name in ("n01440764", "n01443537", "n01484850"):
-            (folder / split / name).mkdir(parents=True)
-            for number in range(count):
-                pixels = chance.integers(0, 256, (240 + number, 300, 3), dtype=np.uint8)
-                Image.fromarray(pixels).save(folder / split / name / f"{number}.JPEG")

@@ -66,32 +66,24 @@ class Steps:
         where = ("--data", self.data, "--manifest", self.manifest, "--device", "cpu")
         return ended("train", NETWORK, *where, "--seeds", self.seeds, "--draws", 2, *recipe)
 
-    def probe(self) -> str:
-        return self.tested("probe")
+    def probe(self, output: str = "probe.csv", *arguments: object) -> str:
+        where = ("--data", self.data, "--device", "cpu", "--memory", 1)
+        return self.measured("probe", output, *where, *arguments)
 
     def joint(self) -> str:
-        return self.tested("joint", "--groups", "every_second")
-
-    def tested(self, command: str, *arguments: object) -> str:
-        where = ("--data", self.data, "--device", "cpu", "--memory", 1)
-        return self.measured(command, *where, *arguments)
+        return self.probe("joint.csv", "--groups", "every_second")
 
     def distances(self) -> str:
-        return self.measured("distances")
+        return self.measured("distances", "distances.csv")
 
-    def measured(self, command: str, *arguments: object) -> str:
-        output = self.results / f"{command}.csv"
-        return ended(command, self.manifest, "--output", output, *arguments)
+    def measured(self, command: str, output: str, *arguments: object) -> str:
+        return ended(command, self.manifest, "--output", self.results / output, *arguments)
 
     def figure(self) -> str:
-        return self.drawn("figure", "figure1", "probe.csv", "distances.csv")
-
-    def drawn(self, command: str, target: str, *files: str) -> str:
-        """Draw a figure or table of these result files."""
-        results = [self.results / file for file in files]
-        output = self.folder / "figures" / f"{target}.pdf"
+        results = [self.results / file for file in ("probe.csv", "distances.csv")]
         made = ("--results", *results, "--manifests", self.manifest, "--preset", "made up")
-        return ended(command, target, *made, "--output", output)
+        output = self.folder / "figures/figure1.pdf"
+        return ended("figure", "figure1", *made, "--output", output)
 
     def all(self) -> None:
         """Run them from the first to the last."""

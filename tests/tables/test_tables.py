@@ -10,7 +10,8 @@ from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.manifest import TrainingData
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.results import Results, Setup
-from layer_robustness.tables import TABLES, cells, style
+from layer_robustness.tables import cells, style
+from layer_robustness.tables.registry import TABLES
 from support.checkout import ROOT
 from support.result_files import arguments_of, write_csv, write_manifest
 from support.steps import ended
@@ -93,7 +94,7 @@ def test_table1_is_as_computed_by_hand(table1):
 
 
 def test_deviations_are_shown_where_there_are_any(table1):
-    shown = cells.layout(TABLE1, table1)
+    shown = cells.layout(TABLE1, table1, {})
     assert list(shown.columns[:2]) == ["data set", "network"]
     assert shown.iloc[0].tolist() == [
         *("CIFAR10", "ResNet50", "9.00 ± 1.41", "13.50 ± 3.00", "12.34", "23.00 ± 4.24"),
@@ -110,12 +111,12 @@ def test_seeds_that_did_not_train_are_left_out_and_said_to_be():
     assert row["plain"] == pytest.approx(9.02) and pd.isna(row["wd"])
     assert row["wd_bn"] == pytest.approx(40) and frame["plain"].count() == 1
     assert row[["plain_did_not_train", "wd_did_not_train"]].tolist() == [1, 1]
-    shown = cells.layout(TABLE3, frame).set_index("network").loc["VGG16"]
+    shown = cells.layout(TABLE3, frame, {}).set_index("network").loc["VGG16"]
     assert shown["plain"] == "9.0 ± 1.4 (1 seed did not train)"
     assert shown[["+wd", "+bn"]].tolist() == ["did not train", "not run"]
     blocks = {"cifar10/resnet50": [[0.10, 0.14] * 6, [math.nan] * 12]}
     results = made_up({"cifar10/resnet50": [0.08, math.nan]}, blocks)
-    assert cells.layout(TABLE1, cells.collect(TABLE1, results)).iloc[0].tolist()[2:4] == [
+    assert cells.layout(TABLE1, cells.collect(TABLE1, results), {}).iloc[0].tolist()[2:4] == [
         "8.00 (1 seed did not train)",
         "12.00 ± 2.00 (1 seed did not train)",
     ]
@@ -125,8 +126,8 @@ def test_seeds_that_did_not_train_are_left_out_and_said_to_be():
 
 
 def test_markdown_has_every_cell_in_its_place(table1):
-    shown = cells.layout(TABLE1, table1)
-    text = style.markdown(TABLE1, shown, "made_up | 100%")
+    shown = cells.layout(TABLE1, table1, {})
+    text = style.markdown(TABLE1, shown, "made_up | 100%", {})
     lines = [line for line in text.splitlines() if line.startswith("|")]
     found = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert found[0] == list(shown.columns)
@@ -135,8 +136,8 @@ def test_markdown_has_every_cell_in_its_place(table1):
 
 
 def test_latex_has_every_cell_in_its_place_and_escapes_the_rest(table1):
-    shown = cells.layout(TABLE1, table1)
-    text = style.latex(TABLE1, shown, r"a_b & 50% of $x #1 {y} ~ ^ \z")
+    shown = cells.layout(TABLE1, table1, {})
+    text = style.latex(TABLE1, shown, r"a_b & 50% of $x #1 {y} ~ ^ \z", {})
     rows = text.partition("\\midrule\n")[2].partition("\\bottomrule")[0].splitlines()
     found = [row.removesuffix(" \\\\").split(" & ") for row in rows]
     assert found == [[c.replace("±", r"$\pm$") for c in row] for row in shown.to_numpy()]
@@ -204,7 +205,7 @@ def test_table2_has_the_papers_rows_and_columns_and_one_attack_more():
     ours = [c for c in frame if not c.endswith("_did_not_train")]
     assert ours == [*paper, "pgd_eot_mean", "pgd_eot_std"]
     assert frame.drop(columns=by).isna().all(axis=None)
-    assert set(cells.layout(TABLE2, frame)["PGD"]) == {"not run"}
+    assert set(cells.layout(TABLE2, frame, {})["PGD"]) == {"not run"}
     assert "EoT" in TABLE2.caption
 
 
@@ -217,7 +218,7 @@ def test_table2_is_as_computed_by_hand():
     baseline = frame.query("architecture == '4^2' and configuration == 'baseline'").iloc[0]
     assert baseline["clean_mean"] == pytest.approx(20)
     assert baseline["pgd_eot_mean"] == baseline["pgd_mean"] == pytest.approx(20.2)
-    shown = cells.layout(TABLE2, frame)
+    shown = cells.layout(TABLE2, frame, {})
     assert shown.iloc[0].tolist() == [
         *("ResNet4^2", "baseline", "", "", "20.00 ± 0.20", "20.10 ± 0.20"),
         *("20.20 ± 0.20", "20.20 ± 0.20"),
@@ -237,17 +238,17 @@ def test_table2_says_which_networks_did_not_train():
     results = attacked()
     frame = results.frames["adversarial.csv"]
     frame.loc[frame["network"] == "cifar10/resnet4^2", "accuracy"] = math.nan
-    shown = cells.layout(TABLE2, cells.collect(TABLE2, results))
+    shown = cells.layout(TABLE2, cells.collect(TABLE2, results), {})
     assert set(shown.loc[:2, "no attack":].to_numpy().flat) == {"did not train"}
     assert shown.loc[6, "no attack"] == "44.00 ± 0.20"
 
 
 def test_table2_is_written_like_the_others():
-    shown = cells.layout(TABLE2, cells.collect(TABLE2, attacked()), sources=DIGITS)
-    markdown = style.markdown(TABLE2, shown, "", sources=DIGITS)
+    shown = cells.layout(TABLE2, cells.collect(TABLE2, attacked()), DIGITS)
+    markdown = style.markdown(TABLE2, shown, "", DIGITS)
     assert "| ResNet4^2 | stochastic      | 4   | 1   |" in markdown
     assert "|:----------|:----------------|:----|:----|-" in markdown
-    latex = style.latex(TABLE2, shown, "", sources=DIGITS)
+    latex = style.latex(TABLE2, shown, "", DIGITS)
     assert "\\begin{tabular}{llllrrrr}" in latex
     assert "ResNet4\\textasciicircum{}4 & stochastic & 4 & 2 & 42.00 $\\pm$ 0.20 &" in latex
     for text in (markdown, latex):

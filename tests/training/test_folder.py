@@ -19,7 +19,6 @@ from layer_robustness.probing.rows import reset_rows
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.interruption import Interrupted
 from layer_robustness.storage import tensorfile
-from layer_robustness.storage.files import replacing
 from layer_robustness.training import folder as folder_module
 from layer_robustness.training import loop
 from layer_robustness.training.folder import TrainingFolder
@@ -248,14 +247,3 @@ def test_no_byte_of_a_file_can_change_unnoticed(tmp_path):
         except InputError:
             continue
         assert metadata == original[1] and torch.equal(tensors["a"], original[0]["a"])
-
-
-def test_a_failing_write_leaves_nothing_behind(tmp_path):
-    path = tmp_path / "file.safetensors"
-    tensorfile.save(path, {"a": torch.ones(2)}, {})
-    before = path.read_bytes()
-    with pytest.raises(RuntimeError), replacing(path) as temporary:
-        temporary.write_bytes(b"half")
-        raise RuntimeError
-    assert path.read_bytes() == before
-    assert list(tmp_path.iterdir()) == [path]

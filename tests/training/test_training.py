@@ -1,7 +1,6 @@
 """The training loop against its definition, and each training against others that must equal it."""
 
 import json
-import math
 import subprocess
 from dataclasses import replace
 
@@ -20,7 +19,6 @@ from layer_robustness.runtime.seeding import generator
 from layer_robustness.storage import tensorfile
 from layer_robustness.training.ensemble import Single
 from layer_robustness.training.loop import train
-from layer_robustness.training.state import TrainState
 from support.checkout import ENVIRONMENT
 from support.training import NETWORK, finished, history, start, train_command, trained
 
@@ -87,15 +85,6 @@ def test_the_history_says_what_happened(few_digits, recipe):
     assert error < 0.8  # chance is 0.9
 
 
-def test_going_on_from_any_epoch_is_bit_identical(few_digits, recipe):
-    experiment = NETWORK.seed(0)
-    snapshots, (whole,) = trained([experiment], recipe, few_digits)
-    for epoch, (weights, optimizer) in enumerate(snapshots[experiment], 1):
-        state = TrainState(weights, optimizer, whole.history[:epoch])
-        train([experiment], [state], recipe, few_digits, lambda *_: None)
-        assert equal(state.weights, whole.weights)
-
-
 @pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
 def test_a_stacked_member_trains_as_it_does_alone(few_digits, recipe, optimizer):
     recipe = replace(recipe, precision="float64", optimizer=optimizer)
@@ -114,28 +103,6 @@ def test_a_stacked_member_trains_as_it_does_alone(few_digits, recipe, optimizer)
         assert [row["test_error"] for row in state.history] == [
             row["test_error"] for row in single.history
         ]
-
-
-def test_a_stack_goes_on_from_its_members_states(few_digits, recipe):
-    recipe = replace(recipe, precision="float64")
-    experiments = [NETWORK.seed(seed) for seed in range(2)]
-    snapshots, whole = trained(experiments, recipe, few_digits)
-    states = [
-        TrainState(*snapshots[experiment][1], state.history[:2])
-        for experiment, state in zip(experiments, whole, strict=True)
-    ]
-    train(experiments, states, recipe, few_digits, lambda *_: None)
-    for again, state in zip(states, whole, strict=True):
-        torch.testing.assert_close(again.weights, state.weights, rtol=1e-10, atol=1e-12)
-
-
-def test_a_network_that_diverges_is_trained_no_further(few_digits, recipe):
-    _, (state,) = trained([NETWORK.seed(0)], replace(recipe, learning_rate=1000.0), few_digits)
-    *before, last = state.history
-    assert state.diverged and state.epoch < recipe.epochs
-    assert all(math.isfinite(row["train_loss"]) for row in before)
-    assert not math.isfinite(last["train_loss"])
-    assert math.isnan(last["train_error"]) and math.isnan(last["test_error"])
 
 
 def test_a_stack_goes_on_without_the_member_that_diverges(few_digits, recipe):
@@ -179,16 +146,6 @@ def test_frozen_units_keep_their_initial_values(few_digits, deep_recipe):
         kept = equal(state_of(modules, before), state_of(modules, state.weights))
         assert kept == (unit in frozen), unit
         assert bool(state_of(modules, state.optimizer)) != kept
-
-
-@pytest.mark.parametrize("name", ["mnist/resnet18+wd+bn", "mnist/vgg11"])
-def test_a_deep_network_goes_on_bit_identically(few_digits, deep_recipe, name):
-    experiment = parse_network(name).seed(0)
-    snapshots, (whole,) = trained([experiment], deep_recipe, few_digits)
-    weights, optimizer = snapshots[experiment][0]
-    state = TrainState(weights, optimizer, whole.history[:1])
-    train([experiment], [state], deep_recipe, few_digits, lambda *_: None)
-    assert equal(state.weights, whole.weights)
 
 
 def test_the_precision_is_that_of_the_arithmetic(few_digits, deep_recipe):

@@ -13,6 +13,7 @@ import pytest
 
 from layer_robustness.experiments.names import parse_network
 from support.checkout import files
+from support.image_folders import write_images
 from support.snakemake_runs import (
     BUILT,
     FIGURES,
@@ -26,7 +27,6 @@ from support.snakemake_runs import (
     outputs,
     snakemake,
     with_imagenet,
-    write_imagenet,
 )
 
 FCN3, FCN5 = "mnist/fcn3x256", "mnist/fcn5x256"
@@ -158,8 +158,7 @@ def test_a_killed_snakemake_goes_on_after_an_unlock(checkout):
 def test_imagenet_is_trained_and_probed_from_its_folder(tmp_path):
     """By two processes, as on two GPUs; what counts is the images, not where they are."""
     checkout = copy_checkout(tmp_path / "checkout")
-    images, cache = tmp_path / "image net", tmp_path / "cache"
-    write_imagenet(images)
+    images, cache = write_images(tmp_path / "image net"), tmp_path / "cache"
     cache.mkdir()
     target = "results/tiny/imagenet/resnet18/probe.csv"
 
@@ -180,10 +179,10 @@ def test_imagenet_is_trained_and_probed_from_its_folder(tmp_path):
     assert trained["machines"][0]["processes"] == 2
     probe = pd.read_csv(checkout / target)
     assert set(probe["unit"]) == {*parse_network("imagenet/resnet18").units, "fullmodel"}
-    assert set(probe["images"]) == {12}
+    assert set(probe["images"]) == {6}
     elsewhere = shutil.copytree(images, tmp_path / "elsewhere", copy_function=shutil.copy)
     assert jobs(run(elsewhere, "-n")) == set() and would_fetch()
-    file = elsewhere / "train/n01440764/3.JPEG"
+    file = elsewhere / "train/n01440764/n01440764_3.JPEG"
     file.write_bytes(file.read_bytes() + b"\0")
     assert jobs(run(elsewhere, "-n")) == {"imagenet", "train", "probe"} and not would_fetch()
     file.unlink()

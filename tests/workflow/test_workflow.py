@@ -173,24 +173,6 @@ def test_an_unknown_preset_ends_in_one_line(built):
     )
 
 
-def test_a_damaged_checkpoint_fails_with_its_name_and_a_remedy_that_works(checkout):
-    """Snakemake does not look into the folder of checkpoints."""
-    folder = f"{RESULTS}/mnist/fcn3x256/checkpoints"
-    path = f"{folder}/fcn3x256/seed0/epoch1.safetensors"
-    target = checkout / RESULTS / "mnist/fcn3x256/distances.csv"
-    before = target.read_bytes()
-    (checkout / path).write_bytes((checkout / path).read_bytes()[:-7])
-    target.unlink()
-    ended = snakemake(checkout, targets=[str(target.relative_to(checkout))])
-    told = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
-    assert ended.returncode != 0 and len(told) == 1 and "Traceback" not in ended.stderr
-    assert told[0].startswith(f"error: {path} cannot be read")
-    (remedy,) = re.findall(r": delete (\S+) and run again$", told[0])
-    subprocess.run(["rm", "-r", remedy], cwd=checkout, check=True)
-    ran = jobs(snakemake(checkout, targets=[str(target.relative_to(checkout))]))
-    assert ran == {"train", "distances"} and target.read_bytes() == before
-
-
 def test_a_network_that_diverges_is_shown_as_such_and_spoils_nothing_else(checkout):
     config = configured(checkout, {"training": {"mnist/fcn3x256": {"learning_rate": 1000}}})
     ran = jobs(snakemake(checkout, config=config, targets=BUILT))

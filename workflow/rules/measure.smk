@@ -1,5 +1,6 @@
 # From trained networks to rows of numbers. The manifest has the checksums of all checkpoints.
 from layer_robustness.attacks.settings import Settings
+from layer_robustness.storage.bits import path_of
 from layer_robustness.tables.registry import DRAWS
 
 
@@ -11,7 +12,7 @@ rule probe:
         code=source_files("commands.probe"),
     output:
         csv=f"{JOB}/{paths.PROBE}",
-        missed=f"{JOB}/{paths.MISSED_PROBE}",
+        missed=path_of(Path(f"{JOB}/{paths.PROBE}")),
     log:
         f"{LOGS}/probe/{{job}}.log",
     benchmark:
@@ -23,35 +24,26 @@ rule probe:
     threads: partial(cores, "probe")
     resources:
         **needs("probe"),
+    params:
+        groups="",
     shell:
-        "python -m layer_robustness.commands.probe {input.manifest} --data {input.data} --output {output.csv}"
-        " --memory {resources.memory_gb} --device {resources.device} --workers {threads} > {log} 2>&1"
+        "python -m layer_robustness.commands.probe {input.manifest} {params.groups} --data {input.data}"
+        " --output {output.csv} --memory {resources.memory_gb} --device {resources.device}"
+        " --workers {threads} > {log} 2>&1"
 
 
-rule joint:
-    input:
-        manifest=rules.train.output.manifest,
-        checkpoints=ancient(rules.train.output.checkpoints),
-        data=lambda wildcards: ancient(paths.data(job_of(wildcards).source)),
-        code=source_files("commands.joint"),
+use rule probe as joint with:
     output:
         csv=f"{JOB}/{paths.JOINT}",
-        missed=f"{JOB}/{paths.MISSED_JOINT}",
+        missed=path_of(Path(f"{JOB}/{paths.JOINT}")),
     log:
         f"{LOGS}/joint/{{job}}.log",
     benchmark:
         f"{LOGS}/joint/{{job}}.benchmark.tsv"
-    conda:
-        "../../envs/heavy.yaml"
-    threads: partial(cores, "joint")
     resources:
         **needs("joint"),
     params:
-        groups=lambda wildcards: job_of(wildcards).groups,
-    shell:
-        "python -m layer_robustness.commands.joint {input.manifest} --groups {params.groups}"
-        " --data {input.data} --output {output.csv} --memory {resources.memory_gb}"
-        " --device {resources.device} --workers {threads} > {log} 2>&1"
+        groups=lambda wildcards: f"--groups {' '.join(job_of(wildcards).groups)}",
 
 
 rule distances:

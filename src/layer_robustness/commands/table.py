@@ -17,13 +17,13 @@ def main() -> None:
     results = target.results(arguments)
     frame = cells.collect(table, results)
     sources = results.sources()
-    shown = cells.layout(table, frame, sources=sources)
+    shown = cells.layout(table, frame, sources)
     printed = small_print(table, arguments.preset, results)
-    markdown = style.markdown(table, shown, printed, sources=sources)
+    markdown = style.markdown(table, shown, printed, sources)
     texts = {
         ".csv": frame.to_csv(index=False),
         ".md": markdown,
-        ".tex": style.latex(table, shown, printed, sources=sources),
+        ".tex": style.latex(table, shown, printed, sources),
         ".html": pages.of_markdown(table.name, markdown),
     }
     target.write_texts(arguments.output, texts)

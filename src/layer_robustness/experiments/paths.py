@@ -23,8 +23,6 @@ MANIFEST = "checkpoints.json"
 TRAINING, PROBE, JOINT = "training.csv", "probe.csv", "joint.csv"
 DISTANCES, ADVERSARIAL = "distances.csv", "adversarial.csv"
 
-MISSED_PROBE, MISSED_JOINT = "probe.missed.safetensors", "joint.missed.safetensors"
-
 
 def data(source: str) -> str:
     """Where a prepared data set is."""

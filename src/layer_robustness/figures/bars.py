@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import names, style
 from layer_robustness.figures.figure import Figure
-from layer_robustness.figures.names import PAPERS_DATA, Sources
+from layer_robustness.figures.names import Sources
 from layer_robustness.figures.style import ErrorScale
 
 HEIGHT = 2.8  # inches
@@ -20,13 +20,7 @@ LEGEND = (
 )
 
 
-def draw(
-    figure: Figure,
-    frame: pd.DataFrame,
-    *,
-    sources: Sources = PAPERS_DATA,
-    error_scale: ErrorScale = "panel",
-) -> Drawing:
+def draw(figure: Figure, frame: pd.DataFrame, sources: Sources, error_scale: ErrorScale) -> Drawing:
     """Draw the bars of `collect.collect`."""
     drawing, axes = style.panels(figure.rows, HEIGHT, [1] * len(figure.panels))
     for panel, panel_axes in zip(figure.panels, axes, strict=True):

@@ -13,8 +13,6 @@ from matplotlib.path import Path
 
 from layer_robustness.figures import style
 from layer_robustness.figures.figure import Figure
-from layer_robustness.figures.names import PAPERS_DATA, Sources
-from layer_robustness.figures.style import ErrorScale
 
 # All lengths are inches on paper.
 HEIGHT = 3.6
@@ -27,13 +25,7 @@ BESIDE = 1.85  # and where it has a box itself
 Graph = dict[str, list[str]]  # the inputs of each node, inputs first
 
 
-def draw(
-    figure: Figure,
-    frame: pd.DataFrame,
-    *,
-    sources: Sources = PAPERS_DATA,
-    error_scale: ErrorScale = "panel",
-) -> Drawing:
+def draw(figure: Figure, frame: pd.DataFrame, *_: object) -> Drawing:
     """Draw the nodes of `collect.collect_blocks`, which have neither data nor errors."""
     drawing, axes = style.panels(figure.rows, HEIGHT, [1] * len(figure.panels))
     for panel, panel_axes in zip(figure.panels, axes, strict=True):

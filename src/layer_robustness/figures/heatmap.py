@@ -10,7 +10,7 @@ from matplotlib.figure import Figure as Drawing
 from layer_robustness.experiments.groups import members
 from layer_robustness.figures import colours, style
 from layer_robustness.figures.figure import Figure, Panel
-from layer_robustness.figures.names import PAPERS_DATA, QUANTITIES, Sources
+from layer_robustness.figures.names import QUANTITIES, Sources
 from layer_robustness.figures.style import ErrorScale
 
 ROW = 0.145  # inches: a layer, or a source where transposed
@@ -22,13 +22,7 @@ NEARLY_ALL = 0.9
 CROWDED = 0.2
 
 
-def draw(
-    figure: Figure,
-    frame: pd.DataFrame,
-    *,
-    sources: Sources = PAPERS_DATA,
-    error_scale: ErrorScale = "panel",
-) -> Drawing:
+def draw(figure: Figure, frame: pd.DataFrame, sources: Sources, error_scale: ErrorScale) -> Drawing:
     """Draw the cells of `collect.collect`."""
     layers = [len(panel.layers) for panel in figure.panels]
     if figure.transposed:

@@ -7,19 +7,13 @@ from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import style
 from layer_robustness.figures.figure import Figure
-from layer_robustness.figures.names import PAPERS_DATA, Sources
+from layer_robustness.figures.names import Sources
 from layer_robustness.figures.style import ErrorScale
 
 HEIGHT = 2.6  # inches
 
 
-def draw(
-    figure: Figure,
-    frame: pd.DataFrame,
-    *,
-    sources: Sources = PAPERS_DATA,
-    error_scale: ErrorScale = "panel",
-) -> Drawing:
+def draw(figure: Figure, frame: pd.DataFrame, sources: Sources, error_scale: ErrorScale) -> Drawing:
     """Draw the cells of `collect.collect` as lines; each row of panels has one legend."""
     drawing, axes = style.panels(figure.rows, HEIGHT, [1] * len(figure.panels))
     for panel, panel_axes in zip(figure.panels, axes, strict=True):

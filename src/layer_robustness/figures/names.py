@@ -13,7 +13,6 @@ DATASETS = {"mnist": "MNIST", "cifar10": "CIFAR10", "imagenet": "ImageNet"}
 IMAGES = {**DATASETS, "digits5k": "digits", "fashion_mnist": "Fashion-MNIST"}
 # The source of each data set, where none is the paper's own.
 Sources = Mapping[str, str]
-PAPERS_DATA: Sources = {}
 
 QUANTITIES = {
     "test_error": "Test error",

@@ -1,4 +1,7 @@
-"""What each figure of the paper shows. A figure is an entry here, not a function of its own."""
+"""What each figure of the paper shows.
+
+A figure is an entry here. Where two differ in their data set alone, a function makes both entries.
+"""
 
 from layer_robustness.experiments import sweeps
 from layer_robustness.experiments.names import parse_network
@@ -38,11 +41,63 @@ def resnets(dataset: str, group: str = "") -> tuple[Panel, ...]:
     )
 
 
-def variants(name: str) -> tuple[Panel, ...]:
-    """Make a panel of each variant of a network."""
-    return tuple(
-        panel(letter, f"{name}{variant}")
-        for letter, variant in zip("abcd", ("", "+wd", "+bn", "+wd+bn"), strict=True)
+def residual_blocks(number: int, dataset: str) -> Figure:
+    """Make Figure 4 or 5, of ResNets of four depths on a data set."""
+    return Figure(
+        number,
+        "heatmap",
+        f"Robustness of the residual blocks of ResNets on {DATASETS[dataset]}",
+        resnets(dataset),
+        rows=(2, 1, 1),
+        section=CONVOLUTIONAL,
+        caption=(
+            f"Test error of ResNets on {DATASETS[dataset]} after one residual block, the first "
+            "convolution or the last layer is re-randomized (`rerand`) or re-initialized "
+            "to a checkpoint, all others keeping their final values. `fullmodel` is the "
+            "whole network at that checkpoint."
+        ),
+        transposed=True,
+    )
+
+
+def variants_of_resnet50(number: int, dataset: str) -> Figure:
+    """Make Figure 12 or 13, of ResNet50 with and without weight decay and normalization."""
+    return Figure(
+        number,
+        "heatmap",
+        f"Robustness of the variants of ResNet50 on {DATASETS[dataset]}",
+        tuple(
+            panel(letter, f"{dataset}/resnet50{variant}")
+            for letter, variant in zip("abcd", ("", "+wd", "+bn", "+wd+bn"), strict=True)
+        ),
+        rows=(2, 2),
+        section=APPENDIX,
+        caption=(
+            f"Test error of ResNet50 on {DATASETS[dataset]}, trained with and without weight decay "
+            "(wd) and batch normalization (bn), after one layer is re-randomized "
+            "(`rerand`) or re-initialized to a checkpoint."
+        ),
+        transposed=True,
+    )
+
+
+def distances_of_resnet50(number: int, dataset: str) -> Figure:
+    """Make Figure 15 or 16, of how far the units of ResNet50 are from their initial values."""
+    return Figure(
+        number,
+        "heatmap",
+        f"Robustness and distance from initialization of ResNet50 on {DATASETS[dataset]}",
+        (
+            *quantities("abc", f"{dataset}/resnet50", "ResNet50"),
+            *quantities("def", f"{dataset}/resnet50+wd+bn", "ResNet50 +wd+bn"),
+        ),
+        rows=(3, 3),
+        section=APPENDIX,
+        caption=(
+            f"ResNet50 on {DATASETS[dataset]}, plain and with weight decay and batch "
+            "normalization: test error after one layer is reset, and the distance of what it is "
+            "reset to from its initial values."
+        ),
     )
 
 
@@ -93,36 +148,8 @@ FIGURES = {
             ),
             transposed=True,
         ),
-        Figure(
-            4,
-            "heatmap",
-            "Robustness of the residual blocks of ResNets on CIFAR10",
-            resnets("cifar10"),
-            rows=(2, 1, 1),
-            section=CONVOLUTIONAL,
-            caption=(
-                "Test error of ResNets on CIFAR10 after one residual block, the first "
-                "convolution or the last layer is re-randomized (`rerand`) or re-initialized "
-                "to a checkpoint, all others keeping their final values. `fullmodel` is the "
-                "whole network at that checkpoint."
-            ),
-            transposed=True,
-        ),
-        Figure(
-            5,
-            "heatmap",
-            "Robustness of the residual blocks of ResNets on ImageNet",
-            resnets("imagenet"),
-            rows=(2, 1, 1),
-            section=CONVOLUTIONAL,
-            caption=(
-                "Test error of ResNets on ImageNet after one residual block, the first "
-                "convolution or the last layer is re-randomized (`rerand`) or re-initialized "
-                "to a checkpoint, all others keeping their final values. `fullmodel` is the "
-                "whole network at that checkpoint."
-            ),
-            transposed=True,
-        ),
+        residual_blocks(4, "cifar10"),
+        residual_blocks(5, "imagenet"),
         Figure(
             6,
             "heatmap",
@@ -240,34 +267,8 @@ FIGURES = {
             ),
             transposed=True,
         ),
-        Figure(
-            12,
-            "heatmap",
-            "Robustness of the variants of ResNet50 on CIFAR10",
-            variants("cifar10/resnet50"),
-            rows=(2, 2),
-            section=APPENDIX,
-            caption=(
-                "Test error of ResNet50 on CIFAR10, trained with and without weight decay "
-                "(wd) and batch normalization (bn), after one layer is re-randomized "
-                "(`rerand`) or re-initialized to a checkpoint."
-            ),
-            transposed=True,
-        ),
-        Figure(
-            13,
-            "heatmap",
-            "Robustness of the variants of ResNet50 on ImageNet",
-            variants("imagenet/resnet50"),
-            rows=(2, 2),
-            section=APPENDIX,
-            caption=(
-                "Test error of ResNet50 on ImageNet, trained with and without weight decay "
-                "(wd) and batch normalization (bn), after one layer is re-randomized "
-                "(`rerand`) or re-initialized to a checkpoint."
-            ),
-            transposed=True,
-        ),
+        variants_of_resnet50(12, "cifar10"),
+        variants_of_resnet50(13, "imagenet"),
         Figure(
             14,
             "heatmap",
@@ -280,38 +281,8 @@ FIGURES = {
                 "what it is reset to from its initial values."
             ),
         ),
-        Figure(
-            15,
-            "heatmap",
-            "Robustness and distance from initialization of ResNet50 on CIFAR10",
-            (
-                *quantities("abc", "cifar10/resnet50", "ResNet50"),
-                *quantities("def", "cifar10/resnet50+wd+bn", "ResNet50 +wd+bn"),
-            ),
-            rows=(3, 3),
-            section=APPENDIX,
-            caption=(
-                "ResNet50 on CIFAR10, plain and with weight decay and batch normalization: "
-                "test error after one layer is reset, and the distance of what it is reset to "
-                "from its initial values."
-            ),
-        ),
-        Figure(
-            16,
-            "heatmap",
-            "Robustness and distance from initialization of ResNet50 on ImageNet",
-            (
-                *quantities("abc", "imagenet/resnet50", "ResNet50"),
-                *quantities("def", "imagenet/resnet50+wd+bn", "ResNet50 +wd+bn"),
-            ),
-            rows=(3, 3),
-            section=APPENDIX,
-            caption=(
-                "ResNet50 on ImageNet, plain and with weight decay and batch normalization: "
-                "test error after one layer is reset, and the distance of what it is reset to "
-                "from its initial values."
-            ),
-        ),
+        distances_of_resnet50(15, "cifar10"),
+        distances_of_resnet50(16, "imagenet"),
         Figure(
             17,
             "lines",

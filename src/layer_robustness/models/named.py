@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import timm
 from torch import nn
@@ -21,7 +22,7 @@ from layer_robustness.runtime.errors import InputError
 INSTALLED = [sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")]
 
 
-def builder(name: str, options: Mapping[str, object]) -> Callable[[], nn.Module]:
+def builder(name: str, options: Mapping[str, Any]) -> Callable[[], nn.Module]:
     """Return what builds a network with random weights.
 
     Parameters
@@ -75,11 +76,6 @@ def check_origin(name: str) -> None:
     """Refuse to call what is neither a class of networks nor a function of one's own.
 
     Names come from manifests too, which may be anybody's: calling `os:system` would run anything.
-
-    Raises
-    ------
-    InputError
-        In one line.
     """
     if not own_module(name):
         return

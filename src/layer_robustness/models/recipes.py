@@ -71,13 +71,7 @@ def named(recipe: Recipe, image_shape: Shape, classes: int) -> nn.Module:
 
 @torch.no_grad()
 def check(recipe: Recipe, image_shape: Shape, classes: int) -> None:
-    """Refuse a recipe whose network cannot be built, or does not fit its images and classes.
-
-    Raises
-    ------
-    InputError
-        In one line.
-    """
+    """Refuse a recipe whose network cannot be built, or does not fit its images and classes."""
     network = named(recipe, image_shape, classes).eval()
     shape = "x".join(map(str, image_shape))
     try:

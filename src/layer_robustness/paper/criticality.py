@@ -10,12 +10,7 @@ kinds of which its text speaks (the closest: 0.198, a convolution of VGG19 that 
 0.24, the joint reset of ResNet18 that it does not).
 """
 
-from typing import TypeVar
-
-import numpy as np
-import pandas as pd
-
-Errors = TypeVar("Errors", float, np.ndarray, pd.Series)
+from typing import Any
 
 CRITICAL = 0.2
 
@@ -25,8 +20,8 @@ def chance(classes: int) -> float:
     return 1 - 1 / classes
 
 
-def cost(error: Errors, full: Errors, chance: float) -> Errors:
-    """Return the cost of a reset; errors are fractions, one or several of them."""
+def cost(error: Any, full: Any, chance: float) -> Any:
+    """Return the cost of a reset; errors are fractions: numbers, arrays or series of them."""
     return (error - full) / (chance - full)
 
 

@@ -140,13 +140,7 @@ def own_networks(config: Mapping) -> list[Network]:
 
 
 def check_entries(config: Mapping) -> None:
-    """Refuse an entry that cannot be trained or probed.
-
-    Raises
-    ------
-    InputError
-        In one line: the key, its value, and what is allowed.
-    """
+    """Refuse an entry that cannot be trained or probed."""
     found = entries(config)
     for entry in found.values():
         if not ENTRY.fullmatch(entry.name):
@@ -240,12 +234,8 @@ def check_epochs(entry: Entry, checkpoints: tuple[int, ...]) -> None:
     kept = [f"epoch{epoch}" for epoch in checkpoints if epoch]
     for source in entry.sources:
         if EPOCH.fullmatch(source) and source not in kept:
-            wrong(
-                entry,
-                "sources",
-                f"{source!r} among others",
-                f"reinit for epoch 0, {', '.join(kept)}",
-            )
+            allowed = f"reinit for epoch 0, {', '.join(kept)}"
+            wrong(entry, "sources", f"{source!r} among others", allowed)
 
 
 def wrong(entry: Entry, key: str, found: str, allowed: str) -> None:

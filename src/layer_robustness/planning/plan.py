@@ -75,13 +75,10 @@ class Job:
     @property
     def draws(self) -> int:
         """Fresh draws that are stored of each: what probes and the attacks of Table 2 need."""
-        of_entries = (e.stored_draws for e in entries(self.config).values() if self.is_of(e))
+        probed = (e for e in entries(self.config).values() if e.network in self.networks)
+        of_entries = (entry.stored_draws for entry in probed)
         attacked = DRAWS if self.replaced else 0
         return max(self.config["probe"]["draws"], attacked, *of_entries)
-
-    def is_of(self, entry: Entry) -> bool:
-        """Whether an entry of `beyond` probes what this job trains."""
-        return entry.network in self.networks
 
     @property
     def own_source(self) -> list[str]:
@@ -179,13 +176,7 @@ class Plan:
 
     def files(self, *targets: Target) -> list[str]:
         """Return the result files that figures, tables or claims read."""
-        needs = dict.fromkeys(need for target in targets for need in target.needs)
-        found = (
-            paths.result(self.preset, job_of(network), file)
-            for network, file in needs
-            if self.runs(network)
-        )
-        return list(dict.fromkeys(found))
+        return self.results(need for target in targets for need in target.needs)
 
     def missed(self, *targets: Target) -> list[str]:
         """Return the files beside them that say which images each reset gets wrong."""
@@ -193,10 +184,14 @@ class Plan:
 
     def manifests(self, *targets: Target) -> list[str]:
         """Return the manifests of their networks."""
-        networks = dict.fromkeys(network for target in targets for network in target.networks)
+        networks = (network for target in targets for network, _ in target.needs)
+        return self.results((network, paths.MANIFEST) for network in networks)
+
+    def results(self, needs: Iterable[tuple[Network, str]]) -> list[str]:
+        """Return files of the networks that are trained, each once."""
         found = (
-            paths.result(self.preset, job_of(network), paths.MANIFEST)
-            for network in networks
+            paths.result(self.preset, job_of(network), file)
+            for network, file in needs
             if self.runs(network)
         )
         return list(dict.fromkeys(found))

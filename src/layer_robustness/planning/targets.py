@@ -20,13 +20,7 @@ NEAREST = 3
 
 
 def check_target(target: str, rules: Iterable[str], shown: Iterable[str], plan: Plan) -> None:
-    """Refuse a target that no rule makes.
-
-    Raises
-    ------
-    InputError
-        Naming the nearest targets that there are, or what a result needs that is missing.
-    """
+    """Refuse a target that no rule makes: name the nearest ones, or what a result lacks."""
     known = [*rules, *shown, paths.STRUCTURE, *DATA]
     results = f"{paths.results(plan.preset)}/"
     calibration = (f"{results}calibration/", paths.shown(plan.preset, "calibration."))
@@ -58,13 +52,7 @@ def files_of(job: Job) -> list[str]:
 
 
 def check_result(job: Job, file: str) -> None:
-    """Refuse a result that cannot be had; any network has most of them, not only the paper's.
-
-    Raises
-    ------
-    InputError
-        Saying what is missing.
-    """
+    """Refuse a result that cannot be had; any network has most of them, not only the paper's."""
     if reason := missing_source(job.config, job.dataset):
         raise InputError(f"{job.name} is not trained here: there is {reason}")
     for network in job.networks:

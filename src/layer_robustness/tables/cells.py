@@ -6,13 +6,7 @@ from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.names import Network
 from layer_robustness.experiments.results import Results
 from layer_robustness.figures.collect import final_errors
-from layer_robustness.figures.names import (
-    DID_NOT_TRAIN,
-    PAPERS_DATA,
-    Sources,
-    data_label,
-    printed,
-)
+from layer_robustness.figures.names import DID_NOT_TRAIN, Sources, data_label, printed
 from layer_robustness.tables.registry import DRAWS, FILES, Column, Row, Table
 
 # A mean, a deviation, and how many seeds diverged; these are left out of both.
@@ -89,7 +83,7 @@ def collect(table: Table, results: Results) -> pd.DataFrame:
     return pd.DataFrame(rows).astype(dict.fromkeys(counts, "Int64"))
 
 
-def layout(table: Table, frame: pd.DataFrame, *, sources: Sources = PAPERS_DATA) -> pd.DataFrame:
+def layout(table: Table, frame: pd.DataFrame, sources: Sources) -> pd.DataFrame:
     """Return the table as it is read: names as the paper writes them, "8.40 ± 0.12", "not run".
 
     The only data set of Table 2 stands in its title; a baseline has no r and s.

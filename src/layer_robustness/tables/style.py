@@ -3,7 +3,7 @@
 import pandas as pd
 
 from layer_robustness.figures.captions import heading
-from layer_robustness.figures.names import PAPERS_DATA, Sources, labelled
+from layer_robustness.figures.names import Sources, labelled
 from layer_robustness.tables.registry import Table
 
 LATEX = str.maketrans(
@@ -19,9 +19,7 @@ LATEX = str.maketrans(
 )
 
 
-def markdown(
-    table: Table, shown: pd.DataFrame, small_print: str, *, sources: Sources = PAPERS_DATA
-) -> str:
+def markdown(table: Table, shown: pd.DataFrame, small_print: str, sources: Sources) -> str:
     """Write a table as Markdown, the small print below."""
     numbers = len(table.columns)
     alignment = ["left"] * (len(shown.columns) - numbers) + ["right"] * numbers
@@ -29,9 +27,7 @@ def markdown(
     return f"{heading(table, sources)}\n\n{body}\n\n{small_print}\n"
 
 
-def latex(
-    table: Table, shown: pd.DataFrame, small_print: str, *, sources: Sources = PAPERS_DATA
-) -> str:
+def latex(table: Table, shown: pd.DataFrame, small_print: str, sources: Sources) -> str:
     """Write a table as a LaTeX float for `\\input`, the small print as a note below."""
     escaped = shown.map(lambda text: text.translate(LATEX))
     escaped.columns = [title.translate(LATEX) for title in shown.columns]

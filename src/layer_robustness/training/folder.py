@@ -61,11 +61,6 @@ class TrainingFolder:
         parts = [str(self.experiment), recipe, self.dataset.sha256, code]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
-    @property
-    def epochs(self) -> list[str]:
-        """Names of the checkpoints that are kept."""
-        return [f"epoch{epoch}" for epoch in self.recipe.checkpoints]
-
     def state(self) -> TrainState:
         """Return the saved state, or the initial one after writing its checkpoint."""
         here = machine(self.dataset.device, self.processes)
@@ -157,7 +152,8 @@ class TrainingFolder:
 
     def publish(self, state: TrainState) -> Trained:
         """Link the weights of a finished training into checkpoints/, with its fresh draws."""
-        checksums = {name: tensorfile.load(self.kept(name))[1]["sha256"] for name in self.epochs}
+        names = [f"epoch{epoch}" for epoch in self.recipe.checkpoints]
+        checksums = {name: tensorfile.load(self.kept(name))[1]["sha256"] for name in names}
         for name in (f"{RERAND}{number}" for number in range(self.draws)):
             checksums[name] = self.keep_weights(name, self.drawn(name).state_dict())
         for name in checksums:

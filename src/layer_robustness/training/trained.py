@@ -109,13 +109,7 @@ class TrainedNetwork:
 
 
 def check_data(manifest: Path, dataset: Dataset) -> None:
-    """Refuse data that a job was not trained on.
-
-    Raises
-    ------
-    InputError
-        If they differ.
-    """
+    """Refuse data that a job was not trained on."""
     if Manifest.load(manifest).data.sha256 != dataset.sha256:
         raise InputError(f"{manifest} was trained on other data than {dataset.source}: train again")
 

@@ -99,11 +99,6 @@ class Claim:
         found = (need for s in statements for case in s.cases for need in s.needs(case))
         return tuple(dict.fromkeys(found))
 
-    @property
-    def networks(self) -> tuple[Network, ...]:
-        """The networks of all cases, each once."""
-        return tuple(dict.fromkeys(network for network, _ in self.needs))
-
 
 def alternatives(text: str) -> Iterator[str]:
     """Yield what a text stands for: `vgg{11,13}` is vgg11 and vgg13."""

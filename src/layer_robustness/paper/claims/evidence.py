@@ -90,13 +90,7 @@ def share(part: pd.Series, whole: float, part_is: str, whole_is: str) -> pd.Seri
 
 
 def not_diverged(network: Network, errors: pd.Series) -> pd.Series:
-    """Leave out the seeds whose training diverged; their errors, by seed, are NaN.
-
-    Raises
-    ------
-    NotTestedError
-        If none is left.
-    """
+    """Leave out the seeds whose training diverged; their errors, by seed, are NaN."""
     errors = errors.dropna()
     if errors.empty:
         raise NotTestedError(f"{network} did not train")
@@ -105,7 +99,7 @@ def not_diverged(network: Network, errors: pd.Series) -> pd.Series:
 
 @dataclass(frozen=True)
 class Evidence:
-    """What results say of networks."""
+    """What results say of networks; raises `NotTestedError` where they say nothing."""
 
     results: Results
 
@@ -140,13 +134,7 @@ class Evidence:
         return chance(self.results.setups[str(network)].classes)
 
     def trained(self, network: Network, full: pd.Series) -> pd.Series:
-        """Keep the full model's errors of the seeds that learned; the others say nothing.
-
-        Raises
-        ------
-        NotTestedError
-            If there is none.
-        """
+        """Keep the full model's errors of the seeds that learned; the others say nothing."""
         full = not_diverged(network, full)
         learned = full[is_trained(full, self.chance(network))]
         if learned.empty:
@@ -154,13 +142,7 @@ class Evidence:
         return learned
 
     def final_errors(self, network: Network) -> pd.Series:
-        """Test error after the last epoch, by seed, of the trainings that did not diverge.
-
-        Raises
-        ------
-        NotTestedError
-            If there is none.
-        """
+        """Test error after the last epoch, by seed, of the trainings that did not diverge."""
         return not_diverged(network, collect.final_errors(self.read(network, "training.csv")))
 
     def costs(self, network: Network, source: str, file: str = "probe.csv") -> pd.DataFrame:
@@ -186,11 +168,6 @@ class Evidence:
 
         From the rows of adversarial.csv, whose repetitions take the place of draws. Seeds whose
         baseline did not learn are left out.
-
-        Raises
-        ------
-        NotTestedError
-            If no baseline learned, or one of the two was not attacked in this way.
         """
         frame = self.read(network, "adversarial.csv").rename(columns={"repetition": "draw"})
         own = frame["configuration"] == "baseline"
