@@ -12,6 +12,7 @@ import statistics
 import threading
 import time
 from collections.abc import Callable
+from copy import deepcopy
 
 import psutil
 import timm
@@ -19,6 +20,7 @@ import torch
 from machine import describe
 from torch import Tensor, nn
 
+from layer_robustness.networks.pace import LAYOUTS
 from layer_robustness.networks.probe import probe_network
 from layer_robustness.probing.cut import cut
 from layer_robustness.probing.replay import logits_of
@@ -26,13 +28,16 @@ from layer_robustness.probing.sources import States
 from layer_robustness.probing.tensors import State
 
 NETWORKS = ("vit_tiny_patch16_224", "resnet50", "convnext_atto", "tf_efficientnet_lite0")
-IMAGES, PIXELS = 48, 128
+IMAGES, PIXELS = 128, 128
 ROUNDS = 3
 BATCH = 32  # images of the plain loop at once
 
 
-def plain_loop(network: nn.Module, fresh: State, images: Tensor, labels: Tensor) -> list[float]:
+def plain_loop(
+    network: nn.Module, fresh: State, images: Tensor, labels: Tensor, layout: str
+) -> list[float]:
     """Run a full pass for each unit, and return the test error of each."""
+    network = deepcopy(network).to(memory_format=LAYOUTS[layout])
     trained = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     errors = []
     for names in cut(network, "block").units.values():

@@ -3,6 +3,7 @@
 Neither changes what a reset means. Sums may round otherwise.
 """
 
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,17 +11,17 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-from layer_robustness.probing.engine import Engine
+from layer_robustness.probing.engine import CHECKED, Engine
 from layer_robustness.probing.replay import logits_of
 
 LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 AUTO = "auto"
 SIZES = (8, 16, 32, 64, 128)  # micro-batches that are tried, from small to large
-GAIN = 0.05  # part of the time that another choice has to save
-REPEATS = 2  # the first images are taken so often: with 4 alone, all layouts are slow
-PASSES = 2  # that are timed, after a first one
-# Resets times images. Below that, timing would take over 4 % of the probe.
-WORTHWHILE = 2000
+GAIN = 0.05  # part of the time that counts as a difference
+REPEATS = 4  # the first images are taken so often: a few alone are slow in all layouts
+PASSES = 2  # in each layout
+# Resets times images. Below that, the passes would take over 5 % of the probe.
+WORTHWHILE = 2500
 
 
 class Pace:
@@ -34,32 +35,28 @@ class Pace:
 
     def __init__(self, engine: Engine, layout: str, images: int | None, device: torch.device):
         self.engine, self.device = engine, device
-        self.worthwhile = images is None or images * len(engine.resets) >= WORTHWHILE
+        self.trying = images is None or images * len(engine.resets) >= WORTHWHILE
+        self.candidates = [*LAYOUTS] if layout == AUTO and self.trying else []
         self.layout = layout_of(engine.network) if layout == AUTO else layout
-        self.measured = layout == AUTO and self.worthwhile
         self.size, self.sizes = 0, [0]  # the last is what memory allows
         self.seconds: dict[int, float] = {}  # an image takes, by the micro-batch
 
     def begin(self, images: Tensor) -> None:
         """Lay out the weights; the first images tell how."""
-        if self.measured and convolution_weights(self.engine.network):
-            seconds = {}
-            for layout in LAYOUTS:
+        if self.candidates and convolution_weights(self.engine.network):
+            seconds = dict.fromkeys(self.candidates, math.inf)
+            for layout in self.candidates * PASSES:
                 lay_out(self.engine, layout)
-                seconds[layout] = self.timed(images)
+                seconds[layout] = min(seconds[layout], self.clean_pass(images))
             plain, other = seconds.values()
-            self.layout = list(LAYOUTS)[other < (1 - GAIN) * plain]
+            self.layout = self.candidates[other < (1 - GAIN) * plain]
         lay_out(self.engine, self.layout)
 
-    def timed(self, images: Tensor) -> float:
-        """Return the least seconds that a clean pass takes."""
-        many, taken = torch.cat([images] * REPEATS), []
-        logits_of(self.engine.network, images.clone())
-        for _ in range(PASSES):
-            given, started = many.clone(), self.now()
-            logits_of(self.engine.network, given)
-            taken.append(self.now() - started)
-        return min(taken)
+    def clean_pass(self, images: Tensor) -> float:
+        """Return the seconds of a clean pass."""
+        given, started = torch.cat([images] * REPEATS), self.now()
+        logits_of(self.engine.network, given)
+        return self.now() - started
 
     def now(self) -> float:
         """Seconds of this thread on a CPU, which other processes do not disturb."""
@@ -70,21 +67,21 @@ class Pace:
 
     def allow(self, most: int) -> None:
         """Start with a small micro-batch where trying pays; on a GPU, a large one is faster."""
-        tried = SIZES if self.worthwhile and self.device.type == "cpu" else ()
+        tried = SIZES if self.trying and self.device.type == "cpu" else ()
         self.sizes = [*(size for size in tried if size < most), most]
+        self.trying = len(self.sizes) > 1
         self.size = self.size or self.sizes[0]
 
     def took(self, images: int, seconds: float) -> None:
-        """Go on to the next size while it gets faster, then stay with the fastest."""
-        if images != self.size or images in self.seconds:
+        """Go on to the next size until it gets slower, then stay with the fastest."""
+        if not self.trying or images not in (CHECKED, self.size):
             return
-        before = min(self.seconds.values(), default=float("inf"))
+        before = min(self.seconds.values(), default=math.inf)
         self.seconds[images] = seconds / images
         larger = [size for size in self.sizes if size > images]
-        if self.seconds[images] < (1 - GAIN) * before and larger:
-            self.size = larger[0]
-        else:
-            self.size = min(self.seconds, key=self.seconds.__getitem__)
+        self.trying = bool(larger) and self.seconds[images] < (1 + GAIN) * before
+        fastest = min(self.seconds, key=self.seconds.__getitem__)
+        self.size = larger[0] if self.trying else fastest
 
 
 def convolution_weights(network: nn.Module) -> list[Tensor]:
