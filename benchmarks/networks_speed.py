@@ -3,18 +3,18 @@
 Four networks with random weights, cut into blocks; each block is reset to a fresh draw. All weights
 were changed a little, as training does, so that no reset is for nothing. The plain loop loads the
 weights of a unit, runs the network over all images and loads the trained ones again. Both see the
-same images, in turns and in the memory layout that the probe chose, and have to find the same
+same images in the memory layout that the probe chose, and have to find the same
 errors. The probe's time has everything in it: the clean pass, its choice of layout and micro-batch,
 and the check of each reset against a full pass of a copy.
 Time is that of the processor, on one thread, as the machine may be shared. Memory is what each
 took at most beside the rest of the process.
 """
 
-import statistics
 import threading
 import time
 from collections.abc import Callable
 from copy import deepcopy
+from typing import Any
 
 import psutil
 import timm
@@ -22,7 +22,7 @@ import torch
 from machine import describe
 from torch import Tensor, nn
 
-from layer_robustness.networks.pace import LAYOUTS
+from layer_robustness.networks.layout import LAYOUTS
 from layer_robustness.networks.probe import probe_network
 from layer_robustness.probing.cut import cut
 from layer_robustness.probing.replay import logits_of
@@ -31,7 +31,6 @@ from layer_robustness.probing.tensors import State
 
 NETWORKS = ("vit_tiny_patch16_224", "resnet50", "convnext_atto", "tf_efficientnet_lite0")
 IMAGES, PIXELS = 320, 96
-ROUNDS = 1
 BATCH = 32  # images of the plain loop at once
 
 
@@ -51,7 +50,7 @@ def plain_loop(
     return errors
 
 
-def watched(work: Callable) -> tuple[float, float, object]:
+def watched(work: Callable) -> tuple[float, float, Any]:
     """Return seconds, the most memory that was taken in between in GB, and the result."""
     process, done = psutil.Process(), threading.Event()
     before = peak = process.memory_info().rss
@@ -72,7 +71,7 @@ def watched(work: Callable) -> tuple[float, float, object]:
 
 
 def compare(name: str) -> None:
-    """Time both in turns, and print a row of the table."""
+    """Time both, and print a row of the table."""
 
     def build() -> nn.Module:
         sized = {"img_size": PIXELS} if name.startswith("vit") else {}
@@ -85,24 +84,19 @@ def compare(name: str) -> None:
             parameter.add_(0.01 * torch.randn_like(parameter))
     images, labels = torch.randn(IMAGES, 3, PIXELS, PIXELS), torch.randint(10, (IMAGES,))
     fresh = States(network, fresh=build).draw(0)
-    plain, probe = [], []
-    for _ in range(ROUNDS):
-        probe.append(
-            watched(
-                lambda: probe_network(network, (images, labels), fresh=build, sources=["rerand"])
-            )
-        )
-        result = probe[-1][2]
-        plain.append(watched(lambda: plain_loop(network, fresh, images, labels, result.layout)))  # noqa: B023
+    fast, held, result = watched(
+        lambda: probe_network(network, (images, labels), fresh=build, sources=["rerand"])
+    )
+    slow, held_by_loop, errors = watched(
+        lambda: plain_loop(network, fresh, images, labels, result.layout)
+    )
     frame = result.resets.set_index("unit")
-    expected = dict(zip(cut(network, "block").units, plain[-1][2], strict=True))
+    expected = dict(zip(cut(network, "block").units, errors, strict=True))
     different = sum(abs(frame["error"][unit] - error) > 1e-9 for unit, error in expected.items())
-    slow, fast = (statistics.median(run[0] for run in runs) for runs in (plain, probe))
-    memory = [max(run[1] for run in runs) for runs in (plain, probe)]
     print(
         f"| {name} | {len(frame)} | {(frame['engine'] == 'replay').sum()} | {result.layout} "
         f"| {result.micro_batch} | {slow:.1f} | {fast:.1f} | {slow / fast:.1f}x "
-        f"| {memory[0]:.2f} | {memory[1]:.2f} | {different} |",
+        f"| {held_by_loop:.2f} | {held:.2f} | {different} |",
         flush=True,
     )
 
@@ -110,12 +104,12 @@ def compare(name: str) -> None:
 def main() -> None:
     torch.set_num_threads(1)
     print(
-        f"\nProbe of any network, {IMAGES} images of {PIXELS} pixels, {describe()}, median of "
-        f"{ROUNDS} interleaved rounds\n"
+        f"\nProbe of any network, {IMAGES} images of {PIXELS} pixels, {describe()}, "
+        "one run of each\n"
     )
     print(
-        "| network | units | by replay | layout | micro-batch | plain loop, CPU s | probe, CPU s | faster "
-        "| plain loop, GB | probe, GB | other errors |"
+        "| network | units | by replay | layout | micro-batch | plain loop, CPU s | probe, CPU s "
+        "| faster | plain loop, GB | probe, GB | other errors |"
     )
     print("|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|")
     for name in NETWORKS:

@@ -10,8 +10,9 @@ from layer_robustness.experiments.options import read_words
 from layer_robustness.experiments.sources import NAMES, needs_initial
 from layer_robustness.networks import stored
 from layer_robustness.networks.inputs import folder_batches
+from layer_robustness.networks.layout import LAYOUTS
 from layer_robustness.networks.load import Named, read_state
-from layer_robustness.networks.pace import AUTO, LAYOUTS
+from layer_robustness.networks.pace import AUTO
 from layer_robustness.networks.probe import probe_network
 from layer_robustness.probing.cut import cut
 from layer_robustness.runtime.errors import InputError, exit_with_one_line

@@ -5,16 +5,14 @@ Neither changes what a reset means. Sums may round otherwise.
 
 import math
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
+from layer_robustness.networks.layout import LAYOUTS, is_convolutional, lay_out, layout_of
 from layer_robustness.probing.engine import CHECKED, Engine
 from layer_robustness.probing.replay import logits_of
 
-LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channels_last}
 AUTO = "auto"
 SIZES = (8, 16, 32, 64, 128)  # micro-batches that are tried, from small to large
 GAIN = 0.05  # part of the time that counts as a difference
@@ -43,7 +41,7 @@ class Pace:
 
     def begin(self, images: Tensor) -> None:
         """Lay out the weights; the first images tell how."""
-        if self.candidates and convolution_weights(self.engine.network):
+        if self.candidates and is_convolutional(self.engine.network):
             seconds = dict.fromkeys(self.candidates, math.inf)
             for layout in self.candidates * PASSES:
                 lay_out(self.engine, layout)
@@ -82,38 +80,3 @@ class Pace:
         self.trying = bool(larger) and self.seconds[images] < (1 + GAIN) * before
         fastest = min(self.seconds, key=self.seconds.__getitem__)
         self.size = larger[0] if self.trying else fastest
-
-
-def convolution_weights(network: nn.Module) -> list[Tensor]:
-    """Return the weights that have two layouts."""
-    kinds = nn.Conv2d | nn.ConvTranspose2d
-    return [module.weight for module in network.modules() if isinstance(module, kinds)]
-
-
-def layout_of(network: nn.Module) -> str:
-    """Return the layout of the convolutions' weights."""
-    plain = all(weight.is_contiguous() for weight in convolution_weights(network))
-    return "contiguous" if plain else "channels_last"
-
-
-def lay_out(engine: Engine, layout: str) -> None:
-    """Give the convolutions' weights a layout, and the values that resets give them."""
-    chosen, tensors = LAYOUTS[layout], engine.replay.weights.tensors
-    weights = {id(weight) for weight in convolution_weights(engine.network)}
-    for name, tensor in tensors.items():
-        if id(tensor) in weights:
-            tensor.data = tensor.data.contiguous(memory_format=chosen)
-            for reset in engine.resets:
-                if name in reset.values:
-                    reset.values[name] = reset.values[name].contiguous(memory_format=chosen)
-
-
-@contextmanager
-def layout_kept(network: nn.Module) -> Iterator[None]:
-    """Give the convolutions' weights their layout back after the block, and their own memory."""
-    before = [(weight, weight.data) for weight in convolution_weights(network)]
-    try:
-        yield
-    finally:
-        for weight, data in before:
-            weight.data = data

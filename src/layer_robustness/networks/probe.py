@@ -11,7 +11,8 @@ from tqdm import tqdm
 
 from layer_robustness.networks import inputs
 from layer_robustness.networks.inputs import Batches, Data, batches_of
-from layer_robustness.networks.pace import AUTO, LAYOUTS, Pace, lay_out, layout_kept
+from layer_robustness.networks.layout import LAYOUTS, lay_out, layout_kept
+from layer_robustness.networks.pace import AUTO, Pace
 from layer_robustness.networks.progress import measurement, restore, state
 from layer_robustness.networks.result import Result
 from layer_robustness.networks.rows import result_of

@@ -10,7 +10,8 @@ from torch import Tensor
 
 from layer_robustness.networks import inputs
 from layer_robustness.networks.inputs import Batches
-from layer_robustness.networks.pace import LAYOUTS, Pace
+from layer_robustness.networks.layout import LAYOUTS
+from layer_robustness.networks.pace import Pace
 from layer_robustness.probing.engine import FULL_PASS, Engine
 from layer_robustness.probing.measurement import Measurement
 from layer_robustness.probing.measures import Tally
