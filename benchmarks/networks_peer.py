@@ -3,7 +3,7 @@
 Usual is a loop around a network's evaluation: for each unit, weights are loaded, a new DataLoader
 decodes the folder, the network runs over all images in the layout that it was built in, logits are
 kept, and the trained weights are loaded again. The probe gets the network and the folder. Both run
-in one process, on one thread, in turns; time is that of the processor, as the machine may be
+in one process, on one thread; time is that of the processor, as the machine may be
 shared. Weights are random, and were changed a little as training does.
 
 The photographs are the 20 that come with Foolbox, cropped and mirrored to 500x400, as JPEG.

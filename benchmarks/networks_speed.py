@@ -3,11 +3,10 @@
 Four networks with random weights, cut into blocks; each block is reset to a fresh draw. All weights
 were changed a little, as training does, so that no reset is for nothing. The plain loop loads the
 weights of a unit, runs the network over all images and loads the trained ones again. Both see the
-same images in the memory layout that the probe chose, and have to find the same
-errors. The probe's time has everything in it: the clean pass, its choice of layout and micro-batch,
-and the check of each reset against a full pass of a copy.
-Time is that of the processor, on one thread, as the machine may be shared. Memory is what each
-took at most beside the rest of the process.
+same images in the memory layout that the probe chose, and have to find the same errors. The probe's
+time has everything in it: the clean pass, its choice of layout and micro-batch, and the check of
+each reset against a full pass of a copy. Time is that of the processor, on one thread, as the
+machine may be shared. Memory is what each took at most beside the rest of the process.
 """
 
 import threading
