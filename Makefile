@@ -32,6 +32,7 @@ benchmarks: .venv/requirements-test.done ## print the tables of docs/benchmarks.
 	python benchmarks/interruption.py
 	python benchmarks/image_listing.py
 	python benchmarks/networks_speed.py
+	python benchmarks/networks_peer.py
 	python benchmarks/networks_coverage.py
 	python benchmarks/workflow.py
 

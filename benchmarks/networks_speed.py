@@ -1,17 +1,19 @@
 """The probe of any network against the plain loop: full passes, each with other weights in a unit.
 
-Four networks with random weights at 128x128, cut into blocks; each block is reset to a fresh draw.
-The plain loop loads the weights of a unit, runs the network over all images and loads the trained
-ones again. Both see the same images, in turns, and have to find the same errors. The probe's time
-has everything in it: the clean pass, and the check of each reset against a full pass of a copy.
-Time is that of the processor, on one thread, as the machine may be shared. Memory is what each
-took at most beside the rest of the process.
+Four networks with random weights, cut into blocks; each block is reset to a fresh draw. All weights
+were changed a little, as training does, so that no reset is for nothing. The plain loop loads the
+weights of a unit, runs the network over all images and loads the trained ones again. Both see the
+same images in the memory layout that the probe chose, and have to find the same errors. The probe's
+time has everything in it: the clean pass, its choice of layout and micro-batch, and the check of
+each reset against a full pass of a copy. Time is that of the processor, on one thread, as the
+machine may be shared. Memory is what each took at most beside the rest of the process.
 """
 
-import statistics
 import threading
 import time
 from collections.abc import Callable
+from copy import deepcopy
+from typing import Any
 
 import psutil
 import timm
@@ -19,6 +21,7 @@ import torch
 from machine import describe
 from torch import Tensor, nn
 
+from layer_robustness.networks.layout import LAYOUTS
 from layer_robustness.networks.probe import probe_network
 from layer_robustness.probing.cut import cut
 from layer_robustness.probing.replay import logits_of
@@ -26,13 +29,15 @@ from layer_robustness.probing.sources import States
 from layer_robustness.probing.tensors import State
 
 NETWORKS = ("vit_tiny_patch16_224", "resnet50", "convnext_atto", "tf_efficientnet_lite0")
-IMAGES, PIXELS = 48, 128
-ROUNDS = 3
+IMAGES, PIXELS = 320, 96
 BATCH = 32  # images of the plain loop at once
 
 
-def plain_loop(network: nn.Module, fresh: State, images: Tensor, labels: Tensor) -> list[float]:
+def plain_loop(
+    network: nn.Module, fresh: State, images: Tensor, labels: Tensor, layout: str
+) -> list[float]:
     """Run a full pass for each unit, and return the test error of each."""
+    network = deepcopy(network).to(memory_format=LAYOUTS[layout])
     trained = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     errors = []
     for names in cut(network, "block").units.values():
@@ -44,7 +49,7 @@ def plain_loop(network: nn.Module, fresh: State, images: Tensor, labels: Tensor)
     return errors
 
 
-def watched(work: Callable) -> tuple[float, float, object]:
+def watched(work: Callable) -> tuple[float, float, Any]:
     """Return seconds, the most memory that was taken in between in GB, and the result."""
     process, done = psutil.Process(), threading.Event()
     before = peak = process.memory_info().rss
@@ -65,7 +70,7 @@ def watched(work: Callable) -> tuple[float, float, object]:
 
 
 def compare(name: str) -> None:
-    """Time both in turns, and print a row of the table."""
+    """Time both, and print a row of the table."""
 
     def build() -> nn.Module:
         sized = {"img_size": PIXELS} if name.startswith("vit") else {}
@@ -73,26 +78,24 @@ def compare(name: str) -> None:
 
     torch.manual_seed(0)
     network = build().eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.01 * torch.randn_like(parameter))
     images, labels = torch.randn(IMAGES, 3, PIXELS, PIXELS), torch.randint(10, (IMAGES,))
     fresh = States(network, fresh=build).draw(0)
-    ways = {
-        "plain": lambda: plain_loop(network, fresh, images, labels),
-        "probe": lambda: probe_network(network, (images, labels), fresh=build, sources=["rerand"]),
-    }
-    runs = {way: [] for way in ways}
-    for _ in range(ROUNDS):
-        for way, work in ways.items():
-            runs[way].append(watched(work))
-    frame = runs["probe"][-1][2].resets.set_index("unit")
-    expected = dict(zip(cut(network, "block").units, runs["plain"][-1][2], strict=True))
+    fast, held, result = watched(
+        lambda: probe_network(network, (images, labels), fresh=build, sources=["rerand"])
+    )
+    slow, held_by_loop, errors = watched(
+        lambda: plain_loop(network, fresh, images, labels, result.layout)
+    )
+    frame = result.resets.set_index("unit")
+    expected = dict(zip(cut(network, "block").units, errors, strict=True))
     different = sum(abs(frame["error"][unit] - error) > 1e-9 for unit, error in expected.items())
-    seconds = {way: statistics.median(run[0] for run in done) for way, done in runs.items()}
-    memory = {way: max(run[1] for run in done) for way, done in runs.items()}
     print(
-        f"| {name} | {len(frame)} | {(frame['engine'] == 'replay').sum()} "
-        f"| {seconds['plain']:.1f} | {seconds['probe']:.1f} "
-        f"| {seconds['plain'] / seconds['probe']:.1f}x "
-        f"| {memory['plain']:.2f} | {memory['probe']:.2f} | {different} |",
+        f"| {name} | {len(frame)} | {(frame['engine'] == 'replay').sum()} | {result.layout} "
+        f"| {result.micro_batch} | {slow:.1f} | {fast:.1f} | {slow / fast:.1f}x "
+        f"| {held_by_loop:.2f} | {held:.2f} | {different} |",
         flush=True,
     )
 
@@ -100,14 +103,14 @@ def compare(name: str) -> None:
 def main() -> None:
     torch.set_num_threads(1)
     print(
-        f"\nProbe of any network, {IMAGES} images of {PIXELS} pixels, {describe()}, median of "
-        f"{ROUNDS} interleaved rounds\n"
+        f"\nProbe of any network, {IMAGES} images of {PIXELS} pixels, {describe()}, "
+        "one run of each\n"
     )
     print(
-        "| network | units | by replay | plain loop, CPU s | probe, CPU s | faster "
-        "| plain loop, GB | probe, GB | other errors |"
+        "| network | units | by replay | layout | micro-batch | plain loop, CPU s | probe, CPU s "
+        "| faster | plain loop, GB | probe, GB | other errors |"
     )
-    print("|---|---:|---:|---:|---:|---:|---:|---:|---:|")
+    print("|---|---:|---:|---|---:|---:|---:|---:|---:|---:|---:|")
     for name in NETWORKS:
         compare(name)
 

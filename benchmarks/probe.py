@@ -130,9 +130,9 @@ def compare(name, recipe, epochs, micro_batch, rounds) -> None:
     seconds = {way: [] for way in ways}
     for _ in range(rounds):
         for way, run in ways.items():
-            started = time.perf_counter()
+            started = time.process_time()
             run()
-            seconds[way].append(time.perf_counter() - started)
+            seconds[way].append(time.process_time() - started)
     work, different = {}, {}
     for way, run in ways.items():
         with FlopCounterMode(display=False) as counter:
@@ -147,7 +147,7 @@ def compare(name, recipe, epochs, micro_batch, rounds) -> None:
         f"\nProbe of {name}, width {recipe.width}, {len(states)} sources, {len(images)} images, "
         f"{describe()}, median of {rounds} interleaved rounds\n"
     )
-    print("| way | seconds | faster | 10^9 multiply-adds | less work | other images wrong |")
+    print("| way | CPU s | faster | 10^9 multiply-adds | less work | other images wrong |")
     print("|---|---:|---:|---:|---:|---:|")
     medians = {way: statistics.median(values) for way, values in seconds.items()}
     for way, median in medians.items():

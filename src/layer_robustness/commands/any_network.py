@@ -10,7 +10,9 @@ from layer_robustness.experiments.options import read_words
 from layer_robustness.experiments.sources import NAMES, needs_initial
 from layer_robustness.networks import stored
 from layer_robustness.networks.inputs import folder_batches
+from layer_robustness.networks.layout import LAYOUTS
 from layer_robustness.networks.load import Named, read_state
+from layer_robustness.networks.pace import AUTO
 from layer_robustness.networks.probe import probe_network
 from layer_robustness.probing.cut import cut
 from layer_robustness.runtime.errors import InputError, exit_with_one_line
@@ -61,6 +63,7 @@ def parser() -> argparse.ArgumentParser:
     add("--initial", type=Path, help="weights before training, for reinit and interpolate")
     add("--device", choices=("auto", "cpu", "cuda"), default="auto")
     add("--memory", type=float, default=2, help="for activations, in GB")
+    add("--layout", choices=(AUTO, *LAYOUTS), default=AUTO, help="of convolutions in memory")
     add("--workers", type=int, default=0, help="processes that decode images")
     weights = probe.add_mutually_exclusive_group()
     weights.add_argument(
@@ -95,7 +98,9 @@ def run(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         memory_gb=arguments.memory,
         keep=arguments.output / "resume" / "probe.safetensors",
+        layout=arguments.layout,
     )
+    print(f"weights {result.layout}, {result.micro_batch} images at once", file=sys.stderr)
     rows.write(arguments.output / "probe.csv", result.frame.to_dict("records"))
     result.heatmap(arguments.output / "heatmap")
     with replacing(arguments.output / "critical.txt") as temporary:

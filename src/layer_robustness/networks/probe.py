@@ -11,6 +11,8 @@ from tqdm import tqdm
 
 from layer_robustness.networks import inputs
 from layer_robustness.networks.inputs import Batches, Data, batches_of
+from layer_robustness.networks.layout import LAYOUTS, lay_out, layout_kept
+from layer_robustness.networks.pace import AUTO, Pace
 from layer_robustness.networks.progress import measurement, restore, state
 from layer_robustness.networks.result import Result
 from layer_robustness.networks.rows import result_of
@@ -43,6 +45,7 @@ def probe_network(
     memory_gb: float = 2,
     precision: str = "float32",
     keep: Path | None = None,
+    layout: str = AUTO,
 ) -> Result:
     """Reset every unit of a trained classifier to every source, and test it each time.
 
@@ -82,6 +85,9 @@ def probe_network(
     keep
         A file for what is counted, written every ten seconds; a probe of the same network, resets
         and images goes on from there. The data then is a folder or a pair of tensors.
+    layout
+        Of the weights of convolutions in memory: `contiguous`, `channels_last`, or `auto`, the
+        faster one. The model has its own again afterwards.
 
     Raises
     ------
@@ -92,6 +98,8 @@ def probe_network(
         raise InputError(f"measure {unknown[0]!r} is unknown: expected {', '.join(MEASURES)}")
     if draws < 1:
         raise InputError(f"draws is {draws}: expected 1 or more")
+    if layout not in (AUTO, *LAYOUTS):
+        raise InputError(f"layout is {layout!r}: expected {', '.join([AUTO, *LAYOUTS])}")
     with in_evaluation(model, choose(device)) as where, arithmetic(precision, where):
         known = initial.state_dict() if isinstance(initial, nn.Module) else initial
         prepared = States(model, known, fresh, states or {})
@@ -107,38 +115,43 @@ def probe_network(
         engine = Engine(model, taken.modules, resets, len(made) if where.type == "cuda" else 1)
         tally = Tally(len(resets), measures)
         batches = batches_of(data, model)
-        kept = keep and measurement(keep, engine, tally, batches, where.type, precision)
-        evaluate(engine, tally, batches, where, int(memory_gb * GIGABYTE), kept)
-        return result_of(engine, tally, taken.parts)
+        kept = keep and measurement(keep, engine, tally, batches, where.type, precision, layout)
+        pace = Pace(engine, layout, inputs.count(batches), where)
+        with layout_kept(model):
+            evaluate(engine, tally, pace, batches, int(memory_gb * GIGABYTE), kept)
+        return result_of(engine, tally, pace, taken.parts)
 
 
 def evaluate(
     engine: Engine,
     tally: Tally,
+    pace: Pace,
     batches: Batches,
-    device: torch.device,
     memory: int,
     kept: Measurement | None = None,
 ) -> None:
     """Count all resets in one pass over the images, from where an earlier process was stopped."""
-    size = CHECKED
     done, counted = kept.load() if kept else (0, {})
     if counted:
-        size = restore(engine, tally, counted)
-    images = inputs.count(batches)
+        restore(engine, tally, pace, counted)
+        lay_out(engine, pace.layout)
     # At a terminal only; it goes to stderr and tells the time that is left.
-    with tqdm(total=images, initial=done, unit="image", disable=None) as bar:
-        sizes = (size for _ in itertools.count())
-        for pixels, labels in inputs.micro_batches(inputs.after(batches, done), device, sizes):
+    with tqdm(total=inputs.count(batches), initial=done, unit="image", disable=None) as bar:
+        sizes = (pace.size or CHECKED for _ in itertools.count())
+        rest = inputs.after(batches, done)
+        for pixels, labels in inputs.micro_batches(rest, pace.device, sizes):
             if not engine.classes:
-                size = engine.begin(pixels, memory)
+                pace.begin(pixels)
+                pace.allow(engine.begin(pixels, memory))
                 inputs.check_classes(batches, engine.classes)
             inputs.check_labels(labels, engine.classes)
+            started = pace.now()
             tally.add(engine.logits(pixels), labels)
+            pace.took(len(labels), pace.now() - started)
             bar.update(len(labels))
             done += len(labels)
             if kept:
-                kept.keep(done, state(engine, tally, size))
+                kept.keep(done, state(engine, tally, pace))
     if not engine.classes:
         raise InputError("data: there are no images")
 

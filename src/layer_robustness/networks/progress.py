@@ -10,6 +10,8 @@ from torch import Tensor
 
 from layer_robustness.networks import inputs
 from layer_robustness.networks.inputs import Batches
+from layer_robustness.networks.layout import LAYOUTS
+from layer_robustness.networks.pace import Pace
 from layer_robustness.probing.engine import FULL_PASS, Engine
 from layer_robustness.probing.measurement import Measurement
 from layer_robustness.probing.measures import Tally
@@ -37,23 +39,26 @@ def measurement(
     return Measurement(path, fingerprint, inputs.count(batches) or 0)
 
 
-def state(engine: Engine, tally: Tally, size: int) -> dict[str, Tensor]:
+def state(engine: Engine, tally: Tally, pace: Pace) -> dict[str, Tensor]:
     """Return all that was counted and found out so far."""
     return {
         **tally.tensors(),
         "order": torch.tensor([reset.order for reset in engine.resets]),
         "full_pass": torch.tensor([reset.engine == FULL_PASS for reset in engine.resets]),
-        "batch": torch.tensor([engine.classes, engine.joined, size]),
+        "batch": torch.tensor([engine.classes, engine.joined]),
+        "pace": torch.tensor([list(LAYOUTS).index(pace.layout), pace.size, pace.sizes[-1]]),
     }
 
 
-def restore(engine: Engine, tally: Tally, kept: Mapping[str, Tensor]) -> int:
-    """Go on from a state, and return how many images to look at together."""
+def restore(engine: Engine, tally: Tally, pace: Pace, kept: Mapping[str, Tensor]) -> None:
+    """Go on from a state."""
     counted = dict(kept)
     orders, full_passes = counted.pop("order").tolist(), counted.pop("full_pass").tolist()
     for reset, order, full_pass in zip(engine.resets, orders, full_passes, strict=True):
         reset.order = order
         reset.engine = FULL_PASS if full_pass else reset.engine
-    engine.classes, engine.joined, size = counted.pop("batch").tolist()
+    engine.classes, engine.joined = counted.pop("batch").tolist()
+    layout, pace.size, most = counted.pop("pace").tolist()
+    pace.layout = list(LAYOUTS)[layout]
+    pace.allow(most)
     tally.restore(counted)
-    return size

@@ -29,11 +29,15 @@ class Result:
         Names of modules or tensors that a unit is made of.
     classes
         Number of the network's outputs.
+    layout, micro_batch
+        Of the weights in memory, and how many images went through at once: see `pace`.
     """
 
     frame: pd.DataFrame
     units: dict[str, list[str]]
     classes: int
+    layout: str = ""
+    micro_batch: int = 0
 
     @classmethod
     def read(cls, path: Path) -> "Result":

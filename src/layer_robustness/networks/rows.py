@@ -5,12 +5,13 @@ from collections.abc import Iterable, Mapping
 import pandas as pd
 from torch import nn
 
+from layer_robustness.networks.pace import Pace
 from layer_robustness.networks.result import TRAINED, Result
 from layer_robustness.probing.engine import Engine
 from layer_robustness.probing.measures import Tally
 
 
-def result_of(engine: Engine, tally: Tally, parts: Mapping[str, list[str]]) -> Result:
+def result_of(engine: Engine, tally: Tally, pace: Pace, parts: Mapping[str, list[str]]) -> Result:
     """Return the rows of all resets, units in the order in which they are called.
 
     Parameters
@@ -42,4 +43,5 @@ def result_of(engine: Engine, tally: Tally, parts: Mapping[str, list[str]]) -> R
         rows.append(first | {"order": reset.order, "engine": reset.engine})
     rows.sort(key=lambda each: each["order"])
     frame = pd.DataFrame([row(0, TRAINED, TRAINED, 0, tensors), *rows])
-    return Result(frame, {each["unit"]: parts[each["unit"]] for each in rows}, engine.classes)
+    made_of = {each["unit"]: parts[each["unit"]] for each in rows}
+    return Result(frame, made_of, engine.classes, pace.layout, pace.size)
