@@ -165,6 +165,7 @@ WRONG = {
     "299 labels": {"labels": lambda images: torch.zeros(299)},
     "other logits for the same images": {"model": IsRandom()},
     "expected logits": {"model": nn.Sequential(nn.Linear(FEATURES, 2), nn.Unflatten(1, (2, 1)))},
+    f"does not take images of {FEATURES} .RuntimeError.*": {"model": nn.Linear(2, CLASSES)},
     "the network has no parameters": {"model": nn.Identity()},
     "does not fit the network: '0.weight' is": {"initial": nn.Linear(2, 2), "name": "0"},
     "only the state has '4.weight'": {"initial": nn.Sequential(*fresh(), nn.Linear(2, 2))},

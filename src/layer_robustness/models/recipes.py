@@ -10,7 +10,7 @@ from layer_robustness.experiments.options import TORCHVISION, own_module, read_w
 from layer_robustness.experiments.recipe import CONSTRUCTOR, Recipe
 from layer_robustness.models.build import build, draw
 from layer_robustness.models.named import builder, check_origin
-from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.errors import InputError, in_one_line
 from layer_robustness.runtime.seeding import generator
 
 Shape = tuple[int, int, int]  # channels, height, width
@@ -91,8 +91,3 @@ def check(recipe: Recipe, image_shape: Shape, classes: int) -> None:
 def described(recipe: Recipe) -> str:
     """Name a recipe's network with its options."""
     return " ".join(["model", recipe.model, *recipe.options])
-
-
-def in_one_line(error: Exception) -> str:
-    """Return the start of an error's text."""
-    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"

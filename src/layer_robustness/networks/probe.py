@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from tqdm import tqdm
 
 from layer_robustness.networks import inputs
@@ -20,11 +20,12 @@ from layer_robustness.probing.cut import Units, cut
 from layer_robustness.probing.engine import CHECKED, Engine, Reset
 from layer_robustness.probing.measurement import Measurement
 from layer_robustness.probing.measures import MEASURES, Tally
+from layer_robustness.probing.replay import logits_of
 from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.probing.tensors import State, named_tensors
 from layer_robustness.runtime.devices import choose
-from layer_robustness.runtime.errors import InputError
-from layer_robustness.runtime.memory import bounded_by
+from layer_robustness.runtime.errors import InputError, in_one_line
+from layer_robustness.runtime.memory import bounded_by, ran_out
 from layer_robustness.runtime.precision import arithmetic
 
 GIGABYTE = 10**9
@@ -141,6 +142,7 @@ def evaluate(
         rest = inputs.after(batches, done)
         for pixels, labels in inputs.micro_batches(rest, pace.device, sizes):
             if not engine.classes:
+                check_images(engine.network, pixels)
                 pace.begin(pixels)
                 pace.allow(engine.begin(pixels, memory))
                 inputs.check_classes(batches, engine.classes)
@@ -154,6 +156,26 @@ def evaluate(
                 kept.keep(done, state(engine, tally, pace))
     if not engine.classes:
         raise InputError("data: there are no images")
+
+
+def check_images(network: nn.Module, images: Tensor) -> None:
+    """Refuse images that the network cannot take.
+
+    Raises
+    ------
+    InputError
+        In one line.
+    """
+    try:
+        logits_of(network, images.clone())
+    except Exception as error:  # a forward may raise anything
+        if isinstance(error, InputError) or ran_out(error):
+            raise
+        shape = "x".join(map(str, images.shape[1:]))
+        raise InputError(
+            f"the network does not take images of {shape} ({in_one_line(error)}): expected images "
+            "as it was trained on; --input-size gives the command line their shape"
+        ) from error
 
 
 @contextmanager

@@ -10,6 +10,11 @@ class InputError(Exception):
     """Bad input; the message says what is wrong, what was expected and what to do, in one line."""
 
 
+def in_one_line(error: Exception) -> str:
+    """Return the start of an error's text."""
+    return f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+
+
 def exit_with_one_line(main: Callable[[], None]) -> None:
     """Run a command; an `InputError` or a failing disk ends it with one line and status 1.
 
