@@ -18,8 +18,9 @@ STEPS = {
         *("training/ensemble.py", "training/loop.py", "runtime/ranks.py"),
     ),
     "probe": (
-        *(*NETWORKS, "probing/cut.py", "probing/engine.py", "probing/measures.py"),
-        *("probing/replay.py", "probing/rows.py", "probing/sources.py", "probing/tensors.py"),
+        *(*NETWORKS, "experiments/sources.py", "probing/cut.py", "probing/engine.py"),
+        *("probing/measures.py", "probing/replay.py", "probing/rows.py", "probing/sources.py"),
+        "probing/tensors.py",
     ),
     "attack": (*NETWORKS, "attacks"),
 }
