@@ -28,8 +28,8 @@ from layer_robustness.probing.replay import logits_of
 from layer_robustness.probing.sources import States
 from layer_robustness.probing.tensors import State
 
-NETWORKS = ("vit_tiny_patch16_224", "resnet50", "convnext_atto", "tf_efficientnet_lite0")
-IMAGES, PIXELS = 320, 96
+NETWORKS = ("vit_tiny_patch16_224", "convnext_atto", "tf_efficientnet_lite0", "resnet50")
+IMAGES, PIXELS = 192, 128
 BATCH = 32  # images of the plain loop at once
 
 

@@ -71,12 +71,13 @@ class Pace:
         self.size = self.size or self.sizes[0]
 
     def took(self, images: int, seconds: float) -> None:
-        """Go on to the next size until it gets slower, then stay with the fastest."""
+        """Go on to the next size until it gets slower, then stay with the smallest that is fast."""
         if not self.trying or images not in (CHECKED, self.size):
             return
         before = min(self.seconds.values(), default=math.inf)
         self.seconds[images] = seconds / images
         larger = [size for size in self.sizes if size > images]
         self.trying = bool(larger) and self.seconds[images] < (1 + GAIN) * before
-        fastest = min(self.seconds, key=self.seconds.__getitem__)
-        self.size = larger[0] if self.trying else fastest
+        enough = (1 + GAIN) * min(self.seconds.values())
+        small = min(size for size, taken in self.seconds.items() if taken <= enough)
+        self.size = larger[0] if self.trying else small
