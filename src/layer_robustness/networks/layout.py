@@ -13,8 +13,11 @@ LAYOUTS = {"contiguous": torch.contiguous_format, "channels_last": torch.channel
 
 def convolution_weights(network: nn.Module) -> list[Tensor]:
     """Return the weights that have two layouts."""
-    kinds = nn.Conv2d | nn.ConvTranspose2d
-    return [module.weight for module in network.modules() if isinstance(module, kinds)]
+    return [
+        module.weight
+        for module in network.modules()
+        if isinstance(module, nn.Conv2d | nn.ConvTranspose2d)
+    ]
 
 
 def is_convolutional(network: nn.Module) -> bool:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from layer_robustness.probing.measures import same
 from layer_robustness.probing.replay import Diverged, Replay, logits_of
 from layer_robustness.probing.sources import Source, changes
-from layer_robustness.probing.tensors import State, copy_with
+from layer_robustness.probing.tensors import copy_with
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.interruption import leave_if_asked
 
@@ -37,7 +37,7 @@ class Reset:
     unit: str
     names: Sequence[str]
     source: Source
-    values: State = field(default_factory=dict)  # what the source changes
+    values: dict[str, Tensor] = field(default_factory=dict)  # what the source changes
     engine: str = REPLAY
     order: int = 0
 

@@ -40,7 +40,7 @@ def draw(figure: BeyondFigure, results: Results) -> tuple[Drawing, pd.DataFrame]
             continue
         draw_line(left, lines[entry])
         draw_barriers(right, found[entry], highest)
-        row = left.get_figure(root=False)
+        row = left.figure
         bar = row.colorbar(left.collections[0], ax=[left, right], pad=0.02, aspect=20)
         bar.ax.tick_params(labelsize=6, length=2)
         bar.set_label("Test error", fontsize=style.SMALL_PRINT)
