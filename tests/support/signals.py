@@ -1,7 +1,12 @@
-"""Loops and processes that get a signal at a chosen moment."""
+"""Commands, loops and processes that get a signal at a chosen moment."""
 
 import contextlib
+import signal
+import subprocess
+import sys
 from pathlib import Path
+
+from support.checkout import ENVIRONMENT
 
 
 class Stops:
@@ -22,3 +27,30 @@ def rank(number: int) -> int:
             if f"\0RANK={number}\0".encode() in path.read_bytes():
                 return int(path.parent.name)
     raise ProcessLookupError(number)
+
+
+# A command that gets a signal whenever something that it calls has been done.
+SIGNALLED = """
+import os, pkgutil, runpy, sys
+
+number, owner, name, command = sys.argv[1:5]
+owner = pkgutil.resolve_name(owner)
+plain = getattr(owner, name)
+
+def signalled(*given):
+    done = plain(*given)
+    os.kill(os.getpid(), int(number))
+    return done
+
+setattr(owner, name, signalled)
+sys.argv[1:5] = []
+runpy.run_module(f"layer_robustness.commands.{command}", run_name="__main__", alter_sys=True)
+"""
+
+
+def signalled(
+    number: signal.Signals, owner: str, name: str, *command: object, cwd: Path | None = None
+) -> subprocess.CompletedProcess:
+    """Run a command that gets a signal after each call of `name`, an attribute of `owner`."""
+    words = [sys.executable, "-c", SIGNALLED, str(int(number)), owner, name, *map(str, command)]
+    return subprocess.run(words, cwd=cwd, env=ENVIRONMENT, capture_output=True, text=True)
