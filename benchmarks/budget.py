@@ -1,8 +1,8 @@
 """Hours that each preset asks a cluster for, and the disk that its weights take.
 
 Hours are those of planning/demand.py, one job after the other on one GPU; nothing is measured.
-ImageNet counts, wherever its images are. Weights are the checkpoints, the fresh draws and the
-last state of each seed, four bytes a parameter.
+ImageNet counts, wherever its images are; of networks beyond the paper only training. Weights are
+the checkpoints, the fresh draws and the last state of each seed, four bytes a parameter.
 """
 
 from pathlib import Path
@@ -12,7 +12,7 @@ from snakemake.common.configfile import load_configfile
 from snakemake.utils import update_config
 
 from layer_robustness.experiments import paths
-from layer_robustness.models.build import build
+from layer_robustness.models.recipes import build_by
 from layer_robustness.planning import demand
 from layer_robustness.planning.plan import TARGETS, Job, Plan
 
@@ -44,8 +44,7 @@ def weights_gb(job: Job) -> float:
     classes = 1000 if job.source == "imagenet" else 10
     with torch.device("meta"):
         networks = [
-            build(network, SHAPES[job.dataset], classes, job.recipe.width)
-            for network in job.networks
+            build_by(job.recipe, network, SHAPES[job.dataset], classes) for network in job.networks
         ]
     parameters = sum(value.numel() for n in networks for value in n.state_dict().values())
     return 4e-9 * parameters * (len(job.recipe.checkpoints) + job.draws + 1) * job.seeds
