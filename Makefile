@@ -13,7 +13,7 @@ help: ## list these commands (default)
 	@echo "Options: PRESET=$(PRESET) CORES=$(CORES) PYTHON=$(PYTHON)"
 
 figures: .venv/requirements.done ## build all figures and tables of PRESET into paper_figures/
-	snakemake --cores $(CORES) paper_figures/all --config preset=$(PRESET)
+	snakemake --cores $(CORES) --max-jobs-per-timespan 500/5s paper_figures/all --config preset=$(PRESET)
 
 status: .venv/requirements.done ## say what of PRESET is built, what is missing, how many hours are left
 	@python -m layer_robustness.commands.status --config preset=$(PRESET)
