@@ -51,7 +51,7 @@ that calling every layer robust would reach.
 {panels}
 
 Over the eight panels of Figures 3 and 4 the least AUC is {least_auc:.3f} and the mean kappa
-{mean_kappa:.2f}.
+{mean_kappa:.2f}. [Other seeds](benchmarks.md) have been tried too.
 
 ## Are the blocks with weight decay and batch normalization dead?
 
