@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 import timm
 import torch
 from machine import describe
-from networks_speed import BATCH, NETWORKS, watched
+from networks_speed import BATCH, NETWORKS, as_if_trained, watched
 from PIL import Image
 from timm.data.config import resolve_model_data_config
 from timm.data.transforms_factory import create_transform
@@ -79,11 +79,7 @@ def compare(name: str, folder: Path) -> None:
         overlay = {"input_size": (3, PIXELS, PIXELS)}
         return timm.create_model(name, num_classes=CLASSES, pretrained_cfg_overlay=overlay, **sized)
 
-    torch.manual_seed(0)
-    network = build().eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(0.01 * torch.randn_like(parameter))
+    network = as_if_trained(build)
     fresh = States(network, fresh=build).draw(0)
     fast, held, result = watched(
         lambda: probe_network(network, folder, fresh=build, sources=["rerand"])

@@ -34,6 +34,16 @@ ROUNDS = 3
 BATCH = 32  # images of the plain loop at once
 
 
+def as_if_trained(build: Callable[[], nn.Module]) -> nn.Module:
+    """Build a network, always with the same weights, and change all of them a little."""
+    torch.manual_seed(0)
+    network = build().eval()
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.add_(0.01 * torch.randn_like(parameter))
+    return network
+
+
 def plain_loop(
     network: nn.Module, fresh: State, images: Tensor, labels: Tensor, layout: str
 ) -> list[float]:
@@ -77,11 +87,7 @@ def compare(name: str) -> None:
         sized = {"img_size": PIXELS} if name.startswith("vit") else {}
         return timm.create_model(name, num_classes=10, **sized)
 
-    torch.manual_seed(0)
-    network = build().eval()
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.add_(0.01 * torch.randn_like(parameter))
+    network = as_if_trained(build)
     images, labels = torch.randn(IMAGES, 3, PIXELS, PIXELS), torch.randint(10, (IMAGES,))
     fresh = States(network, fresh=build).draw(0)
     rounds = []

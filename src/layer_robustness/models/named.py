@@ -51,6 +51,13 @@ def builder(name: str, options: Mapping[str, Any]) -> Callable[[], nn.Module]:
     return lambda: timm.create_model(name, **options)
 
 
+def as_network(name: str, built: object) -> nn.Module:
+    """Refuse what a function built that is no network."""
+    if not isinstance(built, nn.Module):
+        raise InputError(f"model {name} gives a {type(built).__name__}, no nn.Module")
+    return built
+
+
 def unknown(name: str, wrong: str, known: list[str], listing: str) -> str:
     """Say that there is no such network, and which have similar names."""
     near = ", ".join(get_close_matches(wrong, known)) or listing

@@ -9,7 +9,7 @@ from layer_robustness.experiments.names import Experiment, Network
 from layer_robustness.experiments.options import TORCHVISION, own_module, read_words
 from layer_robustness.experiments.recipe import CONSTRUCTOR, Recipe
 from layer_robustness.models.build import build, draw
-from layer_robustness.models.named import builder, check_origin
+from layer_robustness.models.named import as_network, builder, check_origin
 from layer_robustness.runtime.errors import InputError, in_one_line
 from layer_robustness.runtime.seeding import generator
 
@@ -61,12 +61,10 @@ def named(recipe: Recipe, image_shape: Shape, classes: int) -> nn.Module:
     check_origin(recipe.model)
     build = builder(recipe.model, fitting | read_words(recipe.options))
     try:
-        network = build()
+        built = build()
     except Exception as error:  # a constructor may raise anything
         raise InputError(f"{described(recipe)} cannot be built: {in_one_line(error)}") from error
-    if not isinstance(network, nn.Module):
-        raise InputError(f"model {recipe.model} gives a {type(network).__name__}, no nn.Module")
-    return network
+    return as_network(recipe.model, built)
 
 
 @torch.no_grad()

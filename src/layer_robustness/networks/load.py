@@ -10,7 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from layer_robustness.models.named import builder
+from layer_robustness.models.named import as_network, builder
 from layer_robustness.probing.tensors import State
 from layer_robustness.runtime.errors import InputError
 
@@ -42,9 +42,7 @@ class Named:
             raise InputError(f"{self.name} needs --checkpoint: the file with its trained weights")
         if checkpoint is None:
             return self.downloaded()
-        network = build()
-        if not isinstance(network, nn.Module):
-            raise InputError(f"--model {self.name} gives a {type(network).__name__}, no nn.Module")
+        network = as_network(self.name, build())
         load_into(network, checkpoint)
         return network
 
