@@ -17,8 +17,8 @@ import pytest
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.results import Results, Setup
 from layer_robustness.paper.claims import summary
-from layer_robustness.paper.claims.claims import CLAIMS, Claim
-from layer_robustness.paper.claims.evidence import Evidence, estimate
+from layer_robustness.paper.claims.claims import CLAIMS, Claim, Statement
+from layer_robustness.paper.claims.evidence import Evidence
 from layer_robustness.paper.claims.judgement import (
     ABSENT,
     FRAGILE,
@@ -29,13 +29,13 @@ from layer_robustness.paper.claims.judgement import (
     SUPPORTED,
     UNDECIDED,
     judge,
-    verdict_of,
 )
+from layer_robustness.paper.claims.statistics import Estimate, Statistic, estimate
 from support import papers_results
 from support.checkout import ROOT
 from support.steps import ended
 
-IDS = [f"{claim.number}.{n}" for claim in CLAIMS for n in range(1, len(claim.levels) + 1)]
+IDS = [f"{c.number}.{s.part}" for c in CLAIMS for s in c.statements if s.sense == "level"]
 NOTHING = Evidence(Results({}))
 NAN = float("nan")
 FAILED = {NOT_SUPPORTED, NOT_FRAGILE}
@@ -101,7 +101,7 @@ def swapped(frame: pd.DataFrame) -> pd.DataFrame:
 
 def as_errors(column: str, evidence: Evidence, frame: pd.DataFrame) -> pd.DataFrame:
     """Make distances that order the layers as their errors do."""
-    probe = evidence.read(parse_network(frame["network"].iloc[0]), "probe.csv")
+    probe = evidence.results.of(parse_network(frame["network"].iloc[0]), "probe.csv")
     error = probe[probe["source"] == "0"].groupby("unit")["error"].first()
     return frame.assign(**{column: frame["unit"].map(error)})
 
@@ -205,13 +205,6 @@ def test_a_verdict_is_fragile_where_a_quarter_of_the_bound_would_flip_it(cost, v
     assert set(rows["claim_verdict"]) == {verdict}
 
 
-def without_a_cost(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give the joint reset to 0 the full model's error."""
-    group = frame["unit"] == "all_but_first"
-    full = frame["error"][group & (frame["source"] == "100")].item()
-    return where("^all_but_first$", "0", error=full)(frame)
-
-
 def without_a_gain(frame: pd.DataFrame) -> pd.DataFrame:
     """Give all classifiers the baseline's mean against FGSM, but for rounding."""
     fgsm = frame["attack"] == "fgsm"
@@ -231,24 +224,11 @@ SHARES_OF_NOTHING = [
         "cannot be a share of it",
     ),
     (
-        "7.3",
-        ("cifar10/resnet50/*/joint.csv", without_a_cost),
-        "cifar10/resnet50",
-        "the cost of all_but_first in cifar10/resnet50 is 0.000, not above 0, so the cost of "
-        "every_second cannot be a share of it",
-    ),
-    (  # of one classifier of two
-        "11.4",
-        ("cifar10/resnet4^2/*/adversarial.csv", attacked("fgsm", 0.05)),
-        "cifar10/resnet4^2",
-        r"the gain of cifar10/resnet4\^2 against FGSM \(r = 4, s = 1\) is -0.07[0-9], not above "
-        "0, so its gain against PGD cannot be a share of it",
-    ),
-    (
         "11.4",
         ("cifar10/resnet4^2/*/adversarial.csv", without_a_gain),
         "cifar10/resnet4^2",
-        ".* is 0.000, not above 0, .*",
+        r"the gain of cifar10/resnet4\^2 against FGSM \(r = 4, s = 1\) is 0.000, not above 0, so "
+        "its gain against PGD cannot be a share of it",
     ),
 ]
 
@@ -354,7 +334,7 @@ def fcn(*seeds: tuple[float, list[float]], upper: float | None = None) -> Eviden
 
 def test_costs_are_shares_of_the_way_to_chance_and_leave_out_seeds_that_did_not_learn():
     """Chance is 0.9; a seed at 0.61 learned less than a third of what there is."""
-    costs = fcn((0.1, [0.5, 0.9]), (0.61, [0.9]), (0.3, [0.6, 0.3])).costs(FCN, "rerand")
+    costs = fcn((0.1, [0.5, 0.9]), (0.61, [0.9]), (0.3, [0.6, 0.3])).costs(FCN, "layer1", "rerand")
     assert costs.loc["layer1"].to_dict() == pytest.approx(
         {(0, 0): 0.5, (0, 1): 1.0, (2, 0): 0.5, (2, 1): 0.0}
     )
@@ -406,41 +386,52 @@ def test_intervals_are_over_seeds_or_else_over_draws():
     over_seeds = estimate(sample([0, 2], [2, 2], [5, 7]))
     over_draws = estimate(sample([1, 2, 6]))
     for found, basis in ((over_seeds, "3 seeds"), (over_draws, "3 draws of one seed")):
-        assert found.mean == 3 and found.basis == basis
+        assert found.value == 3 and found.interval == basis
         assert found.high - 3 == pytest.approx(4.30265 * (7 / 3) ** 0.5, rel=1e-5)
         assert found.low + found.high == pytest.approx(6)
     alone = estimate(sample([NAN, NAN], [0.5, NAN]))  # what is undefined is left out
-    assert alone.mean == 0.5 and pd.isna(alone.low) and pd.isna(alone.high)
-    assert alone.basis == "none: one seed, one draw"
+    assert alone.value == 0.5 and pd.isna(alone.low) and pd.isna(alone.high)
+    assert alone.interval == "none: one seed, one draw"
 
 
-def test_an_interval_across_the_bound_is_not_clear():
-    """The bound of 2.1 is a cost of 0.2, an error of 0.26 beside a full model at 0.1."""
-    rows = levels(CLAIMS[1:2], fcn((0.1, [0.3]), (0.1, [0.4]))).query("part == 1")
-    row = rows.iloc[0]
-    assert row["holds"] and row["low"] < 0.2 and row["clear"] == "no"
-    assert row["value"] == pytest.approx((0.25 + 0.375) / 2)
+def level(value: float) -> Estimate:
+    """Of a number that has to be at least 1."""
+    return Estimate(value, NAN, NAN, "", "")
+
+
+def pattern(p: float, opposite: float) -> Statistic:
+    return Statistic(0, True, p, opposite, "", "")
+
+
+HOLDS, BRINK, FAILS = level(2), level(1.1), level(0)
+SEEN, UNSURE, OPPOSITE = pattern(0.01, 0.99), pattern(0.5, 0.5), pattern(0.99, 0.01)
 
 
 @pytest.mark.parametrize(
-    ("of_levels", "of_patterns", "expected"),
+    ("found", "expected"),
     [
-        ([SUPPORTED, FRAGILE, NOT_FRAGILE, NOT_SUPPORTED], [PRESENT], NOT_SUPPORTED),
-        ([NOT_TESTED, SUPPORTED, FRAGILE, NOT_FRAGILE], [PRESENT], NOT_FRAGILE),
-        ([SUPPORTED, FRAGILE], [ABSENT], FRAGILE),
-        ([NOT_TESTED, SUPPORTED], [ABSENT], SUPPORTED),
-        ([NOT_TESTED], [PRESENT, UNDECIDED, ABSENT], ABSENT),
-        ([NOT_TESTED], [PRESENT, UNDECIDED], UNDECIDED),
-        ([NOT_TESTED], [PRESENT, NOT_TESTED], PRESENT),
-        ([NOT_TESTED], [NOT_TESTED], NOT_TESTED),
+        ([HOLDS, BRINK, level(0.9), FAILS, SEEN], NOT_SUPPORTED),
+        ([level(NAN), HOLDS, BRINK, level(0.9), SEEN], NOT_FRAGILE),
+        ([HOLDS, BRINK, OPPOSITE], FRAGILE),
+        ([level(NAN), HOLDS, OPPOSITE], SUPPORTED),
+        ([level(NAN), SEEN, UNSURE, OPPOSITE], ABSENT),
+        ([level(NAN), SEEN, UNSURE], UNDECIDED),
+        ([level(NAN), SEEN], PRESENT),
+        ([level(NAN)], NOT_TESTED),
     ],
 )
-def test_the_worst_part_decides_by_levels_where_any_was_tested(of_levels, of_patterns, expected):
-    senses = {
-        sense: [[{"part_verdict": verdict}] for verdict in parts]
-        for sense, parts in (("level", of_levels), ("pattern", of_patterns))
-    }
-    assert verdict_of(senses) == expected
+def test_the_worst_part_decides_by_levels_where_any_was_tested(found, expected):
+    statements = [
+        Statement(
+            "level" if isinstance(each, Estimate) else "pattern",
+            *(part, "", lambda results, each=each: each),
+            cases=((),),
+            **{"lowest": 1, "highest": np.inf, "files": (), "some": False},
+        )
+        for part, each in enumerate(found, 1)
+    ]
+    rows = judge([Claim(1, "", "", tuple(statements))], NOTHING)
+    assert set(rows["claim_verdict"]) == {expected}
 
 
 def test_the_command_writes_what_is_judged(papers, tmp_path):
@@ -464,8 +455,10 @@ def test_of_claims_judged_by_patterns_the_summary_shows_no_levels(papers):
     rows = judge(claims, Evidence(replace(papers.evidence.results, setups=setups)))
     text = summary.markdown(claims, rows, "# head")
     assert f"**{PRESENT}**: On CIFAR10, re-initializing blocks jointly" in text
-    assert CLAIMS[7].levels[0].criterion not in text
-    assert f"**{NOT_TESTED}**: {CLAIMS[5].levels[0].criterion}.\n\nNot tested here: image" in text
+    assert CLAIMS[7].statements[0].criterion not in text
+    assert (
+        f"**{NOT_TESTED}**: {CLAIMS[5].statements[0].criterion}.\n\nNot tested here: image" in text
+    )
     assert "imagenet/resnet18 was run on imagenet, width 0.125" in text
 
 
@@ -473,7 +466,7 @@ def test_the_summary_says_what_the_rows_say(papers):
     text = summary.markdown(CLAIMS, papers.rows, "# head")
     for claim in CLAIMS:
         assert f"## {claim.number}. {claim.text}" in text
-        for statement in (*claim.levels, *claim.patterns):
+        for statement in claim.statements:
             assert statement.criterion.rstrip(".") in text
     cells = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines()]
     overview = {row[0]: row[1:] for row in cells if len(row) == 4}
