@@ -16,10 +16,9 @@ from layer_robustness.figures import style
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper.comparison import pictures
 from layer_robustness.paper.comparison.agreement import KAPPAS, summarize
-from layer_robustness.paper.comparison.checkpoints import match
 from layer_robustness.paper.comparison.patterns import auc, auc_of, kappa, told_apart
 from layer_robustness.paper.comparison.targets import COMPARED
-from layer_robustness.paper.comparison.values import COLUMNS, OF, compare
+from layer_robustness.paper.comparison.values import COLUMNS, OF, compare, match
 from layer_robustness.paper.setups import describe
 from layer_robustness.tables.registry import TABLES
 from support import papers_results
@@ -28,7 +27,6 @@ from support.papers_results import VALUES
 from support.result_files import arguments_of, results_in, write_csv, write_manifest
 from support.steps import ended
 
-CHANCES = {"mnist": 0.9, "cifar10": 0.9, "imagenet": 0.999}
 FIGURE1 = FIGURES["figure1"]
 # What is said of the classification into critical and robust layers.
 AGREEMENTS = [*KAPPAS.values(), "agreement", "always_robust"]
@@ -61,22 +59,23 @@ def panels_of(target) -> set[str]:
 @pytest.mark.parametrize(
     ("ours", "partners"),
     [
-        (["0", "1", "10", "100"], {"0": "same", "1": "same", "10": "same", "100": "same"}),
-        (["0", "1", "2", "5"], {"0": "same", "1": "same", "10": "position", "100": "final epoch"}),
-        (["0", "10", "20", "30"], {"0": "same", "10": "same", "100": "final epoch"}),
-        (["0", "30"], {"0": "same", "100": "final epoch"}),
+        (["0", "1", "10", "100"], ["same", "same", "same", "same"]),
+        (["0", "1", "2", "5"], ["same", "same", "position", "final epoch"]),
+        (["0", "10", "20", "30"], ["same", "", "same", "final epoch"]),
+        (["0", "30"], ["same", "", "", "final epoch"]),
     ],
 )
 def test_checkpoints_match_by_epoch_else_by_position(ours, partners):
-    found = match(["rerand", "0", "1", "10", "100"], ["rerand", *ours])
-    reasons = {theirs: reason for theirs, (_, reason) in found.items()}
-    assert reasons == {"rerand": "same", **partners}
-    assert found["100"][0] == ours[-1]
-    assert all(own == theirs for theirs, (own, reason) in found.items() if reason == "same")
-    of_ours = [own for own, _ in found.values()]
-    assert len(set(of_ours)) == len(of_ours)
-    if "position" in partners.values():
-        assert found["10"] == ("2", "position")
+    theirs = ["0", "1", "10", "100"]
+    own = {"same": theirs, "position": ours, "final epoch": [ours[-1]] * 4}
+    expected = {("rerand", "rerand", "same")} | {
+        (theirs[place], own[reason][place], reason)
+        for place, reason in enumerate(partners)
+        if reason
+    }
+    found = match(["rerand", *theirs], ["rerand", *ours])
+    assert set(found.itertuples(index=False, name=None)) == expected
+    assert len(found) == len(expected)
 
 
 # Patterns
@@ -126,14 +125,15 @@ def test_all_targets_are_compared_that_the_paper_gives_numbers_of():
 @pytest.mark.parametrize("target", COMPARED, ids=lambda target: target.name)
 def test_results_equal_to_the_papers_agree_in_every_value(target, tmp_path):
     """Zero difference, correlation, kappa and agreement 1, and every value of the paper once."""
-    rows = compare([target], the_papers(target, tmp_path), VALUES)
+    results = the_papers(target, tmp_path)
+    rows = compare([target], results, VALUES)
     theirs = VALUES[VALUES["target"].isin(panels_of(target))]
     key = [*OF, "checkpoint"]
     assert list(rows.columns) == COLUMNS
     assert sorted(map(tuple, rows[key].to_numpy())) == sorted(map(tuple, theirs[key].to_numpy()))
     assert rows["difference"].abs().max() < 1e-12
     assert set(rows["matched_by"]) <= {"same", ""} and rows["papers_setup"].all()
-    summary = summarize(rows, CHANCES)
+    summary = summarize(rows, results.setups)
     assert set(summary["target"]) == panels_of(target)
     assert summary["mean_abs_difference"].max() < 1e-12
     for name in ("spearman", "agreement", *KAPPAS.values()):
@@ -189,19 +189,7 @@ def reset_to_0(*errors: float) -> dict:
 def panel_1a(results: Results) -> pd.DataFrame:
     """The summary of Figure 1a by checkpoint of the paper."""
     rows = compare([FIGURE1], results, VALUES)
-    return summarize(rows, CHANCES).query("target == '1a'").set_index("checkpoint")
-
-
-def test_means_and_spreads_are_over_draws_and_seeds():
-    results = fcn({"layer2": {"rerand": [[0.5, 0.7], [0.7, 0.9]]}})
-    rows = compare([FIGURE1], results, VALUES).query("target == '1a'")
-    row = rows[(rows["layer"] == "layer2") & (rows["checkpoint"] == "rerand")].squeeze()
-    assert row["ours"] == pytest.approx(0.7)
-    assert row["std"] == pytest.approx(0.2 / 2**0.5)  # of 0.6 and 0.8
-    assert row["std_draws"] == pytest.approx(0.2 / 2**0.5)  # of two draws 0.2 apart
-    assert (row["seeds"], row["draws"]) == (2, 2)
-    assert row["difference"] == pytest.approx(0.7 - 0.903)
-    assert row["network"] == NETWORK
+    return summarize(rows, results.setups).query("target == '1a'").set_index("checkpoint")
 
 
 def test_agreement_and_correlation_are_as_computed_by_hand():
@@ -245,11 +233,11 @@ def test_a_network_that_did_not_learn_agrees_with_nothing():
 
 
 def test_a_network_that_did_not_train_is_beside_the_papers_with_nothing():
-    rows = compare([FIGURE1], fcn({}, full=math.nan), VALUES).query("target == '1a'")
+    results = fcn({}, full=math.nan)
+    rows = compare([FIGURE1], results, VALUES).query("target == '1a'")
     assert len(rows) == 20 and rows["paper"].notna().all() and rows["ours"].isna().all()
     assert set(rows["seeds"]) == {0}
-    summary = summarize(rows, CHANCES)
-    assert summary[[*AGREEMENTS, "spearman", "critical_ours"]].isna().all(axis=None)
+    assert panel_1a(results)[[*AGREEMENTS, "spearman", "critical_ours"]].isna().all(axis=None)
     drawing = pictures.draw(FIGURE1, rows)
     assert [len(axes.collections) for axes in drawing.axes[:3]] == [1, 0, 0]
     assert {axes.texts[0].get_text() for axes in drawing.axes[1:3]} == {"did not train"}
@@ -257,7 +245,7 @@ def test_a_network_that_did_not_train_is_beside_the_papers_with_nothing():
 
 def test_joint_panels_have_two_groups_to_compare(tmp_path):
     results = the_papers(FIGURES["figure8"], tmp_path)
-    summary = summarize(compare([FIGURES["figure8"]], results, VALUES), CHANCES)
+    summary = summarize(compare([FIGURES["figure8"]], results, VALUES), results.setups)
     assert set(summary["values"]) == {2} and summary[["spearman", "auc"]].isna().all(axis=None)
     initial = summary[summary["checkpoint"] == "0"].set_index("joint_group")["critical_paper"]
     assert initial.to_dict() == {"all_but_first": 2, "two_of_three": 2, "every_second": 1}
@@ -327,8 +315,7 @@ def test_pictures_compare_no_epochs_of_different_stages(tmp_path):
     assert columns == ["rerand", "0", "1", "2 / 10", "100"]
     assert np.ma.getmaskarray(drawn).all(axis=0).tolist() == [name == "2 / 10" for name in columns]
     assert mesh.get_clim()[1] < 5
-    (hatched,) = (patch for patch in difference.patches if patch.get_hatch())
-    assert hatched.get_zorder() < mesh.get_zorder()
+    assert difference.patch.get_hatch()
     style.lay_out(drawing, "made up")
     assert drawing.texts[-1].get_text() == f"made up; {pictures.NOTE}"
 

@@ -3,7 +3,6 @@
 from pathlib import Path
 
 from layer_robustness.commands import target
-from layer_robustness.paper import setups
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.comparison.agreement import summarize
 from layer_robustness.paper.comparison.targets import COMPARED
@@ -19,7 +18,7 @@ def main() -> None:
     arguments = parser.parse_args()
     results = target.results(arguments)
     rows = compare(COMPARED, results, paper.load(arguments.paper))
-    panels = summarize(rows, setups.chances(results.setups))
+    panels = summarize(rows, results.setups)
     target.write_texts(arguments.output, {".csv": rows.to_csv(index=False)})
     summary = arguments.output.with_stem(f"{arguments.output.stem}_panels")
     page = pages.of_table(summary.stem, panels)
