@@ -16,8 +16,7 @@ from layer_robustness.explorer.panels import CELL, panels
 from layer_robustness.figures.collect import collect
 from layer_robustness.figures.small_print import small_print
 from layer_robustness.paper import values as paper
-from layer_robustness.paper.comparison.targets import HEATMAPS
-from layer_robustness.paper.comparison.values import compare
+from layer_robustness.paper.comparison.values import HEATMAPS, compare
 from support.browser import DESKTOP, PHONE, colours
 from support.checkout import ROOT
 from support.result_files import SEEDS, arguments_of, write_csv, write_results
@@ -216,6 +215,7 @@ def test_stand_ins_are_named_but_not_with_the_papers_values(made, browser):
         choose(browser, "1a", mode)
         assert text(browser, "heading").startswith(f"Figure 1a, FCN 3x256 on {data}: ")
         assert f"FCN 3x256 on {data}. " in text(browser, "reading")
+        assert "Test error" in text(browser, "heatmap")  # the colour bar's
 
 
 @pytest.mark.browser

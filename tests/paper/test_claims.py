@@ -17,7 +17,7 @@ import pytest
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.results import Results, Setup
 from layer_robustness.paper.claims import summary
-from layer_robustness.paper.claims.claims import CLAIMS, Claim, Statement
+from layer_robustness.paper.claims.claims import CLAIMS, Claim
 from layer_robustness.paper.claims.evidence import Evidence
 from layer_robustness.paper.claims.judgement import (
     ABSENT,
@@ -394,43 +394,29 @@ def test_intervals_are_over_seeds_or_else_over_draws():
     assert alone.interval == "none: one seed, one draw"
 
 
-def level(value: float) -> Estimate:
-    """Of a number that has to be at least 1."""
-    return Estimate(value, NAN, NAN, "", "")
+# Numbers that have to be at least 1, p-values of patterns, and the verdict of all together.
+WORST = [
+    ([2, 1.1, 0.9, 0], [0.01], NOT_SUPPORTED),
+    ([NAN, 2, 1.1, 0.9], [0.01], NOT_FRAGILE),
+    ([2, 1.1], [0.99], FRAGILE),
+    ([NAN, 2], [0.99], SUPPORTED),
+    ([NAN], [0.01, 0.5, 0.99], ABSENT),
+    ([NAN], [0.01, 0.5], UNDECIDED),
+    ([NAN], [0.01], PRESENT),
+    ([NAN], [], NOT_TESTED),
+]
 
 
-def pattern(p: float, opposite: float) -> Statistic:
-    return Statistic(0, True, p, opposite, "", "")
-
-
-HOLDS, BRINK, FAILS = level(2), level(1.1), level(0)
-SEEN, UNSURE, OPPOSITE = pattern(0.01, 0.99), pattern(0.5, 0.5), pattern(0.99, 0.01)
-
-
-@pytest.mark.parametrize(
-    ("found", "expected"),
-    [
-        ([HOLDS, BRINK, level(0.9), FAILS, SEEN], NOT_SUPPORTED),
-        ([level(NAN), HOLDS, BRINK, level(0.9), SEEN], NOT_FRAGILE),
-        ([HOLDS, BRINK, OPPOSITE], FRAGILE),
-        ([level(NAN), HOLDS, OPPOSITE], SUPPORTED),
-        ([level(NAN), SEEN, UNSURE, OPPOSITE], ABSENT),
-        ([level(NAN), SEEN, UNSURE], UNDECIDED),
-        ([level(NAN), SEEN], PRESENT),
-        ([level(NAN)], NOT_TESTED),
-    ],
-)
-def test_the_worst_part_decides_by_levels_where_any_was_tested(found, expected):
+@pytest.mark.parametrize(("values", "p_values", "expected"), WORST)
+def test_the_worst_part_decides_by_levels_where_any_was_tested(values, p_values, expected):
+    found = [("level", Estimate(value, NAN, NAN, "", "")) for value in values]
+    found += [("pattern", Statistic(0, True, p, 1 - p, "", "")) for p in p_values]
+    any_statement = replace(CLAIMS[0].statements[0], cases=((),), lowest=1, highest=np.inf)
     statements = [
-        Statement(
-            "level" if isinstance(each, Estimate) else "pattern",
-            *(part, "", lambda results, each=each: each),
-            cases=((),),
-            **{"lowest": 1, "highest": np.inf, "files": (), "some": False},
-        )
-        for part, each in enumerate(found, 1)
+        replace(any_statement, sense=sense, measure=lambda _, number=number: number)
+        for sense, number in found
     ]
-    rows = judge([Claim(1, "", "", tuple(statements))], NOTHING)
+    rows = judge([replace(CLAIMS[0], statements=tuple(statements))], NOTHING)
     assert set(rows["claim_verdict"]) == {expected}
 
 

@@ -15,10 +15,15 @@ from layer_robustness.experiments.results import Results, Setup
 from layer_robustness.figures import style
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper.comparison import pictures
-from layer_robustness.paper.comparison.agreement import KAPPAS, summarize
-from layer_robustness.paper.comparison.patterns import auc, auc_of, kappa, told_apart
-from layer_robustness.paper.comparison.targets import COMPARED
-from layer_robustness.paper.comparison.values import COLUMNS, OF, compare, match
+from layer_robustness.paper.comparison.agreement import (
+    KAPPAS,
+    auc,
+    auc_of,
+    kappa,
+    summarize,
+    told_apart,
+)
+from layer_robustness.paper.comparison.values import COLUMNS, COMPARED, OF, compare, match
 from layer_robustness.paper.setups import describe
 from layer_robustness.tables.registry import TABLES
 from support import papers_results
@@ -133,6 +138,13 @@ def test_results_equal_to_the_papers_agree_in_every_value(target, tmp_path):
     assert sorted(map(tuple, rows[key].to_numpy())) == sorted(map(tuple, theirs[key].to_numpy()))
     assert rows["difference"].abs().max() < 1e-12
     assert set(rows["matched_by"]) <= {"same", ""} and rows["papers_setup"].all()
+    assert set(rows["seeds"]) <= {1, 2}
+    if target.kind == "bars":  # the whisker is the deviation of the bar's end
+        bars = rows.pivot(index="network", columns="quantity", values=["ours", "std"])
+        whiskers = bars["ours"]["reinit_error_std"]
+        assert bars["std"]["reinit_error_mean"].to_numpy() == pytest.approx(whiskers.to_numpy())
+    if target.kind == "heatmap":
+        assert (rows["std"] == 0).all() and rows["std_draws"].isna().all()
     summary = summarize(rows, results.setups)
     assert set(summary["target"]) == panels_of(target)
     assert summary["mean_abs_difference"].max() < 1e-12

@@ -5,8 +5,7 @@ from pathlib import Path
 from layer_robustness.commands import target
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.comparison.agreement import summarize
-from layer_robustness.paper.comparison.targets import COMPARED
-from layer_robustness.paper.comparison.values import compare
+from layer_robustness.paper.comparison.values import COMPARED, compare
 from layer_robustness.report import pages
 from layer_robustness.runtime.errors import exit_with_one_line
 

@@ -8,7 +8,7 @@ from layer_robustness.explorer.page import render
 from layer_robustness.explorer.panels import CELL, panels, training
 from layer_robustness.figures.small_print import small_print
 from layer_robustness.paper import values as paper
-from layer_robustness.paper.comparison.targets import HEATMAPS
+from layer_robustness.paper.comparison.values import HEATMAPS
 from layer_robustness.runtime.errors import exit_with_one_line
 from layer_robustness.storage.files import replacing
 

@@ -15,8 +15,7 @@ from layer_robustness.figures.names import (
     not_run,
     printed,
 )
-from layer_robustness.paper.comparison.targets import HEATMAPS
-from layer_robustness.paper.comparison.values import CORRESPONDING, compare
+from layer_robustness.paper.comparison.values import CORRESPONDING, HEATMAPS, compare
 
 # Of a cell; what was not measured, is not in the paper, or cannot be compared is empty.
 CELL = [

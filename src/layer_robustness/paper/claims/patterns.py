@@ -22,7 +22,7 @@ from layer_robustness.paper.claims.statistics import (
     order,
     over_images,
 )
-from layer_robustness.paper.comparison import patterns
+from layer_robustness.paper.comparison import agreement
 from layer_robustness.storage import bits
 
 # A reset: file, unit or group, source.
@@ -44,7 +44,7 @@ def rerandomized_beyond_reinitialized(results: Evidence, network: Network) -> St
 def told_apart(results: Evidence, network: Network, source: str = "0") -> Statistic:
     """Order what the paper tells apart by the cost of this reset."""
     costs = by_unit(results, network, source)
-    critical, robust = patterns.told_apart(network)
+    critical, robust = agreement.told_apart(network)
     about = f"{len(critical)} critical and {len(robust)} robust units"
     return order(costs[list(critical)], costs[list(robust)], about)
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from layer_robustness.paper.comparison.patterns import auc
+from layer_robustness.paper.comparison.agreement import auc
 
 CONFIDENCE = 0.95
 RESAMPLES = 2000

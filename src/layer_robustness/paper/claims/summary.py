@@ -22,7 +22,17 @@ docs/comparison.md tells how to read both.
 Costs are shares of the way from the full model's test error (0) to chance (1); a layer is critical
 to a source where resetting it costs over {critical:g}.
 """
-YES = {True: "yes", False: "no"}
+# Columns of claims.csv and what they are called here.
+SHOWN = {
+    "level": {
+        **{"case": "network", "about": "about", "value": "value", "interval": "95% interval"},
+        **{"holds": "holds", "clear": "interval clear of the bound"},
+    },
+    "pattern": {
+        **{"case": "network", "about": "about", "value": "statistic", "holds": "on its side"},
+        **{"p": "p", "p_opposite": "p of the opposite", "interval": "from"},
+    },
+}
 
 
 def markdown(claims: Iterable[Claim], rows: pd.DataFrame, head: str) -> str:
@@ -58,38 +68,25 @@ def part(rows: pd.DataFrame) -> list[str]:
     blocks = [f"**{first['part_verdict']}**: {first['criterion'].rstrip('.')}."]
     numbers = rows[rows["value"].notna()]
     if len(numbers):
-        shown = of_levels(numbers) if first["sense"] == "level" else of_patterns(numbers)
-        blocks.append(pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True))
+        columns = SHOWN[first["sense"]]
+        shown = written(numbers)[list(columns)].rename(columns=columns)
+        blocks.append(shown.to_markdown(index=False, disable_numparse=True))
     reasons = rows["why_not_tested"].dropna().unique()
     if len(reasons):
         blocks.append(f"{NOT_TESTED.capitalize()}: {'; '.join(reasons)}.")
     return blocks
 
 
-def of_levels(numbers: pd.DataFrame) -> dict:
-    """Return the columns of numbers that have a bound."""
+def written(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with their numbers as text."""
     intervals = zip(numbers["low"], numbers["high"], numbers["interval"], strict=True)
-    return {
-        "network": numbers["case"],
-        "about": numbers["about"],
-        "value": numbers["value"].map("{:.3f}".format),
-        "95% interval": [
+    return numbers.assign(
+        value=numbers["value"].map("{:.3f}".format),
+        interval=[
             f"{low:.3f} to {high:.3f} ({basis})" if pd.notna(low) else basis
             for low, high, basis in intervals
         ],
-        "holds": numbers["holds"].map(YES),
-        "interval clear of the bound": numbers["clear"],
-    }
-
-
-def of_patterns(numbers: pd.DataFrame) -> dict:
-    """Return the columns of statistics."""
-    return {
-        "network": numbers["case"],
-        "about": numbers["about"],
-        "statistic": numbers["value"].map("{:.3f}".format),
-        "on its side": numbers["holds"].map(YES),
-        "p": numbers["p"].map("{:.2g}".format),
-        "p of the opposite": numbers["p_opposite"].map("{:.2g}".format),
-        "from": numbers["interval"],
-    }
+        holds=numbers["holds"].map({True: "yes", False: "no"}),
+        p=numbers["p"].map("{:.2g}".format),
+        p_opposite=numbers["p_opposite"].map("{:.2g}".format),
+    )

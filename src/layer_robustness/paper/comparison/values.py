@@ -1,4 +1,4 @@
-"""Every value of the paper that was measured here too, beside ours."""
+"""What is compared with the paper, and each of its values that was measured here too."""
 
 import itertools
 from collections.abc import Iterable, Sequence
@@ -8,10 +8,21 @@ import pandas as pd
 from layer_robustness.experiments.results import Results
 from layer_robustness.figures.collect import collect
 from layer_robustness.figures.figure import Figure
+from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper.setups import is_the_papers
 from layer_robustness.paper.values import networks
 from layer_robustness.tables import cells
-from layer_robustness.tables.registry import DRAWS, Table
+from layer_robustness.tables.registry import DRAWS, TABLES, Table
+
+IN_PAPER = [figure for figure in FIGURES.values() if figure.in_paper]
+# Figures 17 and 18 are heatmaps' data again, and Figure 7 has no numbers.
+COMPARED = [
+    target
+    for target in (*IN_PAPER, *TABLES.values())
+    if target.kind in ("heatmap", "bars", "errors", "adversarial")
+]
+# Drawn three times: the paper's, ours and the difference.
+HEATMAPS = {figure.name: figure for figure in IN_PAPER if figure.kind == "heatmap"}
 
 # What a value is of, besides the checkpoint.
 OF = ["target", "dataset", "architecture", "variant", "joint_group", "layer", "quantity"]
