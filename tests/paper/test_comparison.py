@@ -1,6 +1,8 @@
 """Our values stand beside the paper's, each once, and agreement is what it says."""
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -170,32 +172,24 @@ def test_what_was_not_run_is_not_compared(tmp_path):
 # Panels of FCN 3x256 by hand. The paper's costs of re-initialization: 0.405, 0.061, 0.007, 0.046.
 
 NETWORK = "mnist/fcn3x256"
+UNITS = parse_network(NETWORK).units
 FULL = 0.1
 
 
-def fcn(errors: dict, full: float = FULL, **changes) -> Results:
-    """Make up two seeds; what `errors` does not name is as the full model.
+def fcn(*errors: float, sources: Sequence[str] = ("0",), full: float = FULL, **changes) -> Results:
+    """Make up a seed with these errors of layers that are put back to these sources.
 
-    errors
-        Of a unit and source, a list of draws by seed.
-    changes
-        In how the network was run.
+    All else is as the full model; `changes` are in how the network was run.
     """
     rows = [
-        {"network": NETWORK, "seed": seed, "unit": unit, "source": source}
-        | {"draw": draw, "error": error, "dist_l2": 0.0, "dist_linf": 0.0}
-        for seed in range(2)
-        for unit in [*parse_network(NETWORK).units, "fullmodel"]
+        {"network": NETWORK, "seed": 0, "unit": unit, "source": source, "draw": 0}
+        | {"error": error if source in sources else full, "dist_l2": 0.0, "dist_linf": 0.0}
+        for unit, error in itertools.zip_longest([*UNITS, "fullmodel"], errors, fillvalue=full)
         for source in ("rerand", "0", "1", "5")
-        for draw, error in enumerate(errors.get(unit, {}).get(source, [[full]] * 2)[seed])
     ]
-    setup = replace(Setup("digits5k", 10, 1, 5, seeds=2), **changes)
+    setup = replace(Setup("digits5k", 10, 1, 5, seeds=1), **changes)
     frames = dict.fromkeys(("probe.csv", "distances.csv"), pd.DataFrame(rows))
     return Results({NETWORK: setup}, frames)
-
-
-def reset_to_0(*errors: float) -> dict:
-    return {f"layer{n}": {"0": [[error]] * 2} for n, error in enumerate(errors, 1)}
 
 
 def panel_1a(results: Results) -> pd.DataFrame:
@@ -206,7 +200,7 @@ def panel_1a(results: Results) -> pd.DataFrame:
 
 def test_agreement_and_correlation_are_as_computed_by_hand():
     """Our costs are 0.0375, 0.15, 0.3125 and 0.4375; the paper's ranks are 4, 3, 1 and 2."""
-    row = panel_1a(fcn(reset_to_0(0.13, 0.22, 0.35, 0.45))).loc["0"]
+    row = panel_1a(fcn(0.13, 0.22, 0.35, 0.45)).loc["0"]
     # The squares of the differences of ranks are 9, 1, 4 and 4: 1 - 6 * 18 / (4 * 15)
     assert row["spearman"] == pytest.approx(-0.8)
     # Critical are the paper's first, at 0.05 its second too, and our last three, at 0.2 and 0.3
@@ -220,9 +214,7 @@ def test_agreement_and_correlation_are_as_computed_by_hand():
 
 def test_order_is_not_compared_where_all_layers_are_of_one_kind():
     """The paper's layers are all at chance when re-randomized, all unharmed at checkpoint 1."""
-    errors = {"layer1": 0.5, "layer2": 0.2, "layer3": 0.1, "layer4": 0.3}
-    sources = ("rerand", "0", "1")
-    summary = panel_1a(fcn({n: dict.fromkeys(sources, [[e]] * 2) for n, e in errors.items()}))
+    summary = panel_1a(fcn(0.5, 0.2, 0.1, 0.3, sources=("rerand", "0", "1")))
     assert summary.loc[["rerand", "1"], "spearman"].isna().all()
     assert summary.loc["0", "spearman"] == pytest.approx(0.8)
     assert summary.loc[["rerand", "1"], "agreement"].notna().all()
@@ -230,22 +222,22 @@ def test_order_is_not_compared_where_all_layers_are_of_one_kind():
 
 
 def test_levels_are_compared_in_the_papers_setup_only():
-    errors, papers_run = reset_to_0(0.5, 0.2, 0.1, 0.3), {"data": "mnist", "epochs": 100}
-    same = panel_1a(fcn(errors, **papers_run))
+    errors, papers_run = (0.5, 0.2, 0.1, 0.3), {"data": "mnist", "epochs": 100}
+    same = panel_1a(fcn(*errors, **papers_run))
     expected = (0.5 - 0.377 + 0.2 - 0.075 + 0.1 - 0.027 + 0.3 - 0.061) / 4
     assert same.loc["0", "mean_abs_difference"] == pytest.approx(expected)
     for change in ({"data": "digits5k"}, {"width": 0.5}, {"epochs": 99}):
-        summary = panel_1a(fcn(errors, **papers_run | change))
+        summary = panel_1a(fcn(*errors, **papers_run | change))
         assert not summary["papers_setup"].any() and summary["mean_abs_difference"].isna().all()
 
 
 def test_a_network_that_did_not_learn_agrees_with_nothing():
-    summary = panel_1a(fcn(reset_to_0(0.9, 0.9, 0.9, 0.9), full=0.88))
+    summary = panel_1a(fcn(0.9, 0.9, 0.9, 0.9, full=0.88))
     assert summary[AGREEMENTS].isna().all(axis=None) and summary["critical_ours"].isna().all()
 
 
 def test_a_network_that_did_not_train_is_beside_the_papers_with_nothing():
-    results = fcn({}, full=math.nan)
+    results = fcn(full=math.nan)
     rows = compare([FIGURE1], results, VALUES).query("target == '1a'")
     assert len(rows) == 20 and rows["paper"].notna().all() and rows["ours"].isna().all()
     assert set(rows["seeds"]) == {0}
@@ -264,9 +256,9 @@ def test_joint_panels_have_two_groups_to_compare(tmp_path):
 
 
 def test_a_preset_is_described_in_a_line():
-    setups = fcn({}).setups | {"mnist/fcn5x256": Setup("digits5k", 10, 1, 30, 5)}
+    setups = fcn().setups | {"mnist/fcn5x256": Setup("digits5k", 10, 1, 30, 5)}
     assert describe("quick", setups) == (
-        "quick preset: mnist = digits5k (width 1, 5/30 epochs, seeds: 2/5)."
+        "quick preset: mnist = digits5k (width 1, 5/30 epochs, seeds: 1/5)."
     )
 
 
@@ -302,7 +294,7 @@ def test_pictures_show_both_on_one_scale_and_the_difference(name, tmp_path):
 
 
 def test_pictures_name_both_epochs_and_what_was_not_run():
-    rows = compare([FIGURE1], fcn(reset_to_0(0.5, 0.2, 0.1, 0.3)), VALUES)
+    rows = compare([FIGURE1], fcn(0.5, 0.2, 0.1, 0.3), VALUES)
     drawing = pictures.draw(FIGURE1, rows.query("target == '1a'"))
     labels = [[label.get_text() for label in axes.get_xticklabels()] for axes in drawing.axes[:3]]
     assert labels[0] == ["rerand", "0", "1", "100"]
@@ -337,10 +329,10 @@ def test_pictures_compare_no_epochs_of_different_stages(tmp_path):
 
 def test_the_commands_write_their_files(tmp_path, recipe, monkeypatch):
     """Only what was run: Figure 1, of one network."""
-    for file, frame in fcn(reset_to_0(0.5, 0.2, 0.1, 0.3)).frames.items():
+    for file, frame in fcn(0.5, 0.2, 0.1, 0.3).frames.items():
         write_csv(tmp_path / NETWORK / file, frame)
     data = TrainingData("digits5k", "made up", (1, 28, 28), 10)
-    write_manifest(tmp_path, parse_network(NETWORK), recipe, data, seeds=2, draws=1)
+    write_manifest(tmp_path, parse_network(NETWORK), recipe, data, seeds=1, draws=1)
     made, out = [*arguments_of(tmp_path), "--paper", ROOT / "resources/paper"], tmp_path / "out"
     assert ended("comparison", *made, "--output", out / "comparison.csv") == ""
     written = pd.read_csv(out / "comparison.csv", dtype={"checkpoint": str})
