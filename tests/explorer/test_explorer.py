@@ -160,13 +160,20 @@ def drawn(browser) -> list[SimpleNamespace]:
     ]
 
 
+# Upper and lower end of each name beside the rows.
+NAMES = """[...document.querySelectorAll('#heatmap .ytick text')].map((text) => {
+    const box = text.getBoundingClientRect();
+    return [box.top, box.bottom];
+}).sort((a, b) => a[0] - b[0])"""
+
+
 def number(text: str) -> float | None:
     return None if text == "none" else float(text.replace("−", "-"))
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_what_is_drawn_is_what_the_csvs_say(made, browser, size):
+def test_what_is_drawn_is_what_the_csvs_say_and_fits(made, browser, size):
     browser.open(made.page, size)
     for panel in PANELS:
         wanted = expected(made, panel)
@@ -178,6 +185,9 @@ def test_what_is_drawn_is_what_the_csvs_say(made, browser, size):
                 assert "not run: " in text(browser, "missing")
                 continue
             assert browser.evaluate("element('missing').hidden")
+            assert browser.evaluate("document.documentElement.scrollWidth") <= size[0]
+            names = browser.evaluate(NAMES)  # no name of a layer lies on its neighbour
+            assert all(one[1] <= other[0] + 2 for one, other in itertools.pairwise(names))
             cells = drawn(browser)
             across = size == DESKTOP and HEATMAPS[f"figure{panel[:-1]}"].transposed
             found = {(c.across, c.down) if across else (c.down, c.across): c for c in cells}
@@ -191,6 +201,8 @@ def test_what_is_drawn_is_what_the_csvs_say(made, browser, size):
                     assert words["difference"] == pytest.approx(
                         words["ours"] - words["paper"], abs=2e-3 * abs(words["ours"])
                     )
+    choose(browser, "1a", "ours")
+    assert colours(browser.picture()) > 100
     assert browser.errors() == []
     assert browser.requests() <= {"file", "data", "blob", "about"}
 
@@ -234,24 +246,6 @@ def test_the_training_curve_is_that_of_the_network(made, browser):
     choose(browser, "5a", "paper")
     assert browser.evaluate("element('training').hidden")
     assert not browser.evaluate("element('training-missing').hidden")
-
-
-@pytest.mark.browser
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_there_is_something_to_see_and_it_fits(made, browser, size):
-    browser.open(made.page, size)
-    for panel, mode in (("1a", "ours"), ("4d", "ours"), ("4d", "difference"), ("15b", "paper")):
-        choose(browser, panel, mode)
-        assert colours(browser.picture()) > 100
-        assert browser.evaluate("document.documentElement.scrollWidth") <= size[0]
-        # No name of a layer lies on its neighbour.
-        boxes = browser.evaluate(
-            "[...document.querySelectorAll('#heatmap .ytick text')].map((text) => {"
-            " const box = text.getBoundingClientRect(); return [box.top, box.bottom]; }).sort("
-            "(a, b) => a[0] - b[0])"
-        )
-        assert all(one[1] <= other[0] + 2 for one, other in itertools.pairwise(boxes))
-    assert browser.errors() == []
 
 
 @pytest.mark.browser

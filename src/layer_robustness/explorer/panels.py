@@ -5,12 +5,10 @@ import pandas as pd
 from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.results import Results
 from layer_robustness.figures.collect import collect
-from layer_robustness.figures.figure import Figure, Panel
 from layer_robustness.figures.names import (
     DATASETS,
     DID_NOT_TRAIN,
     QUANTITIES,
-    Sources,
     data_label,
     not_run,
     printed,
@@ -29,46 +27,43 @@ CURVES = ("train_loss", "train_error", "test_error")
 def panels(results: Results, values: pd.DataFrame) -> list[dict]:
     """Return all panels in the order of the figures, of builtin types.
 
+    Names are the paper's words; `data` is what ours were trained on.
+
     Parameters
     ----------
     values
         The paper's, as `paper.values.load` returns them.
     """
     both = compare(HEATMAPS.values(), results, values)
+    sources = results.sources()
     found = []
     for figure in HEATMAPS.values():
         ours = collect(figure, results)
         for panel in figure.panels:
-            described = describe(figure, panel, results.sources())
-            name = described["name"]
+            (network,) = panel.networks
+            name = f"{figure.number}{panel.letter}"
             own, pairs = ours[ours["figure"] == name], both[both["target"] == name]
             found.append(
-                described
-                | {"cells": join(own, pairs, values[values["target"] == name])}
-                | {"absent": f"was {not_run(panel.networks)}" if own.empty else DID_NOT_TRAIN}
-                # Whether levels can be compared; nothing is known of what was not run.
-                | {"papers_setup": None if pairs.empty else bool(pairs["papers_setup"].iloc[0])}
+                {
+                    "name": name,
+                    "figure": figure.number,
+                    "title": panel.title.replace("\n", ", "),
+                    "figure_title": figure.title,
+                    "dataset": DATASETS[network.dataset],
+                    "data": data_label(network.dataset, sources.get(network.dataset, "")),
+                    "model": printed(network.model),
+                    "network": str(network),
+                    "quantity": QUANTITIES[panel.quantity],
+                    "joint": list(members(network, panel.group)) if panel.group else [],
+                    "layers": list(panel.layers),
+                    "across": figure.transposed,
+                    "cells": join(own, pairs, values[values["target"] == name]),
+                    "absent": f"was {not_run(panel.networks)}" if own.empty else DID_NOT_TRAIN,
+                    # Whether levels can be compared; nothing is known of what was not run.
+                    "papers_setup": None if pairs.empty else bool(pairs["papers_setup"].iloc[0]),
+                }
             )
     return found
-
-
-def describe(figure: Figure, panel: Panel, sources: Sources) -> dict:
-    """Return what a panel shows, in the paper's words; `data` is what ours were trained on."""
-    (network,) = panel.networks
-    return {
-        "name": f"{figure.number}{panel.letter}",
-        "figure": figure.number,
-        "title": panel.title.replace("\n", ", "),
-        "figure_title": figure.title,
-        "dataset": DATASETS[network.dataset],
-        "data": data_label(network.dataset, sources.get(network.dataset, "")),
-        "model": printed(network.model),
-        "network": str(network),
-        "quantity": QUANTITIES[panel.quantity],
-        "joint": list(members(network, panel.group)) if panel.group else [],
-        "layers": list(panel.layers),
-        "across": figure.transposed,
-    }
 
 
 def join(ours: pd.DataFrame, both: pd.DataFrame, theirs: pd.DataFrame) -> list[list]:

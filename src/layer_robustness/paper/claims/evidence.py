@@ -123,11 +123,9 @@ class Evidence:
 
     def trained_otherwise(self, plain: Network, other: Network) -> pd.Series:
         """Cost of training another network in the place of the plain one, by the other's seed."""
-        full, error = (
-            not_diverged(network, final_errors(self.results.of(network, TRAINING)))
-            for network in (plain, other)
-        )
-        return self.cost(plain, error, self.trained(plain, full).mean())
+        own, others = (final_errors(self.results.of(n, TRAINING)) for n in (plain, other))
+        full = self.trained(plain, own).mean()
+        return self.cost(plain, not_diverged(other, others), full)
 
     def distances(self, network: Network, quantity: str) -> pd.DataFrame:
         """Distance from initialization after training: units [rows] by seeds [columns]."""
