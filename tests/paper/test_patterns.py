@@ -30,12 +30,6 @@ from support.result_files import read_csv, write_csv, write_manifest
 SMALL = {"width": 0.125, "epochs": 20}
 
 
-@pytest.fixture
-def papers(written, tmp_path):
-    """A copy to change."""
-    return Path(shutil.copytree(written, tmp_path, dirs_exist_ok=True))
-
-
 def verdicts(folder, **changes) -> dict[int, str]:
     rows = judge(CLAIMS, evidence(folder, **changes))
     return rows.groupby("claim")["claim_verdict"].first().to_dict()
@@ -57,7 +51,8 @@ def flip(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-def test_opposite_values_show_no_pattern(papers):
+def test_opposite_values_show_no_pattern(written, tmp_path):
+    papers = Path(shutil.copytree(written, tmp_path / "papers"))
     for path in papers.rglob("*.csv"):
         frame = read_csv(path)
         if path.name in ("probe.csv", "joint.csv") and "error" in frame:
@@ -72,23 +67,21 @@ def test_opposite_values_show_no_pattern(papers):
     assert {found[number] for number in found if number != 6} == {judgement.ABSENT}
 
 
-def test_a_single_network_is_judged_over_its_test_images(papers):
+def test_a_single_network_is_judged_over_its_test_images(written, tmp_path):
     """Two layers that err on 40 and 60 of 100 images, the full model on none."""
     network = parse_network("mnist/fcn3x256")
-    path = papers / str(network) / "probe.csv"
-    frame = read_csv(path)
-    shutil.rmtree(path.parent)
-    frame = frame[frame["seed"] == 0].reset_index(drop=True)
-    data = TrainingData("mnist", "the paper's", (1, 28, 28), 10)
-    write_manifest(papers, network, RECIPE, data, seeds=1, draws=1)
+    file = f"{network}/probe.csv"
+    frame = read_csv(written / file).query("seed == 0")
     for unit, error in (("layer1", 0.6), ("layer2", 0.4), ("layer3", 0.0), ("layer4", 0.0)):
         frame.loc[(frame["unit"] == unit) & (frame["source"] == "0"), "error"] = error
     frame.loc[frame["source"] == "100", "error"] = 0.0
-    write_csv(path, frame)
+    write_csv(tmp_path / file, frame)
     images = np.arange(100)
-    bits.write(path, [images < round(100 * error) for error in frame["error"]])
-    rows = judge(CLAIMS, evidence(papers, **SMALL))
-    (row,) = rows[(rows["claim"] == 2) & (rows["sense"] == "pattern")].to_dict("records")
+    bits.write(tmp_path / file, [images < round(100 * error) for error in frame["error"]])
+    data = TrainingData("mnist", "the paper's", (1, 28, 28), 10)
+    write_manifest(tmp_path, network, RECIPE, data, seeds=1, draws=1)
+    rows = judge(CLAIMS[1:2], evidence(tmp_path, **SMALL))
+    row = rows.query("sense == 'pattern'").squeeze()
     assert row["interval"] == "100 resampled test images of one seed"
     assert row["value"] == pytest.approx(0.2 / 0.9)  # of nested errors: 20 images of 100
     assert row["p"] < 0.001

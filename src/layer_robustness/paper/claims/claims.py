@@ -59,11 +59,12 @@ class Statement:
         """The statement in words."""
         if self.sense == "pattern":
             return self.what
-        either_way = " either way" if self.lowest == -self.highest else ""
-        kept = f"at {'least' if self.highest == inf else 'most'}"
-        value = self.lowest if self.highest == inf else self.highest
-        where = ", for at least one network" if self.some else ""
-        return f"{self.what} is {kept} {value:g}{either_way}{where}"
+        if self.highest == inf:
+            bound = f"at least {self.lowest:g}"
+        else:
+            either_way = " either way" if self.lowest == -self.highest else ""
+            bound = f"at most {self.highest:g}{either_way}"
+        return f"{self.what} is {bound}" + (", for at least one network" if self.some else "")
 
     def holds(self, number: float, factor: float = 1) -> bool:
         """Whether a number keeps to the bound, or to one moved by a factor."""
