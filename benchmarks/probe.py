@@ -72,10 +72,10 @@ def sources(experiment, recipe, epochs, data) -> tuple[torch.nn.Module, list[dic
     network = fresh("initial")
     kept = {0: {name: tensor.clone() for name, tensor in network.state_dict().items()}}
 
-    def keep(_, state):
+    def keep(state):
         kept[state.epoch] = {name: t.detach().clone() for name, t in state.weights.items()}
 
-    train([experiment], [TrainState(dict(network.state_dict()))], recipe, data, keep)
+    train(experiment, TrainState(dict(network.state_dict())), recipe, data, keep)
     network.load_state_dict(kept[recipe.epochs])
     return network, [fresh("rerand0").state_dict(), *(kept[epoch] for epoch in epochs)]
 

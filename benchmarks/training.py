@@ -55,7 +55,7 @@ def from_loader(loader, network) -> None:
 
 
 def from_memory(data, network) -> None:
-    train([EXPERIMENT], [TrainState(dict(network.state_dict()))], RECIPE, data, lambda *_: None)
+    train(EXPERIMENT, TrainState(dict(network.state_dict())), RECIPE, data, lambda _: None)
 
 
 def compare(data, images, threads: int) -> None:
