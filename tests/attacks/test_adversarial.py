@@ -7,7 +7,7 @@ import torch
 
 from layer_robustness.attacks.accuracy import adversarial_rows, examples
 from layer_robustness.data.dataset import Dataset, from_splits
-from layer_robustness.data.standins import halved
+from layer_robustness.data.sources import halved
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.training.trained import TrainedNetwork

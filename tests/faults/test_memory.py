@@ -15,7 +15,7 @@ from layer_robustness.commands import distances
 from layer_robustness.data import dataset as data
 from layer_robustness.data import imagefolder
 from layer_robustness.data.dataset import Dataset, from_splits
-from layer_robustness.data.standins import halved
+from layer_robustness.data.sources import halved
 from layer_robustness.experiments.flags import as_flags
 from layer_robustness.runtime import machine
 from support.image_folders import write_images

@@ -16,7 +16,7 @@ from layer_robustness.attacks.accuracy import adversarial_rows
 from layer_robustness.commands.train import train_together
 from layer_robustness.data.dataset import Dataset, from_splits
 from layer_robustness.data.imagefolder import imagenet
-from layer_robustness.data.standins import halved
+from layer_robustness.data.sources import halved
 from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.names import Experiment, parse_network
 from layer_robustness.experiments.recipe import Recipe

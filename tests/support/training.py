@@ -8,7 +8,7 @@ from layer_robustness.experiments.flags import as_flags
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.models.recipes import draw_by
 from layer_robustness.training.folder import TrainingFolder, publish, train_alone
-from layer_robustness.training.loop import train
+from layer_robustness.training.loop import Training
 from layer_robustness.training.state import TrainState
 from layer_robustness.training.trained import TrainedNetwork
 from support.result_files import read_csv
@@ -24,7 +24,7 @@ def start(experiment, recipe, dataset) -> TrainState:
 def trained(experiment, recipe, dataset) -> TrainState:
     """Train one experiment in memory."""
     state = start(experiment, recipe, dataset)
-    train(experiment, state, recipe, dataset, lambda _: None)
+    Training(experiment, state, recipe, dataset, lambda _: None).run()
     return state
 
 

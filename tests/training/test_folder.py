@@ -41,7 +41,7 @@ def manifest(tmp_path):
 
 def trains(manifest, experiment, recipe, dataset, draws=1) -> bool:
     """Whether anything is left to train until it is finished."""
-    with patch.object(folder_module, "train", wraps=loop.train) as called:
+    with patch.object(folder_module, "Training", wraps=loop.Training) as called:
         finished(manifest, experiment, recipe, dataset, draws)
     return called.called
 

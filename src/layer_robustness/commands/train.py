@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -83,7 +82,8 @@ def main() -> None:
             for folder in folders:
                 train_alone(folder, ranks)
         else:
-            run_all(train_alone, longest_first(folders), arguments.workers)
+            # A sweep's last networks are wide: where they come first, the last ones to end are short.
+            run_all(train_alone, reversed(folders), arguments.workers)
         if ranks.rank == 0:
             publish(folders)
 
@@ -94,19 +94,6 @@ def decoders(arguments: argparse.Namespace, device: torch.device, experiments: i
     if device.type == "cpu" and training == 1:
         training = max(1, min(arguments.workers, experiments))
     return max(1, arguments.workers // training)
-
-
-def longest_first(folders: Sequence[TrainingFolder]) -> list[TrainingFolder]:
-    """Order trainings so that the last ones to end are short."""
-
-    def length(folder: TrainingFolder) -> int:
-        network = folder.experiment.network
-        if network.kind != "fcn":
-            return 1  # networks of a sweep are FCNs; others differ in their seeds only
-        depth, width = network.fcn_shape
-        return depth * width**2
-
-    return sorted(folders, key=length, reverse=True)
 
 
 if __name__ == "__main__":

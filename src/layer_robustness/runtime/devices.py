@@ -1,10 +1,11 @@
 """Which device to compute on: a GPU of this machine that no other job is using, if there is one."""
 
+import itertools
 import os
 import re
 import tempfile
+from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 import torch
 from filelock import FileLock, Timeout
@@ -12,11 +13,6 @@ from filelock import FileLock, Timeout
 from layer_robustness.runtime.errors import InputError
 
 _taken: list[FileLock] = []  # held until this process ends, even if it is killed
-
-
-def has_gpu() -> bool:
-    """Whether torch finds a GPU. Rules ask the same, through `machine.has_gpu`."""
-    return torch.cuda.is_available()
 
 
 def choose(name: str) -> torch.device:
@@ -46,12 +42,10 @@ def on_gpu(name: str) -> bool:
     InputError
         If a GPU is asked for and there is none.
     """
-    if name == "cpu":
-        return False
-    found = has_gpu()
+    found = torch.cuda.is_available()
     if name == "cuda" and not found:
         raise InputError("device is cuda, but torch finds no GPU: set device to auto or cpu")
-    return found
+    return found and name != "cpu"
 
 
 def take_for_ranks(name: str, count: int) -> None:
@@ -76,10 +70,11 @@ def visible() -> list[str]:
 
 
 def take(count: int) -> list[int]:
-    """Take different GPUs until this process ends: free ones, else those with the fewest jobs.
+    """Take different GPUs until this process ends: free ones, else those with few other jobs.
 
-    Each job holds a locked file for each of its GPUs, and the system unlocks it when the job ends,
-    even if it is killed. Jobs of other users are not seen.
+    A job locks a file for each GPU: its first, or where another job has that, its second, and so
+    on. The system unlocks it when the job ends, even if it is killed. Jobs of other users are not
+    seen.
 
     Returns
     -------
@@ -98,27 +93,19 @@ def take(count: int) -> list[int]:
             f"use {len(names)} ({', '.join(names)}): give it more (--resources gpu={count}), or "
             "set gpu to fewer"
         )
-    folder = lock_folder()
-    stems = [re.sub(r"\W", "_", name) for name in names]
-    with FileLock(folder / "counting"):  # one job at a time: two would find the same GPU free
-        jobs = [count_jobs(folder, stem) for stem in stems]
-        indices = sorted(sorted(range(len(names)), key=jobs.__getitem__)[:count])
-        for index in indices:
-            _taken.append(FileLock(folder / f"{stems[index]}.{uuid4()}"))
-            _taken[-1].acquire()
-    return indices
-
-
-def count_jobs(folder: Path, stem: str) -> int:
-    """Count the jobs that have taken a GPU, and remove the files of those that have ended."""
-    count = 0
-    for path in folder.glob(f"{stem}.*"):
-        try:
-            with FileLock(path, timeout=0):
-                path.unlink()
-        except Timeout:
-            count += 1
-    return count
+    folder, indices = lock_folder(), set()
+    places = ((place, index) for place in itertools.count() for index in range(len(names)))
+    while len(indices) < count:
+        place, index = next(places)
+        if index in indices:
+            continue
+        stem = re.sub(r"\W", "_", names[index])
+        lock = FileLock(folder / f"{stem}.{place}")
+        with suppress(Timeout):
+            lock.acquire(timeout=0)
+            _taken.append(lock)
+            indices.add(index)
+    return sorted(indices)
 
 
 def lock_folder() -> Path:

@@ -27,7 +27,7 @@ from layer_robustness.runtime.memory import bounded_by
 from layer_robustness.runtime.ranks import ALONE, Ranks
 from layer_robustness.storage import rows, tensorfile
 from layer_robustness.storage.files import link
-from layer_robustness.training.loop import train
+from layer_robustness.training.loop import Training
 from layer_robustness.training.state import TrainState
 
 # Large states are not written after every epoch: at most a twentieth of the time goes into it.
@@ -179,7 +179,8 @@ def train_alone(folder: TrainingFolder, ranks: Ranks = ALONE) -> None:
     if folder.ended(state):
         return
     with bounded_by(f"training.batch_size of {folder.experiment.network}"):
-        train(folder.experiment, state, folder.recipe, folder.dataset, folder.keep, ranks)
+        about = folder.experiment, state, folder.recipe, folder.dataset
+        Training(*about, folder.keep, ranks).run()
 
 
 def publish(folders: Sequence[TrainingFolder]) -> None:

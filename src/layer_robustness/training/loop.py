@@ -4,6 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -30,69 +31,63 @@ from layer_robustness.training.state import PartOfEpoch, TrainState
 PAUSE = 300  # seconds between two saved states within a long epoch
 
 
-def train(
-    experiment: Experiment,
-    state: TrainState,
-    recipe: Recipe,
-    dataset: Dataset,
-    keep: Callable[[TrainState], None],
-    ranks: Ranks = ALONE,
-) -> None:
-    """Train from a state to the recipe's last epoch, or to one whose loss is not finite.
-
-    `keep` is called with the state after every epoch, every few minutes within long epochs, and
-    when a signal to stop has come. Order and augmentation of the images depend on the experiment
-    and the epoch only, so a state is all that training needs to continue.
+@dataclass
+class Training:
+    """The training of an experiment, from a state to the end.
 
     Parameters
     ----------
     dataset
         On the device to train on.
+    keep
+        Is called with the state after every epoch, every few minutes within long epochs, and when
+        a signal to stop has come. Order and augmentation of the images depend on the experiment and
+        the epoch only, so a state is all that training needs to continue.
     ranks
-        Processes that train together; all of them call this with equal states, the first keeps.
+        Processes that train together; all of them do this with equal states, the first keeps.
 
     Raises
     ------
     InputError
         If the network has batch normalization, and several processes train it on a CPU.
-    Interrupted
-        If a signal to stop has come; the state after the last batch is saved.
     """
-    training = Training(experiment, state, recipe, dataset, keep, ranks)
-    while state.epoch < recipe.epochs and not state.diverged:
-        training.epoch(state.epoch + 1)
 
+    experiment: Experiment
+    state: TrainState
+    recipe: Recipe
+    dataset: Dataset
+    keep: Callable[[TrainState], None]
+    ranks: Ranks = ALONE
 
-class Training:
-    """An experiment in the middle of its training; see `train`."""
-
-    def __init__(
-        self,
-        experiment: Experiment,
-        state: TrainState,
-        recipe: Recipe,
-        dataset: Dataset,
-        keep: Callable[[TrainState], None],
-        ranks: Ranks,
-    ):
-        self.experiment, self.state, self.keep = experiment, state, keep
-        self.recipe, self.dataset, self.ranks = recipe, dataset, ranks
+    def __post_init__(self) -> None:
+        recipe, dataset = self.recipe, self.dataset
         self.dtype = PRECISIONS[recipe.precision].weights
         self.arithmetic = partial(arithmetic, recipe.precision, dataset.device)
-        name, shape = experiment.network, dataset.image_shape
+        name, shape = self.experiment.network, dataset.image_shape
         network = build_by(recipe, name, shape, dataset.classes)
         self.network = placed(network, name, shape, dataset.device, self.dtype)
-        self.network.load_state_dict(state.weights)
+        self.network.load_state_dict(self.state.weights)
         frozen = [module for unit in frozen_units(name) for module in unit_modules(name)[unit]]
         self.frozen = [self.network.get_submodule(module) for module in frozen]
         for module in self.frozen:
             module.requires_grad_(False)
-        self.forward = in_parallel(self.network) if ranks.count > 1 else self.network
+        self.forward = in_parallel(self.network) if self.ranks.count > 1 else self.network
         parameters = self.network.named_parameters()
         self.trained = {name: tensor for name, tensor in parameters if tensor.requires_grad}
         self.optimizer = optimizer_of(recipe, self.trained)
-        restore(self.optimizer, self.trained, state.optimizer)
+        restore(self.optimizer, self.trained, self.state.optimizer)
         self.kept_at = time.monotonic()
+
+    def run(self) -> None:
+        """Train to the recipe's last epoch, or to one whose loss is not finite.
+
+        Raises
+        ------
+        Interrupted
+            If a signal to stop has come; the state after the last batch is kept.
+        """
+        while self.state.epoch < self.recipe.epochs and not self.state.diverged:
+            self.epoch(self.state.epoch + 1)
 
     def epoch(self, epoch: int) -> None:
         """Train what is left of an epoch, test, and keep the state."""
@@ -209,7 +204,7 @@ def in_parallel(network: nn.Module) -> DistributedDataParallel:
     return DistributedDataParallel(network, ids, broadcast_buffers=False)
 
 
-def optimizer_of(recipe: Recipe, trained: dict[str, Tensor]) -> torch.optim.Optimizer:
+def optimizer_of(recipe: Recipe, trained: dict[str, nn.Parameter]) -> torch.optim.Optimizer:
     """Make a recipe's optimizer; fused is measured fastest: each tensor is read and written once.
 
     Weight decay is decoupled from the gradients in AdamW, and a part of them in SGD.
@@ -223,7 +218,7 @@ def optimizer_of(recipe: Recipe, trained: dict[str, Tensor]) -> torch.optim.Opti
 
 
 def optimizer_state(
-    optimizer: torch.optim.Optimizer, trained: dict[str, Tensor]
+    optimizer: torch.optim.Optimizer, trained: dict[str, nn.Parameter]
 ) -> dict[str, Tensor]:
     """All that an optimizer remembers, as in `layer1.weight.exp_avg`."""
     return {
@@ -235,7 +230,9 @@ def optimizer_state(
 
 
 def restore(
-    optimizer: torch.optim.Optimizer, trained: dict[str, Tensor], remembered: dict[str, Tensor]
+    optimizer: torch.optim.Optimizer,
+    trained: dict[str, nn.Parameter],
+    remembered: dict[str, Tensor],
 ) -> None:
     """Put what an optimizer remembered back into it."""
     for full_name, value in remembered.items():
