@@ -82,7 +82,7 @@ def main() -> None:
             for folder in folders:
                 train_alone(folder, ranks)
         else:
-            # A sweep's last networks are wide: where they come first, the last ones to end are short.
+            # From the widest network of a sweep, so that the last ones to end are short.
             run_all(train_alone, reversed(folders), arguments.workers)
         if ranks.rank == 0:
             publish(folders)

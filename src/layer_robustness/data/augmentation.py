@@ -63,7 +63,5 @@ def crop_flip(
 ) -> Image:
     """Crop and flip one image file by chances of its own, whichever process decodes it when."""
     chance = generator(experiment, "augmentation", epoch, index)
-    # torchvision draws from torch's global generator; devices=[] as GPUs draw nothing here.
-    with torch.random.fork_rng(devices=[]):
-        torch.set_rng_state(chance.get_state())
-        return OF_FILES[augmentation](image)
+    torch.set_rng_state(chance.get_state())  # torchvision draws from torch's global generator
+    return OF_FILES[augmentation](image)

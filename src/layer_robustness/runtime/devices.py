@@ -1,4 +1,4 @@
-"""Which device to compute on: a GPU of this machine that no other job is using, if there is one."""
+"""Which device to compute on: jobs take a GPU each, while there are no more jobs than GPUs."""
 
 import itertools
 import os
@@ -70,16 +70,11 @@ def visible() -> list[str]:
 
 
 def take(count: int) -> list[int]:
-    """Take different GPUs until this process ends: free ones, else those with few other jobs.
+    """Take different GPUs until this process ends; return their indices among the visible ones.
 
-    A job locks a file for each GPU: its first, or where another job has that, its second, and so
-    on. The system unlocks it when the job ends, even if it is killed. Jobs of other users are not
+    Each GPU has a first place, a second place, and so on. A job locks the first free one of all,
+    and the system unlocks it when the job ends, even if it is killed. Jobs of other users are not
     seen.
-
-    Returns
-    -------
-    list[int]
-        Their indices among the visible GPUs, in ascending order.
 
     Raises
     ------
