@@ -10,8 +10,7 @@ from torchvision import transforms
 from torchvision.datasets.folder import default_loader
 from torchvision.transforms import functional as F
 
-from layer_robustness.data.augmentation import OF_FILES, draw, pad_crop_flip
-from layer_robustness.data.batches import batches
+from layer_robustness.data.batches import OF_FILES, batches, draw, pad_crop_flip
 from layer_robustness.data.dataset import Dataset
 from layer_robustness.data.imagefolder import imagenet
 from layer_robustness.experiments.names import parse_experiment

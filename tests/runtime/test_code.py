@@ -62,7 +62,7 @@ def digests() -> dict[str, str]:
         *((f"{name}.py", ()) for name in ("runtime/interruption", "runtime/workers")),
         *((f"{name}.py", ()) for name in ("storage/tensorfile", "training/folder")),
         ("training/loop.py", ("train",)),
-        ("data/augmentation.py", ("train",)),
+        ("data/batches.py", ("train",)),
         ("probing/engine.py", ("probe",)),
         ("attacks/stochastic.py", ("attack",)),
         ("models/vgg.py", tuple(STEPS)),

@@ -13,7 +13,6 @@ from layer_robustness.storage import jsonfile, tensorfile
 from layer_robustness.storage.files import remedy
 
 TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
-FOLDER_TENSORS = ("train_files", "train_labels", "test_images", "test_labels")
 
 
 @dataclass(frozen=True)
@@ -136,7 +135,7 @@ def load(path: Path) -> Dataset:
         If the file is missing, damaged, or not a data set.
     """
     tensors, metadata = tensorfile.load(path)
-    if set(tensors) not in (set(TENSORS), set(FOLDER_TENSORS)):
+    if not set(TENSORS[1:]) <= set(tensors):
         raise InputError(f"{path} is not a prepared data set: {remedy(path)}")
     images = tensors.get("train_images")
     if images is None:

@@ -18,9 +18,6 @@ from layer_robustness.runtime.precision import PRECISIONS
 from layer_robustness.storage import tensorfile
 from layer_robustness.storage.files import remedy
 
-# What a unit is reset to: `rerand` or an epoch, and the number of the draw.
-Source = tuple[str, int]
-
 
 @dataclass
 class TrainedNetwork:
@@ -73,8 +70,8 @@ class TrainedNetwork:
         return self.entry.did_not_train is not None
 
     @property
-    def sources(self) -> list[Source]:
-        """Name everything that a unit can be reset to."""
+    def sources(self) -> list[tuple[str, int]]:
+        """Name all that a unit can be reset to: `rerand` or an epoch, and the draw's number."""
         fresh = [(RERAND, number) for number in range(self.manifest.draws)]
         return [*fresh, *((str(epoch), 0) for epoch in self.manifest.recipe.checkpoints)]
 
