@@ -81,12 +81,12 @@ def test_a_data_set_of_files_comes_back_as_it_was_saved(tmp_path, prepared, fold
     data.save(prepared, here)
     data.save(imagefolder.imagenet(own_folder), there)
     assert here.read_bytes() == there.read_bytes()
-    loaded = data.load_to_train(here, folder)
+    loaded = data.load(here, folder)
     assert loaded.train_images == prepared.train_images
     for name in ("train_labels", "test_images", "test_labels"):
         assert torch.equal(getattr(loaded, name), getattr(prepared, name))
     assert (loaded.mean, loaded.std, loaded.classes) == (prepared.mean, prepared.std, 3)
-    assert data.load_to_train(here, own_folder).train_images.root == own_folder / "train"
+    assert data.load(here, own_folder).train_images.root == own_folder / "train"
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no list of mapped files")
@@ -107,11 +107,11 @@ def test_training_on_other_images_than_were_prepared_is_one_line(tmp_path, prepa
         own_folder / "train" / prepared.train_images.files[2],
     )
     data.save(prepared, path)
-    with pytest.raises(InputError, match="holds the names of training images, not the images"):
-        data.load_to_train(path, None)
+    with pytest.raises(InputError, match="training images are in a folder: give it as --images"):
+        list(imagefolder.centre_crops(data.load(path).train_images, torch.arange(1)))
     image.write_bytes(image.read_bytes() + b"\0")  # the pixels stay, and mean and deviation
     with pytest.raises(InputError, match=f"{own_folder} has other images than {path} was prepared"):
-        data.load_to_train(path, own_folder)
+        data.load(path, own_folder)
 
 
 @pytest.mark.parametrize(

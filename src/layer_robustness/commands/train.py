@@ -67,7 +67,7 @@ def main() -> None:
         for seed in range(arguments.seeds)
     ]
     decoding = decoders(arguments, device, len(experiments))
-    dataset = data.load_to_train(arguments.data, arguments.images, decoding).to(device)
+    dataset = data.load(arguments.data, arguments.images, decoding).to(device)
     recipe = from_flags(arguments, Recipe)
     if recipe.model:
         recipes.check(recipe, dataset.image_shape, dataset.classes)

@@ -20,11 +20,6 @@ def choose(name: str) -> torch.device:
 
     A GPU is taken until this process ends. Processes that torchrun started have one each already,
     that of their rank.
-
-    Raises
-    ------
-    InputError
-        If a GPU is asked for and there is none.
     """
     if not on_gpu(name):
         return torch.device("cpu")
@@ -49,13 +44,7 @@ def on_gpu(name: str) -> bool:
 
 
 def take_for_ranks(name: str, count: int) -> None:
-    """Take a GPU for each process that this one starts; they then see these GPUs only.
-
-    Raises
-    ------
-    InputError
-        If a GPU is asked for and there is none, or there are some, but not enough.
-    """
+    """Take a GPU for each process that this one starts; they then see these GPUs only."""
     if on_gpu(name):
         names = visible()
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names[index] for index in take(count))
