@@ -64,11 +64,6 @@ def test_a_linear_classifier_meets_its_worst_case(name, images):
     worst = (1 - 2 * labels) * (corner @ weights)
     reached = nn.functional.cross_entropy(model(attacked), labels, reduction="none")
     torch.testing.assert_close(reached, nn.functional.softplus(worst))
-    # Far from the ends, the margin falls by eps times the weights' 1-norm.
-    inner = pixels.clamp(EPS, 1 - EPS)
-    moved = attack(name, gradient_of(model, labels), inner)
-    fall = (1 - 2 * labels) * ((moved - inner).flatten(1) @ weights)
-    torch.testing.assert_close(fall, (EPS * weights.abs().sum()).expand(12))
 
 
 @pytest.fixture(scope="module")

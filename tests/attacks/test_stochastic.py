@@ -52,13 +52,6 @@ def test_it_is_the_network_put_together_by_hand(name, images):
     torch.testing.assert_close(random_one(pixels, for_each), expected)
 
 
-def test_without_replacements_it_is_the_plain_network(images):
-    baseline, pixels = classifier(replaced=0), images[0]
-    choice = baseline.choose(len(pixels), generator("none"))
-    assert not choice.any()
-    assert torch.equal(baseline(pixels, choice), baseline.networks[0]((pixels - MEAN) / STD))
-
-
 @pytest.mark.parametrize(("replaced", "choices"), [(1, 2 * 4 * 3), (2, (4 * 3) ** 2)])
 def test_every_choice_of_stages_blocks_and_draws_is_equally_likely(replaced, choices):
     """One of 4 blocks and of 3 draws in each of `replaced` stages."""

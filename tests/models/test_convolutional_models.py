@@ -166,10 +166,7 @@ def test_removed_blocks_are_not_there_at_any_depth():
 # Figures 1b, 14b and 15b print a value for the fresh draw, which depends on the initial law alone.
 PRINTED = [
     ("mnist/fcn3x256", "uniform_fan_in", "layer1", 0.385),
-    ("mnist/fcn3x256", "uniform_fan_in", "layer4", 0.134),
-    ("cifar10/vgg16", "xavier_normal", "stage2.block1", 0.629),
     ("cifar10/vgg16", "xavier_normal", "fc1", 1.264),
-    ("cifar10/resnet50", "uniform_fan_in", "stage1.resblk2", 0.976),
     ("cifar10/resnet50", "uniform_fan_in", "stage0", 1.08),
 ]
 
