@@ -18,6 +18,9 @@ from support.image_folders import CLASSES, write_images
 from support.steps import ended
 
 
+IMAGE = Path(CLASSES[1], f"{CLASSES[1]}_2.JPEG")
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory) -> Path:
     return write_images(tmp_path_factory.mktemp("images"))
@@ -102,10 +105,7 @@ def test_test_images_stay_in_the_file(tmp_path, prepared, folder):
 
 
 def test_training_on_other_images_than_were_prepared_is_one_line(tmp_path, prepared, own_folder):
-    path, image = (
-        tmp_path / "imagenet.safetensors",
-        own_folder / "train" / prepared.train_images.files[2],
-    )
+    path, image = tmp_path / "imagenet.safetensors", own_folder / "train" / IMAGE
     data.save(prepared, path)
     with pytest.raises(InputError, match="training images are in a folder: give it as --images"):
         list(imagefolder.centre_crops(data.load(path).train_images, torch.arange(1)))
@@ -152,14 +152,9 @@ def empty_a_class(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (shutil.rmtree, r"images is not a folder: --images should be"),
         (lambda f: shutil.rmtree(f / "val"), r"images/val is not a folder: --images should be"),
         (flatten, r"images/val: .*class folder.* Expected one folder of images"),
         (empty_a_class, r"images/train: .*n01443537.* Expected one folder of images"),
-        (
-            lambda f: shutil.rmtree(f / "val" / CLASSES[2]),
-            r"class n02085620 is in .*/train but not in .*/val",
-        ),
         (
             lambda f: shutil.copytree(f / "val" / CLASSES[2], f / "val/n99999999"),
             r"class n99999999 is in .*/val but not in .*/train",
