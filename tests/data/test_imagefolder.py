@@ -17,7 +17,6 @@ from layer_robustness.runtime.errors import InputError
 from support.image_folders import CLASSES, write_images
 from support.steps import ended
 
-
 IMAGE = Path(CLASSES[1], f"{CLASSES[1]}_2.JPEG")
 
 
