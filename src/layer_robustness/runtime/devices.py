@@ -81,8 +81,6 @@ def take(count: int) -> list[int]:
     places = ((place, index) for place in itertools.count() for index in range(len(names)))
     while len(indices) < count:
         place, index = next(places)
-        if index in indices:
-            continue
         stem = re.sub(r"\W", "_", names[index])
         lock = FileLock(folder / f"{stem}.{place}")
         with suppress(Timeout):
