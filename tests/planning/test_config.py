@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from layer_robustness.attacks.settings import Settings
-from layer_robustness.data.augmentation import OF_FILES
+from layer_robustness.data.batches import OF_FILES
 from layer_robustness.data.sources import SOURCES
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.recipe import FOLDER, IN_MEMORY, Recipe
