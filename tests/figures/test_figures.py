@@ -113,8 +113,7 @@ def test_the_heatmaps_are_the_papers_panel_by_panel():
     for figure in FIGURES.values():
         for panel in figure.panels if figure.kind == "heatmap" else ():
             (network,) = panel.networks
-            name = f"{figure.number}{panel.letter}"
-            key = (name, network.dataset, network.architecture, network.variant, panel.group)
+            key = (panel.name, network.dataset, network.architecture, network.variant, panel.group)
             found[*key, panel.quantity] = panel.layers
     assert found == expected
 
@@ -139,7 +138,7 @@ def test_cells_are_means_over_draws_and_seeds_of_the_right_file(case):
         return
     for panel in figure.panels:
         (network,) = panel.networks
-        rows = frame[frame["figure"] == f"{figure.number}{panel.letter}"]
+        rows = frame[frame["figure"] == panel.name]
         layers = [n for n in panel.layers if figure.kind == "heatmap" or n != "fullmodel"]
         sources = list(dict.fromkeys(source for source, _ in SOURCES[network.dataset]))
         of_cells = list(zip(rows["layer"], rows["checkpoint"], strict=True))
@@ -182,7 +181,7 @@ def test_what_is_drawn_is_what_the_csv_says(case):
     compare = globals()[f"compare_{figure.kind}"]
     for panel, axes in zip(figure.panels, case.drawing.axes, strict=False):
         assert axes.get_title().startswith(f"({panel.letter})")
-        rows = case.frame[case.frame["figure"] == f"{figure.number}{panel.letter}"]
+        rows = case.frame[case.frame["figure"] == panel.name]
         compare(figure, panel, axes, rows)
 
 

@@ -39,7 +39,7 @@ def panels(results: Results, values: pd.DataFrame) -> list[dict]:
     for figure in HEATMAPS.values():
         ours = collect(figure, results)
         for panel in figure.panels:
-            target = f"{figure.number}{panel.letter}"
+            target = panel.name
             own = ours[ours["figure"] == target]
             pairs = both[both["target"] == target]
             found.append(
@@ -56,7 +56,7 @@ def describe(figure: Figure, panel: Panel, sources: Sources) -> dict:
     """Return what a panel shows, in the paper's words; `data` is what ours were trained on."""
     (network,) = panel.networks
     return {
-        "name": f"{figure.number}{panel.letter}",
+        "name": panel.name,
         "figure": figure.number,
         "title": panel.title.replace("\n", ", "),
         "figure_title": figure.title,

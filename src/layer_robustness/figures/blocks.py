@@ -30,7 +30,7 @@ def draw(figure: Figure, frame: pd.DataFrame, *_: object) -> Drawing:
     drawing, axes = style.panels(figure.rows, HEIGHT, [1] * len(figure.panels))
     for panel, panel_axes in zip(figure.panels, axes, strict=True):
         panel_axes.set_title(f"({panel.letter}) {panel.title} ({panel.unit})")
-        draw_block(panel_axes, frame[frame["figure"] == f"{figure.number}{panel.letter}"])
+        draw_block(panel_axes, frame[frame["figure"] == panel.name])
     return drawing
 
 

@@ -54,7 +54,7 @@ def cells_panel(figure: Figure, panel: Panel, results: Results) -> pd.DataFrame:
         found = found[found["unit"] != "fullmodel"]
     return pd.DataFrame(
         {
-            "figure": f"{figure.number}{panel.letter}",
+            "figure": panel.name,
             "dataset": network.dataset,
             "architecture": network.architecture,
             "variant": network.variant,
@@ -111,7 +111,7 @@ def bars_panel(figure: Figure, panel: Panel, results: Results) -> pd.DataFrame:
         hidden_layers, width = network.fcn_shape
         rows.append(
             {
-                "figure": f"{figure.number}{panel.letter}",
+                "figure": panel.name,
                 "dataset": network.dataset,
                 "hidden_layers": hidden_layers,
                 "width": width,
@@ -148,7 +148,7 @@ def collect_blocks(figure: Figure, structure: Path) -> pd.DataFrame:
     try:
         rows = [
             (
-                f"{figure.number}{panel.letter}",
+                panel.name,
                 *(panel.unit, node["name"], node["label"], " ".join(node["inputs"])),
             )
             for panel in figure.panels

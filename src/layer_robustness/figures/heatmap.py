@@ -32,7 +32,7 @@ def draw(figure: Figure, frame: pd.DataFrame, sources: Sources, error_scale: Err
         height, widths = AROUND + max(ROWS, *layers) * ROW, [1] * len(layers)
     drawing, axes = style.panels(figure.rows, height, widths)
     for panel, panel_axes in zip(figure.panels, axes, strict=True):
-        cells = frame[frame["figure"] == f"{figure.number}{panel.letter}"]
+        cells = frame[frame["figure"] == panel.name]
         style.title(panel_axes, panel, cells, sources)
         if not style.is_empty(panel_axes, panel, cells["value"]):
             norm = scale(panel, cells["value"].to_numpy(), error_scale)

@@ -7,7 +7,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import colours, style
-from layer_robustness.figures.beyond.panels import Results
+from layer_robustness.figures.beyond.panels import Results, together
 from layer_robustness.figures.beyond.registry import BeyondFigure, label
 from layer_robustness.figures.beyond.rows import costs
 from layer_robustness.paper.criticality import CRITICAL
@@ -45,7 +45,7 @@ def draw(figure: BeyondFigure, results: Results) -> tuple[Drawing, pd.DataFrame]
     bar.ax.tick_params(labelsize=6, length=2)
     bar.set_label("cost of a reset", fontsize=style.SMALL_PRINT)
     bar.ax.axhline(CRITICAL, color="white", linewidth=0.8)
-    return drawing, pd.concat(drawn) if drawn else pd.DataFrame()
+    return drawing, together(drawn)
 
 
 def draw_row(axes: Axes, row: int, values: np.ndarray, norm: Normalize) -> None:
