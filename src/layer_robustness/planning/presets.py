@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from layer_robustness.planning.refusal import refuse
 from layer_robustness.runtime.errors import InputError
 
 DEFAULT = "quick"
@@ -27,10 +28,8 @@ def preset_file(given: Mapping, folder: Path) -> Path | None:
     name = given.get("preset", DEFAULT)
     if "training" not in given:
         if name not in known:
-            raise InputError(
-                f"config key preset is {name!r}; allowed: {', '.join(known)}, or a name of your "
-                "own in a --configfile=FILE that has recipes (training)"
-            )
+            own = "a name of your own in a --configfile=FILE that has recipes (training)"
+            refuse("preset", f"is {name!r}", f"{', '.join(known)}, or {own}")
         return folder / f"{name}.yaml"
     if name in known:
         raise InputError(
