@@ -33,6 +33,7 @@ MEASURE: Mapping[str, Mapping[str, int]] = {
     "joint": {"digits": 15, "small": 60, "large": 8 * 60},
     "distances": {"digits": 15, "small": 30, "large": 60},
     "attack": {"digits": 15, "small": 240},
+    "network": {"digits": 15, "small": 120, "large": DAY},
 }
 PREPARE_IMAGENET = 5 * 60
 
