@@ -17,12 +17,11 @@ from matplotlib.text import Text
 from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.results import Results, Setup
 from layer_robustness.figures import bars, blocks, colours, heatmap, lines, style
-from layer_robustness.figures.captions import caption
+from layer_robustness.figures.captions import caption, small_print
 from layer_robustness.figures.collect import COLUMNS, collect, collect_blocks
 from layer_robustness.figures.figure import Figure
 from layer_robustness.figures.names import QUANTITIES, Sources, labelled
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.figures.small_print import small_print
 from layer_robustness.storage import jsonfile
 from layer_robustness.tables.registry import TABLES
 from support.checkout import ROOT

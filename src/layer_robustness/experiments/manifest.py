@@ -88,8 +88,6 @@ class Manifest:
         networks = {experiment.network for experiment in self.experiments}
         seeds = range(1 + max((experiment.seed for experiment in self.experiments), default=0))
         expected = [network.seed(seed) for network in networks for seed in seeds]
-        missing = (
-            [e for e in expected if e not in self.experiments] if expected else ["experiments"]
-        )
-        if missing:
-            raise InputError(f"{path} has no entry of {missing[0]}: {remedy(path)}")
+        for each in expected or ["experiments"]:
+            if each not in self.experiments:
+                raise InputError(f"{path} has no entry of {each}: {remedy(path)}")

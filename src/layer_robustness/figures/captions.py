@@ -1,5 +1,9 @@
-"""Captions of figures and tables, in Markdown."""
+"""Captions of figures and tables, in Markdown, and what they were computed from."""
 
+from fractions import Fraction
+
+from layer_robustness.experiments import paths
+from layer_robustness.experiments.results import Results
 from layer_robustness.figures.figure import Figure
 from layer_robustness.figures.names import Sources, labelled
 from layer_robustness.tables.registry import Table
@@ -20,3 +24,42 @@ def caption(target: Figure | Table, small_print: str, sources: Sources) -> str:
         Of each data set whose images are not the paper's own.
     """
     return f"{heading(target, sources)} {labelled(target.caption, sources)}\n\n{small_print}\n"
+
+
+def small_print(target: Figure | Table, preset: str, results: Results) -> str:
+    """Say in a line what it was computed from: preset, data, scale, seeds and draws."""
+    if not target.networks:
+        return "drawn from the blocks of ResNet50 as they are built"
+    ran = [network for network in target.networks if results.ran([network])]
+    if not ran:
+        return f"{preset} preset"
+    setups = [results.setups[str(network)] for network in ran]
+    data = dict.fromkeys(f"{n.dataset} = {s.data}" for n, s in zip(ran, setups, strict=True))
+    epochs = dict.fromkeys(str(setup.epochs) for setup in setups)
+    widths = dict.fromkeys(str(Fraction(s.width).limit_denominator(1000)) for s in setups)
+    width = "" if list(widths) == ["1"] else f", width {'/'.join(widths)}"
+    seeds = dict.fromkeys(str(setup.seeds) for setup in setups)
+    origin = (
+        f"{preset} preset, {', '.join(data)}{width}, {'/'.join(epochs)} epochs; "
+        f"seeds: {'/'.join(seeds)}"
+    )
+    if target.kind == "adversarial":
+        return f"{origin}; {attacks(results.frames[paths.ADVERSARIAL].iloc[0].to_dict())}"
+    drawn = any(file != paths.TRAINING for _, file in target.needs) and target.kind != "bars"
+    draws = "/".join(dict.fromkeys(str(setup.draws) for setup in setups))
+    return f"{origin}{f', draws of rerand: {draws} each' if drawn else ''}; means are shown"
+
+
+def attacks(settings: dict) -> str:
+    """Say how strong the attacks are; the settings stand in each row of adversarial.csv."""
+    per = "batch" if settings["choice"] == "batch" else "example"
+    seen = "at each step" if settings["attack_choice"] == "fresh" else "for a whole attack"
+    return (
+        f"attacks on {settings['test_examples']} test examples, eps {settings['eps']:g}/255; PGD: "
+        f"{settings['steps']} steps of {settings['step']:g}/255 from "
+        f"{'a random start' if settings['start'] == 'random' else 'the image'}; blocks are chosen "
+        f"for each {per}, and {seen} as an attack sees them; EoT: gradients averaged over "
+        f"{settings['eot_draws']} choices, without which a random classifier looks more robust "
+        "than it is (a baseline has nothing to average over: its PGD + EoT is PGD); mean and "
+        f"deviation of {settings['repetitions']} repetitions"
+    )
