@@ -62,13 +62,7 @@ class Manifest:
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":
-        """Read a manifest.
-
-        Raises
-        ------
-        InputError
-            If the file is missing, damaged or no manifest.
-        """
+        """Read a manifest; raises `InputError` if the file is missing, damaged or no manifest."""
         values = jsonfile.load(path)
         try:
             shape = tuple(values["data"]["image_shape"])

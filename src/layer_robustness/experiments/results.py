@@ -67,11 +67,8 @@ class Results:
     def read(cls, manifests: Iterable[Path], files: Iterable[Path] = ()) -> "Results":
         """Read manifests and result files, of any number of jobs.
 
-        Raises
-        ------
-        InputError
-            If a file is missing, is not what its name says, or has rows of other experiments
-            than the manifest beside it lists.
+        Raises `InputError` if a file is missing, is not what its name says, or has rows of other
+        experiments than the manifest beside it lists.
         """
         setups, listed = {}, {}
         for path in manifests:
@@ -103,10 +100,7 @@ class Results:
     def missed(self, rows: pd.DataFrame) -> np.ndarray:
         """Return which test images some rows of one file get wrong: bool [rows, N].
 
-        Raises
-        ------
-        InputError
-            If the file of bits is missing, damaged or of another number of rows.
+        Raises `InputError` if the file of bits is missing, damaged or of another number of rows.
         """
         (path,) = map(Path, rows["path"].unique())
         missed = bits.read(path)
@@ -133,10 +127,7 @@ def setups_of(manifest: Manifest) -> dict[str, Setup]:
 def read(path: Path) -> pd.DataFrame:
     """Return the rows of one result file.
 
-    Raises
-    ------
-    InputError
-        If the file is missing, or is no such table.
+    Raises `InputError` if the file is missing, or is no such table.
     """
     keys, values = COLUMNS[path.name]
     frame = frames.read(path, keys | values)

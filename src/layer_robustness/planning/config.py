@@ -225,10 +225,8 @@ def settings_of(config: dict, network: Network) -> dict:
 def recipe_of(config: dict, network: Network) -> Recipe:
     """Return a network's recipe.
 
-    Raises
-    ------
-    InputError
-        If a hyperparameter is missing or does not fit the network, its data or another one.
+    Raises `InputError` if a hyperparameter is missing or does not fit the network, its data or
+    another one.
     """
     settings = settings_of(config, network)
     epochs, checkpoints = settings["epochs"], sorted(settings["checkpoints"])

@@ -114,11 +114,8 @@ class Plan:
     def job(self, name: str) -> Job:
         """Return a job by its name.
 
-        Raises
-        ------
-        InputError
-            If it is the name of no network and no sweep, or of a part of a sweep; or of an entry of
-            `beyond` that trains nothing itself.
+        Raises `InputError` if it is the name of no network and no sweep, or of a part of a sweep;
+        or of an entry of `beyond` that trains nothing itself.
         """
         for network in networks_of(name):
             if network.kind == "own" and network not in own_networks(self.config):
@@ -145,10 +142,7 @@ class Plan:
     def entry(self, name: str) -> Entry:
         """Return an entry of `beyond` by its name, asked for or not.
 
-        Raises
-        ------
-        InputError
-            If there is none.
+        Raises `InputError` if there is none.
         """
         found = entries(self.config)
         if name not in found:

@@ -19,10 +19,8 @@ def preset_file(given: Mapping, folder: Path) -> Path | None:
     folder
         Of the presets.
 
-    Raises
-    ------
-    InputError
-        If there is no such preset, or if recipes would change what its name stands for.
+    Raises `InputError` if there is no such preset, or if recipes would change what its name stands
+    for.
     """
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     name = given.get("preset", DEFAULT)
