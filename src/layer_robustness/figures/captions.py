@@ -16,13 +16,7 @@ def heading(target: Figure | Table, sources: Sources) -> str:
 
 
 def caption(target: Figure | Table, small_print: str, sources: Sources) -> str:
-    """Return number, title and caption, and below how it was computed.
-
-    Parameters
-    ----------
-    sources
-        Of each data set whose images are not the paper's own.
-    """
+    """Return number, title and caption, and below how it was computed."""
     return f"{heading(target, sources)} {labelled(target.caption, sources)}\n\n{small_print}\n"
 
 

@@ -36,13 +36,7 @@ OF_THE_PAPERS = ("width", "initial_law")
 def check(config: dict, schema: dict, networks: Iterable[Network]) -> None:
     """Refuse a config with a wrong key, type or value, or a recipe that makes no sense.
 
-    An `InputError` says in one line the key, its value, and what is allowed; here and in what else
-    refuses a part of the config.
-
-    Parameters
-    ----------
-    networks
-        The networks that the figures and tables need.
+    `networks` are those that the figures and tables need.
     """
     for key, value in leaves(config):
         if isinstance(value, float) and not math.isfinite(value):

@@ -12,15 +12,8 @@ DEFAULT = "quick"
 def preset_file(given: Mapping, folder: Path) -> Path | None:
     """Return the preset's file; None for a preset of the user's own, with recipes of its own.
 
-    Parameters
-    ----------
-    given
-        What the user gave by --config and --configfile.
-    folder
-        Of the presets.
-
-    Raises `InputError` if there is no such preset, or if recipes would change what its name stands
-    for.
+    `given` is what the user gave by --config and --configfile. Raises `InputError` if there is no
+    such preset, or if recipes would change what its name stands for.
     """
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     name = given.get("preset", DEFAULT)
