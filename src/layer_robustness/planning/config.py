@@ -63,8 +63,8 @@ def check(config: dict, schema: dict, networks: Iterable[Network]) -> None:
 
 def check_imagenet_path(path: str | None) -> None:
     """Refuse a path that is not that of ImageNet's folder."""
-    for name in ("train", "val") if path else ():
-        if not Path(path, name).is_dir():
+    for name in ("train", "val"):
+        if path and not Path(path, name).is_dir():
             refuse(
                 "imagenet_path",
                 f"is {path!r}, where there is no folder {name}/",
@@ -132,10 +132,8 @@ def explain(error: ValidationError) -> None:
         known = schema["properties"]
         path.append(next(name for name in value if name not in known))
         near = difflib.get_close_matches(str(path[-1]), known, 1)
-        found, allowed = (
-            f"is unknown{f' (did you mean {near[0]}?)' if near else ''}",
-            {"enum": known},
-        )
+        hint = f" (did you mean {near[0]}?)" if near else ""
+        found, allowed = f"is unknown{hint}", {"enum": known}
     elif error.validator == "required":
         path.append(next(name for name in schema["required"] if name not in value))
         found, allowed = "is missing", schema["properties"][path[-1]]
