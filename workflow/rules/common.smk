@@ -86,8 +86,8 @@ def cores(step, wildcards):
     job = job_of(wildcards)
     if step == "train" and job.in_folder:
         return demand.CORES
-    wanted = 1 if gpus(step, wildcards) else job.trainings
-    return min(demand.CORES, wanted)
+    trainings = 1 if gpus(step, wildcards) else len(job.networks) * job.seeds
+    return min(demand.CORES, trainings)
 
 
 def source_of_job(wildcards):

@@ -10,6 +10,7 @@ from layer_robustness.experiments.sources import INTERPOLATE
 from layer_robustness.figures import style
 from layer_robustness.figures.beyond.panels import Results
 from layer_robustness.figures.beyond.registry import figures
+from layer_robustness.figures.captions import each
 from layer_robustness.networks.result import Result
 from layer_robustness.runtime.errors import InputError, exit_with_one_line
 
@@ -46,15 +47,14 @@ def of_states(result: Result) -> Result:
 
 def small_print(preset: str, results: Results, manifests: Iterable[Manifest]) -> str:
     """Say what was measured: preset, data, epochs, test images and draws."""
-    trained = list(manifests)
+    trained, frames = list(manifests), [result.frame for result in results.values()]
     parts = [f"{preset} preset"]
     if trained:
-        sources = dict.fromkeys(manifest.data.source for manifest in trained)
-        epochs = dict.fromkeys(str(manifest.recipe.epochs) for manifest in trained)
-        parts += [", ".join(sources), f"{'/'.join(epochs)} epochs"]
-    images = dict.fromkeys(str(each.frame["images"].iloc[0]) for each in results.values())
-    draws = dict.fromkeys(str(1 + each.frame["draw"].max()) for each in results.values())
-    return f"{', '.join(parts)}; test images: {'/'.join(images)}; draws: {'/'.join(draws)}"
+        parts.append(each((manifest.data.source for manifest in trained), ", "))
+        parts.append(f"{each(manifest.recipe.epochs for manifest in trained)} epochs")
+    images = each(frame["images"].iloc[0] for frame in frames)
+    draws = each(1 + frame["draw"].max() for frame in frames)
+    return f"{', '.join(parts)}; test images: {images}; draws: {draws}"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """Captions of figures and tables, in Markdown, and what they were computed from."""
 
+from collections.abc import Iterable
 from fractions import Fraction
 
 from layer_robustness.experiments import paths
@@ -28,20 +29,21 @@ def small_print(target: Figure | Table, preset: str, results: Results) -> str:
     if not ran:
         return f"{preset} preset"
     setups = [results.setups[str(network)] for network in ran]
-    data = dict.fromkeys(f"{n.dataset} = {s.data}" for n, s in zip(ran, setups, strict=True))
-    epochs = dict.fromkeys(str(setup.epochs) for setup in setups)
-    widths = dict.fromkeys(str(Fraction(s.width).limit_denominator(1000)) for s in setups)
-    width = "" if list(widths) == ["1"] else f", width {'/'.join(widths)}"
-    seeds = dict.fromkeys(str(setup.seeds) for setup in setups)
-    origin = (
-        f"{preset} preset, {', '.join(data)}{width}, {'/'.join(epochs)} epochs; "
-        f"seeds: {'/'.join(seeds)}"
-    )
+    data = each((f"{n.dataset} = {s.data}" for n, s in zip(ran, setups, strict=True)), ", ")
+    width = each(Fraction(setup.width).limit_denominator(1000) for setup in setups)
+    scale = data if width == "1" else f"{data}, width {width}"
+    epochs, seeds = each(setup.epochs for setup in setups), each(setup.seeds for setup in setups)
+    origin = f"{preset} preset, {scale}, {epochs} epochs; seeds: {seeds}"
     if target.kind == "adversarial":
         return f"{origin}; {attacks(results.frames[paths.ADVERSARIAL].iloc[0].to_dict())}"
-    drawn = any(file != paths.TRAINING for _, file in target.needs) and target.kind != "bars"
-    draws = "/".join(dict.fromkeys(str(setup.draws) for setup in setups))
-    return f"{origin}{f', draws of rerand: {draws} each' if drawn else ''}; means are shown"
+    if target.kind != "bars" and any(file != paths.TRAINING for _, file in target.needs):
+        origin += f", draws of rerand: {each(setup.draws for setup in setups)} each"
+    return f"{origin}; means are shown"
+
+
+def each(values: Iterable[object], between: str = "/") -> str:
+    """Join values, each once."""
+    return between.join(dict.fromkeys(map(str, values)))
 
 
 def attacks(settings: dict) -> str:

@@ -56,7 +56,7 @@ class Figure:
     caption
         What follows the title, in Markdown.
     rows
-        Number of panels in each row, from the top.
+        Number of panels in each row, from the top; all in one row if none are given.
     transposed
         Layers along the horizontal axis.
     """
@@ -66,7 +66,7 @@ class Figure:
     title: str
     caption: str
     panels: tuple[Panel, ...]
-    rows: tuple[int, ...]
+    rows: tuple[int, ...] = ()
     section: str = "Appendix"
     transposed: bool = False
 

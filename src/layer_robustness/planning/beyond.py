@@ -14,7 +14,6 @@ from layer_robustness.experiments.sources import (
     INTERPOLATE,
     NAMES,
     PLAIN,
-    RANDOM,
     needs_initial,
     place,
 )
@@ -91,11 +90,6 @@ class Entry:
         for name, value in self.images.items():
             words += [flag(name), *map(str, value if isinstance(value, list) else [value])]
         return shlex.join(words)
-
-    @property
-    def stored_draws(self) -> int:
-        """Fresh draws that it needs of the trained network."""
-        return self.draws if set(self.sources) & set(RANDOM) else 0
 
     def refuse(self, key: str, found: str, allowed: str) -> None:
         """Refuse a value of this entry."""

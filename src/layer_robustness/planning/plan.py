@@ -8,6 +8,7 @@ from pathlib import Path
 from layer_robustness.experiments import paths
 from layer_robustness.experiments.names import Network
 from layer_robustness.experiments.recipe import Recipe
+from layer_robustness.experiments.sources import RANDOM
 from layer_robustness.experiments.sweeps import job_of, networks_of
 from layer_robustness.figures.figure import Figure
 from layer_robustness.figures.registry import FIGURES
@@ -69,15 +70,10 @@ class Job:
         return settings_of(self.config, self.networks[0])["seeds"]
 
     @property
-    def trainings(self) -> int:
-        """How many trainings that makes."""
-        return len(self.networks) * self.seeds
-
-    @property
     def draws(self) -> int:
         """Fresh draws that are stored of each: what probes and the attacks of Table 2 need."""
-        probed = (e for e in entries(self.config).values() if e.network in self.networks)
-        of_entries = (entry.stored_draws for entry in probed)
+        probed = [e for e in entries(self.config).values() if e.network in self.networks]
+        of_entries = (entry.draws for entry in probed if set(entry.sources) & set(RANDOM))
         return max(self.config["probe"]["draws"], DRAWS if self.replaced else 0, *of_entries)
 
     @property
@@ -155,9 +151,9 @@ class Plan:
 
     def trained_manifests(self, names: Iterable[str]) -> list[str]:
         """Return the manifests of the networks that some entries probe."""
-        jobs = (self.trainer(self.entry(name)) for name in names)
-        trained = dict.fromkeys(job.name for job in jobs if job)
-        return [paths.result(self.preset, name, paths.MANIFEST) for name in trained]
+        networks = (self.entry(name).network for name in names)
+        jobs = dict.fromkeys(job_of(network) for network in networks if network)
+        return [paths.result(self.preset, job, paths.MANIFEST) for job in jobs]
 
     def runs(self, network: Network) -> bool:
         """Whether a network is trained: the config asks for it, and its data can be had."""

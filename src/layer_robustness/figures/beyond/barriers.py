@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure as Drawing
 
-from layer_robustness.figures import colours, style
+from layer_robustness.figures import style
 from layer_robustness.figures.beyond import panels
 from layer_robustness.figures.beyond.registry import BeyondFigure
 from layer_robustness.figures.beyond.rows import barriers, on_line
@@ -43,9 +43,8 @@ def draw_entry(result: Result, left: Axes, right: Axes) -> pd.DataFrame:
     heights = barriers(on_line(result, "loss"))
     draw_line(left, errors)
     draw_barriers(right, heights)
-    bar = left.figure.colorbar(left.collections[0], ax=[left, right], pad=0.02, aspect=20)
-    bar.ax.tick_params(labelsize=6, length=2)
-    bar.set_label("Test error", fontsize=style.SMALL_PRINT)
+    where = {"pad": 0.02, "aspect": 20}
+    bar = style.colour_bar(left.collections[0], [left, right], "Test error", **where)
     bar.outline.set_visible(False)
     rows = errors.melt(ignore_index=False, var_name="source").reset_index()
     bars = heights.rename("value").reset_index()
@@ -54,21 +53,10 @@ def draw_entry(result: Result, left: Axes, right: Axes) -> pd.DataFrame:
 
 def draw_line(axes: Axes, errors: pd.DataFrame) -> None:
     """Draw the errors: units as rows, places on the line as columns."""
+    places = [f"{at:g}" if at in LABELLED else "" for at in errors.columns]
     values = errors.to_numpy()
-    with style.alone(axes):
-        sns.heatmap(
-            errors,
-            ax=axes,
-            cmap=colours.VALUES,
-            norm=Normalize(values.min(), values.max()),
-            cbar=False,
-            linewidths=0.3,
-            yticklabels=True,
-            xticklabels=[f"{at:g}" if at in LABELLED else "" for at in errors.columns],
-        )
-    axes.set(xlabel="a", ylabel="")
-    axes.tick_params(axis="both", length=0)
-    axes.tick_params(axis="y", rotation=0)
+    style.mesh(axes, errors, Normalize(values.min(), values.max()), xticklabels=places)
+    axes.set_xlabel("a")
     axes.tick_params(axis="x", rotation=0)
 
 

@@ -63,11 +63,11 @@ FIGURES = {
             "heatmaps",
             "Robustness of the units of networks beyond the paper's",
             (("vit", "mixer"), ("vit_parts", "convnext", "resnet50bn")),
-            "Test error after one unit is put back to fresh random values (`rerand`) or to its own "
-            "values of an earlier epoch, all other units keeping their final values. Units are "
-            "blocks and what lies beside them, in the order in which they are called; the ViT's "
-            "`loose` is its position embedding. Its sub-layers are those of the same trained "
-            "network. The paper has neither a ViT, a Mixer nor a ConvNeXt; the residual "
+            "Test error after one unit is put back to fresh random values (`rerand`) or to its "
+            "own values of an earlier epoch, all other units keeping their final values. Units "
+            "are blocks and what lies beside them, in the order in which they are called; the "
+            "ViT's `loose` is its position embedding. Its sub-layers are those of the same "
+            "trained network. The paper has neither a ViT, a Mixer nor a ConvNeXt; the residual "
             "network is its ResNet50 with batch normalization.",
         ),
         BeyondFigure(
@@ -75,15 +75,14 @@ FIGURES = {
             "controls",
             "How much of a unit's cost is the scale of its weights, how much their structure",
             TRAINED,
-            "Cost of a reset: the part of the way from the trained network's test error to that of "
-            "guessing; right of the dashed line (0.2) a unit counts as critical. `fresh` is a new "
-            "draw of the initial law, `rescaled` the same draw with the norm of each trained "
+            "Cost of a reset: the part of the way from the trained network's test error to that "
+            "of guessing; right of the dashed line (0.2) a unit counts as critical. `fresh` is a "
+            "new draw of the initial law, `rescaled` the same draw with the norm of each trained "
             "tensor, `shuffled` the trained weights, the entries of each tensor in random order. "
             "`zeroed` sets them to 0; nothing passes a unit then that no skip leads around. Where "
             "`rescaled` costs less than `fresh`, the unit needs the scale that training gave it; "
-            "what `rescaled` and `shuffled` still cost is structure: "
-            "which weight is where. These controls are ours; the paper resets units to fresh "
-            "and to earlier values only.",
+            "what `rescaled` and `shuffled` still cost is structure: which weight is where. These "
+            "controls are ours; the paper resets units to fresh and to earlier values only.",
         ),
         BeyondFigure(
             "figureB3",
