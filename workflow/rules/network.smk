@@ -78,11 +78,5 @@ rule network_figure:
         "../../envs/light.yaml"
     params:
         caption=lambda wildcards: BEYOND_FIGURES[wildcards.beyond].caption,  # for the report
-        preset=PRESET,
-        manifests=lambda wildcards, input: (
-            f"--manifests {input.manifests}" if input.manifests else ""
-        ),
     shell:
-        "python -m layer_robustness.commands.network_figure {wildcards.beyond}"
-        " --results {input.results} {params.manifests} --preset {params.preset}"
-        " --output {output.pdf} > {log} 2>&1"
+        shown_by("network_figure {wildcards.beyond}", "--output {output.pdf}")
