@@ -132,7 +132,7 @@ def check_other_units(entry: Entry, trained: Sequence[str]) -> None:
             entry.refuse(key, f"{value!r} beside of", "none: of says which network")
     other = entry.of.removeprefix(f"{BEYOND}/")
     if "/" in other:
-        in_entry(f"{entry.name}.of", parse_network, other)
+        read_or_refuse(f"{entry.name}.of", parse_network, other)
     elif other not in trained:
         allowed = f"a trained entry ({', '.join(trained) or 'there is none'}) or a network's name"
         entry.refuse("of", f"{entry.of!r}, which is no trained entry", allowed)
@@ -186,7 +186,7 @@ def check_source(entry: Entry, source: str) -> None:
     """Refuse a source that is unknown, or needs what nobody knows of given weights."""
     found, is_epoch = f"{source!r} among others", EPOCH.fullmatch(source)
     if source.startswith(INTERPOLATE):
-        in_entry(f"{entry.name}.sources", place, source)
+        read_or_refuse(f"{entry.name}.sources", place, source)
     elif not (source in PLAIN or is_epoch):
         entry.refuse("sources", found, f"{NAMES}, epochN (a kept epoch)")
     if entry.weights and (needs_initial(source) or is_epoch):
@@ -194,7 +194,7 @@ def check_source(entry: Entry, source: str) -> None:
         entry.refuse("sources", found, allowed)
 
 
-def in_entry(key: str, read: Callable[[str], object], name: str) -> None:
+def read_or_refuse(key: str, read: Callable[[str], object], name: str) -> None:
     """Read a name, to refuse it as the value of a key if it is wrong."""
     try:
         read(name)
