@@ -39,7 +39,7 @@ def panels(results: Results, values: pd.DataFrame) -> list[dict]:
     for figure in HEATMAPS.values():
         ours = collect(figure, results)
         for panel in figure.panels:
-            target = panel.name
+            target = f"{figure.number}{panel.letter}"
             own = ours[ours["figure"] == target]
             pairs = both[both["target"] == target]
             found.append(
@@ -56,7 +56,7 @@ def describe(figure: Figure, panel: Panel, sources: Sources) -> dict:
     """Return what a panel shows, in the paper's words; `data` is what ours were trained on."""
     (network,) = panel.networks
     return {
-        "name": panel.name,
+        "name": f"{figure.number}{panel.letter}",
         "figure": figure.number,
         "title": panel.title.replace("\n", ", "),
         "figure_title": figure.title,
