@@ -13,8 +13,8 @@ import pytest
 from selenium.webdriver import ActionChains, Keys
 
 from layer_robustness.explorer.panels import CELL, panels
+from layer_robustness.figures.captions import small_print
 from layer_robustness.figures.collect import collect
-from layer_robustness.figures.small_print import small_print
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.comparison.values import HEATMAPS, compare
 from support.browser import DESKTOP, PHONE, colours
