@@ -15,7 +15,7 @@ from layer_robustness.experiments import paths
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper import values as paper
-from layer_robustness.paper.comparison.patterns import auc_of, kappa
+from layer_robustness.paper.comparison.agreement import auc_of, kappa
 from layer_robustness.paper.criticality import CRITICAL, chance, cost
 
 NETWORKS = [str(n) for name in ("figure3", "figure4") for n in FIGURES[name].networks]

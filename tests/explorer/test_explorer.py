@@ -10,13 +10,13 @@ from types import SimpleNamespace
 
 import pandas as pd
 import pytest
+from selenium.webdriver import ActionChains, Keys
 
 from layer_robustness.explorer.panels import CELL, panels
 from layer_robustness.figures.captions import small_print
 from layer_robustness.figures.collect import collect
 from layer_robustness.paper import values as paper
-from layer_robustness.paper.comparison.targets import HEATMAPS
-from layer_robustness.paper.comparison.values import compare
+from layer_robustness.paper.comparison.values import HEATMAPS, compare
 from support.browser import DESKTOP, PHONE, colours
 from support.checkout import ROOT
 from support.result_files import SEEDS, arguments_of, write_csv, write_results
@@ -135,20 +135,17 @@ def test_the_page_can_be_sent_and_says_what_all_was_computed_from(made):
 # What is shown
 
 
-def select(browser, name: str, value: str) -> None:
-    from selenium.webdriver.common.by import By
-    from selenium.webdriver.support.ui import Select
-
-    Select(browser.driver.find_element(By.ID, name)).select_by_value(value)
-
-
 def choose(browser, panel: str, mode: str) -> None:
     """By the page's own controls."""
-    from selenium.webdriver.common.by import By
+    for name, value in {"figure": panel[:-1], "panel": panel}.items():
+        option = f"#{name} option[value='{value}']"
+        browser.driver.find_element("css selector", option).click()
+    browser.driver.find_element("css selector", f"input[value={mode}]").click()
 
-    select(browser, "figure", panel[:-1])
-    select(browser, "panel", panel)
-    browser.driver.find_element(By.CSS_SELECTOR, f"input[value={mode}]").click()
+
+def text(browser, name: str) -> str:
+    """What stands in an element."""
+    return browser.evaluate(f"element('{name}').textContent")
 
 
 def drawn(browser) -> list[SimpleNamespace]:
@@ -163,24 +160,34 @@ def drawn(browser) -> list[SimpleNamespace]:
     ]
 
 
+# Upper and lower end of each name beside the rows.
+NAMES = """[...document.querySelectorAll('#heatmap .ytick text')].map((text) => {
+    const box = text.getBoundingClientRect();
+    return [box.top, box.bottom];
+}).sort((a, b) => a[0] - b[0])"""
+
+
 def number(text: str) -> float | None:
     return None if text == "none" else float(text.replace("−", "-"))
 
 
 @pytest.mark.browser
 @pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_what_is_drawn_is_what_the_csvs_say(made, browser, size):
+def test_what_is_drawn_is_what_the_csvs_say_and_fits(made, browser, size):
     browser.open(made.page, size)
     for panel in PANELS:
         wanted = expected(made, panel)
         for mode in MODES:
             choose(browser, panel, mode)
-            assert f"Figure {panel}," in browser.evaluate("element('heading').textContent")
+            assert f"Figure {panel}," in text(browser, "heading")
             if not wanted[mode]:
                 assert browser.evaluate("element('heatmap').hidden")
-                assert "not run: " in browser.evaluate("element('missing').textContent")
+                assert "not run: " in text(browser, "missing")
                 continue
             assert browser.evaluate("element('missing').hidden")
+            assert browser.evaluate("document.documentElement.scrollWidth") <= size[0]
+            names = browser.evaluate(NAMES)  # no name of a layer lies on its neighbour
+            assert all(one[1] <= other[0] + 2 for one, other in itertools.pairwise(names))
             cells = drawn(browser)
             across = size == DESKTOP and HEATMAPS[f"figure{panel[:-1]}"].transposed
             found = {(c.across, c.down) if across else (c.down, c.across): c for c in cells}
@@ -194,26 +201,23 @@ def test_what_is_drawn_is_what_the_csvs_say(made, browser, size):
                     assert words["difference"] == pytest.approx(
                         words["ours"] - words["paper"], abs=2e-3 * abs(words["ours"])
                     )
+    choose(browser, "1a", "ours")
+    assert colours(browser.picture()) > 100
     assert browser.errors() == []
     assert browser.requests() <= {"file", "data", "blob", "about"}
 
 
 @pytest.mark.browser
 def test_pointing_at_a_cell_tells_its_numbers(made, browser):
-    from selenium.webdriver import ActionChains
-    from selenium.webdriver.common.by import By
-
     browser.open(made.page)
     choose(browser, "1a", "ours")
-    plot = browser.driver.find_element(By.CSS_SELECTOR, "#heatmap .nsewdrag")
+    plot = browser.driver.find_element("css selector", "#heatmap .nsewdrag")
     ActionChains(browser.driver).move_to_element(plot).pause(0.3).perform()
     told = browser.evaluate("document.querySelector('.hoverlayer').textContent")
-    wanted = expected(made, "1a")
-    layer, source = re.search(r"(layer\d), put back to (rerand|\d+)", told).groups()
-    shown = {key: re.search(rf"{key}: ([−+\d.]+)", told) for key in MODES}
-    values = {key: float(found[1].replace("−", "-")) for key, found in shown.items() if found}
-    assert values["ours"] == pytest.approx(wanted["ours"][layer, source], rel=1e-3)
-    assert "seeds" in told and "spread" in told
+    layer, source, value = re.search(r"(layer\d), put back to (\w+)ours: ([\d.]+)", told).groups()
+    wanted = expected(made, "1a")["ours"][layer, source]
+    assert float(value) == pytest.approx(wanted, rel=1e-3)
+    assert "over 2 seeds" in told and "paper: " in told
 
 
 @pytest.mark.browser
@@ -221,20 +225,16 @@ def test_stand_ins_are_named_but_not_with_the_papers_values(made, browser):
     browser.open(made.page)
     for mode, data in {"ours": "MNIST (digits)", "paper": "MNIST"}.items():
         choose(browser, "1a", mode)
-        heading = browser.evaluate("element('heading').textContent")
-        assert heading.startswith(f"Figure 1a, FCN 3x256 on {data}: ")
-        assert f"FCN 3x256 on {data}. " in browser.evaluate("element('reading').textContent")
-        colour_bar = "element('heatmap').querySelector('.colorbar').textContent"
-        assert "Test error" in browser.evaluate(colour_bar)
+        assert text(browser, "heading").startswith(f"Figure 1a, FCN 3x256 on {data}: ")
+        assert f"FCN 3x256 on {data}. " in text(browser, "reading")
+        assert "Test error" in text(browser, "heatmap")  # the colour bar's
 
 
 @pytest.mark.browser
 def test_the_training_curve_is_that_of_the_network(made, browser):
     browser.open(made.page)
     choose(browser, "11b", "ours")
-    assert browser.evaluate("element('training-heading').textContent") == (
-        "Training of VGG16 +wd on CIFAR10 (digits)"
-    )
+    assert text(browser, "training-heading") == ("Training of VGG16 +wd on CIFAR10 (digits)")
     shown = browser.evaluate("element('training').data.map(({name, y}) => [name, y])")
     curve = made.data["training"]["cifar10/vgg16+wd"]
     assert shown == [
@@ -249,41 +249,17 @@ def test_the_training_curve_is_that_of_the_network(made, browser):
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("size", [DESKTOP, PHONE], ids=["desktop", "phone"])
-def test_there_is_something_to_see_and_it_fits(made, browser, size):
-    browser.open(made.page, size)
-    for panel, mode in (("1a", "ours"), ("4d", "ours"), ("4d", "difference"), ("15b", "paper")):
-        choose(browser, panel, mode)
-        assert colours(browser.picture()) > 100
-        assert browser.evaluate("document.documentElement.scrollWidth") <= size[0]
-        # No name of a layer lies on its neighbour.
-        boxes = browser.evaluate(
-            "[...document.querySelectorAll('#heatmap .ytick text')].map((text) => {"
-            " const box = text.getBoundingClientRect(); return [box.top, box.bottom]; }).sort("
-            "(a, b) => a[0] - b[0])"
-        )
-        assert all(one[1] <= other[0] + 2 for one, other in itertools.pairwise(boxes))
-    assert browser.errors() == []
-
-
-@pytest.mark.browser
 def test_everything_can_be_reached_by_keys_and_has_a_name(made, browser):
-    from selenium.webdriver import ActionChains
-    from selenium.webdriver.common.keys import Keys
-
     browser.open(made.page)
     assert browser.evaluate(
         "[...document.querySelectorAll('select, input')].every((control) => control.labels.length)"
     )
     reached = []
-    for _ in range(4):
+    for _ in range(3):
         ActionChains(browser.driver).send_keys(Keys.TAB).perform()
         reached.append(browser.evaluate("document.activeElement.id || document.activeElement.name"))
-        if reached[-1] == "mode":
-            ActionChains(browser.driver).send_keys(Keys.ARROW_RIGHT).perform()
-    assert reached[:3] == ["figure", "panel", "mode"]
-    assert browser.evaluate("element('heading').textContent") == (
-        "Figure 1a, FCN 3x256 on MNIST: the paper’s"
-    )
+    ActionChains(browser.driver).send_keys(Keys.ARROW_RIGHT).perform()
+    assert reached == ["figure", "panel", "mode"]
+    assert text(browser, "heading") == ("Figure 1a, FCN 3x256 on MNIST: the paper’s")
     rows = browser.evaluate("document.querySelectorAll('tbody tr').length")
     assert rows == len(next(p for p in made.data["panels"] if p["name"] == "1a")["cells"])

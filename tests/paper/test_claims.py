@@ -15,10 +15,10 @@ import pandas as pd
 import pytest
 
 from layer_robustness.experiments.names import parse_network
-from layer_robustness.experiments.results import Results, Setup
+from layer_robustness.experiments.results import Results
 from layer_robustness.paper.claims import summary
 from layer_robustness.paper.claims.claims import CLAIMS, Claim
-from layer_robustness.paper.claims.evidence import Evidence, estimate
+from layer_robustness.paper.claims.evidence import Evidence
 from layer_robustness.paper.claims.judgement import (
     ABSENT,
     FRAGILE,
@@ -29,13 +29,13 @@ from layer_robustness.paper.claims.judgement import (
     SUPPORTED,
     UNDECIDED,
     judge,
-    verdict_of,
 )
+from layer_robustness.paper.claims.statistics import Estimate, Statistic, estimate
 from support import papers_results
 from support.checkout import ROOT
 from support.steps import ended
 
-IDS = [f"{claim.number}.{n}" for claim in CLAIMS for n in range(1, len(claim.levels) + 1)]
+IDS = [f"{c.number}.{s.part}" for c in CLAIMS for s in c.statements if s.sense == "level"]
 NOTHING = Evidence(Results({}))
 NAN = float("nan")
 FAILED = {NOT_SUPPORTED, NOT_FRAGILE}
@@ -101,7 +101,7 @@ def swapped(frame: pd.DataFrame) -> pd.DataFrame:
 
 def as_errors(column: str, evidence: Evidence, frame: pd.DataFrame) -> pd.DataFrame:
     """Make distances that order the layers as their errors do."""
-    probe = evidence.read(parse_network(frame["network"].iloc[0]), "probe.csv")
+    probe = evidence.results.of(parse_network(frame["network"].iloc[0]), "probe.csv")
     error = probe[probe["source"] == "0"].groupby("unit")["error"].first()
     return frame.assign(**{column: frame["unit"].map(error)})
 
@@ -199,17 +199,13 @@ MOVED = [(0.14, SUPPORTED), (0.16, FRAGILE), (0.24, NOT_FRAGILE), (0.26, NOT_SUP
 
 
 @pytest.mark.parametrize(("cost", "verdict"), MOVED)
-def test_a_verdict_is_fragile_where_a_quarter_of_the_bound_would_flip_it(cost, verdict):
-    rows = levels(CLAIMS[1:2], fcn((0.1, [0.9]), upper=0.1 + cost * 0.8))
+def test_a_verdict_is_fragile_where_a_quarter_of_the_bound_would_flip_it(cost, verdict, judged):
+    """The full model errs at 0.021, chance is 0.9."""
+    upper = where("layer[2-4]", "0", error=0.021 + cost * (0.9 - 0.021))
+    rows = judged("2.2", ("mnist/fcn3x256/*/probe.csv", upper))
+    assert of_part(rows, "2.2")["value"].item() == pytest.approx(cost)
     assert verdicts(rows) == {"2.1": SUPPORTED, "2.2": verdict}
     assert set(rows["claim_verdict"]) == {verdict}
-
-
-def without_a_cost(frame: pd.DataFrame) -> pd.DataFrame:
-    """Give the joint reset to 0 the full model's error."""
-    group = frame["unit"] == "all_but_first"
-    full = frame["error"][group & (frame["source"] == "100")].item()
-    return where("^all_but_first$", "0", error=full)(frame)
 
 
 def without_a_gain(frame: pd.DataFrame) -> pd.DataFrame:
@@ -221,8 +217,17 @@ def without_a_gain(frame: pd.DataFrame) -> pd.DataFrame:
     return frame
 
 
-# What has nothing to take a share of: in which files, the case, what is said of it.
-SHARES_OF_NOTHING = [
+FROZEN, REMOVED = (f"cifar10/resnet50{treatment}" for treatment in ("+frozen", "+removed"))
+ALL_THREE = f"cifar10/resnet50, {FROZEN}, {REMOVED}"
+
+
+def ends_at(error: float):
+    """An edit of a training's history: the test error after its last epoch."""
+    return lambda frame: frame.assign(test_error=[*frame["test_error"][:-1], error])
+
+
+# What cannot be tested: a part, in which files what is changed, the case, what is said of it.
+UNTESTED = [
     (
         "3.2",
         ("cifar10/fcn3x16/*/probe.csv", where("layer[2-9]", "0", error=0.5)),
@@ -231,33 +236,73 @@ SHARES_OF_NOTHING = [
         "cannot be a share of it",
     ),
     (
-        "7.3",
-        ("cifar10/resnet50/*/joint.csv", without_a_cost),
-        "cifar10/resnet50",
-        "the cost of all_but_first in cifar10/resnet50 is 0.000, not above 0, so the cost of "
-        "every_second cannot be a share of it",
-    ),
-    (  # of one classifier of two
-        "11.4",
-        ("cifar10/resnet4^2/*/adversarial.csv", attacked("fgsm", 0.05)),
-        "cifar10/resnet4^2",
-        r"the gain of cifar10/resnet4\^2 against FGSM \(r = 4, s = 1\) is -0.07[0-9], not above "
-        "0, so its gain against PGD cannot be a share of it",
-    ),
-    (
         "11.4",
         ("cifar10/resnet4^2/*/adversarial.csv", without_a_gain),
         "cifar10/resnet4^2",
-        ".* is 0.000, not above 0, .*",
+        r"the gain of cifar10/resnet4\^2 against FGSM \(r = 4, s = 1\) is 0.000, not above 0, so "
+        "its gain against PGD cannot be a share of it",
+    ),
+    (
+        "9.1",
+        ("cifar10/vgg16/*/distances.csv", lambda frame: frame.assign(dist_l2=1.0)),
+        "cifar10/vgg16",
+        "the number is undefined for cifar10/vgg16",
+    ),
+    (
+        "2.1",
+        ("mnist/fcn3x256/*/probe.csv", where(source="100", error=0.85)),
+        "mnist/fcn3x256",
+        r"mnist/fcn3x256 did not learn \(test error 0.85\)",
+    ),
+    (
+        "2.1",
+        ("mnist/fcn3x256/*/probe.csv", where(error=NAN)),
+        "mnist/fcn3x256",
+        "mnist/fcn3x256 did not train",
+    ),
+    *(
+        (
+            "8.2",
+            (f"{name}/*/training.csv", ends_at(NAN)),
+            ALL_THREE,
+            f"{re.escape(name)} did not train",
+        )
+        for name in ("cifar10/resnet50", FROZEN, REMOVED)
     ),
 ]
 
 
-@pytest.mark.parametrize(("part", "change", "case", "why"), SHARES_OF_NOTHING)
-def test_of_what_is_not_positive_there_is_no_share(part, change, case, why, judged):
+@pytest.mark.parametrize(("part", "change", "case", "why"), UNTESTED)
+def test_what_cannot_be_tested_says_why(part, change, case, why, judged):
     row = of_part(judged(part, change), part).loc[case]
     assert pd.isna(row["value"]) and pd.isna(row["holds"])
     assert re.fullmatch(why, row["why_not_tested"])
+
+
+# One seed of two, which are alike, is of no use: what then is left for an interval. A full model
+# at 0.61 learned less than a third of what there is.
+ALONE = "none: one seed, one draw"
+LEFT_OUT = [
+    ("2.1", "mnist/fcn3x256", "probe.csv", where(source="100", error=0.61), ALONE),
+    ("8.2", "cifar10/resnet50", "training.csv", ends_at(NAN), "2 seeds"),
+    ("8.2", FROZEN, "training.csv", ends_at(NAN), "2 seeds"),
+    ("8.2", REMOVED, "training.csv", ends_at(NAN), ALONE),
+    (
+        "11.1",
+        "cifar10/resnet4^2",
+        "adversarial.csv",
+        lambda frame: frame.assign(accuracy=NAN),
+        "5 draws of one seed",
+    ),
+]
+
+
+@pytest.mark.parametrize(("part", "network", "file", "edit", "interval"), LEFT_OUT)
+def test_a_seed_that_did_not_learn_is_left_out(part, network, file, edit, interval, judged):
+    case = ALL_THREE if part == "8.2" else network
+    before = of_part(judged(part), part).loc[case]
+    row = of_part(judged(part, (f"{network}/seed0/{file}", edit)), part).loc[case]
+    assert row["value"] == pytest.approx(before["value"]) and row["interval"] == interval
 
 
 # A change to one seed of two, so that the t-interval leaves what the number can be.
@@ -276,14 +321,6 @@ def test_an_interval_ends_where_its_number_does(part, file, edit, lowest, highes
     assert row["low"] == lowest or row["high"] == highest
 
 
-FROZEN, REMOVED = (f"cifar10/resnet50{treatment}" for treatment in ("+frozen", "+removed"))
-
-
-def ends_at(error: float):
-    """An edit of a training's history: the test error after its last epoch."""
-    return lambda frame: frame.assign(test_error=[*frame["test_error"][:-1], error])
-
-
 @pytest.mark.parametrize(
     ("removed", "holds", "clear"),
     [
@@ -296,7 +333,7 @@ def ends_at(error: float):
 def test_a_difference_is_judged_either_way_by_its_mean_over_seeds(removed, holds, clear, judged):
     changes = [(f"{REMOVED}/seed{seed}/training.csv", ends_at(e)) for seed, e in enumerate(removed)]
     rows = judged("8.2", (f"{FROZEN}/*/training.csv", ends_at(0.2)), *changes)
-    row = of_part(rows, "8.2").loc[f"cifar10/resnet50, {FROZEN}, {REMOVED}"]
+    row = of_part(rows, "8.2").loc[ALL_THREE]
     assert (row["holds"], row["clear"]) == (holds, clear)
     assert row["criterion"].endswith("is at most 0.05 either way")
     assert np.sign(row["value"].round(6)) == np.sign(round(sum(removed) / 2 - 0.2, 6))
@@ -331,71 +368,6 @@ def test_a_file_that_is_missing_is_named(papers):
     assert "cifar10/resnet4^2 has no adversarial.csv" in set(rows["why_not_tested"])
 
 
-FCN = parse_network("mnist/fcn3x256")
-
-
-def fcn(*seeds: tuple[float, list[float]], upper: float | None = None) -> Evidence:
-    """Probe FCN 3x256: by seed the full model's error, and that of layer1 reset to 0, by draw.
-
-    Resets of other layers have the error `upper`, or the full model's.
-    """
-    rows = []
-    for seed, (full, errors) in enumerate(seeds):
-        found = [("fullmodel", "100", 0, full), ("layer1", "100", 0, full)]
-        found += [("layer1", "rerand", draw, error) for draw, error in enumerate(errors)]
-        found += [("layer1", "0", 0, errors[0]), ("layer1", "9", 0, 0.9)]
-        found += [(f"layer{number}", "0", 0, upper or full) for number in (2, 3, 4)]
-        rows += [(str(FCN), seed, *row, "probe.csv") for row in found]
-    columns = ["network", "seed", "unit", "source", "draw", "error", "path"]
-    setup = Setup("mnist", classes=10, width=1, epochs=100, seeds=len(seeds))
-    frames = {"probe.csv": pd.DataFrame(rows, columns=columns)}
-    return Evidence(Results({str(FCN): setup}, frames))
-
-
-def test_costs_are_shares_of_the_way_to_chance_and_leave_out_seeds_that_did_not_learn():
-    """Chance is 0.9; a seed at 0.61 learned less than a third of what there is."""
-    costs = fcn((0.1, [0.5, 0.9]), (0.61, [0.9]), (0.3, [0.6, 0.3])).costs(FCN, "rerand")
-    assert costs.loc["layer1"].to_dict() == pytest.approx(
-        {(0, 0): 0.5, (0, 1): 1.0, (2, 0): 0.5, (2, 1): 0.0}
-    )
-
-
-@pytest.mark.parametrize(
-    ("seeds", "why"),
-    [
-        ([(0.8, [0.9]), (0.9, [0.9])], "did not learn (test error 0.85)"),
-        ([(NAN, [NAN]), (NAN, [NAN])], "did not train"),  # it diverged
-    ],
-)
-def test_a_network_that_did_not_learn_is_not_tested(seeds, why):
-    rows = judge(CLAIMS[1:2], fcn(*seeds))
-    assert set(rows["claim_verdict"]) == {NOT_TESTED}
-    assert set(rows["why_not_tested"]) == {f"mnist/fcn3x256 {why}"}
-
-
-@pytest.mark.parametrize("other", ["cifar10/resnet50", FROZEN, REMOVED])
-def test_a_training_that_diverged_is_left_out(other, judged):
-    """The last epoch is empty: first of one seed, then of all."""
-    case = f"cifar10/resnet50, {FROZEN}, {REMOVED}"
-    row = of_part(judged("8.2", (f"{other}/seed0/training.csv", ends_at(NAN))), "8.2").loc[case]
-    assert row["value"] == pytest.approx(-0.031, abs=1e-3) and row["holds"]
-    assert row["interval"] == ("none: one seed, one draw" if other == REMOVED else "2 seeds")
-    row = of_part(judged("8.2", (f"{other}/*/training.csv", ends_at(NAN))), "8.2").loc[case]
-    assert row["why_not_tested"] == f"{other} did not train"
-
-
-def test_attacks_on_a_seed_that_did_not_train_are_left_out(judged):
-    diverged = ("*/resnet4^2/seed0/adversarial.csv", lambda frame: frame.assign(accuracy=NAN))
-    left = judged("11.1", diverged).query("case == 'cifar10/resnet4^2'")
-    assert set(left["interval"]) == {"5 draws of one seed"} and left["holds"].all()
-
-
-def test_what_is_the_same_everywhere_has_no_rank_correlation(judged):
-    rows = judged("9.1", ("cifar10/vgg16/*/distances.csv", lambda f: f.assign(dist_l2=1.0)))
-    row = of_part(rows, "9.1").loc["cifar10/vgg16"]
-    assert row["why_not_tested"] == "the number is undefined for cifar10/vgg16"
-
-
 def sample(*seeds: list[float]) -> pd.Series:
     values = {(s, d): value for s, draws in enumerate(seeds) for d, value in enumerate(draws)}
     return pd.Series(values).rename_axis(["seed", "draw"])
@@ -406,41 +378,38 @@ def test_intervals_are_over_seeds_or_else_over_draws():
     over_seeds = estimate(sample([0, 2], [2, 2], [5, 7]))
     over_draws = estimate(sample([1, 2, 6]))
     for found, basis in ((over_seeds, "3 seeds"), (over_draws, "3 draws of one seed")):
-        assert found.mean == 3 and found.basis == basis
+        assert found.value == 3 and found.interval == basis
         assert found.high - 3 == pytest.approx(4.30265 * (7 / 3) ** 0.5, rel=1e-5)
         assert found.low + found.high == pytest.approx(6)
     alone = estimate(sample([NAN, NAN], [0.5, NAN]))  # what is undefined is left out
-    assert alone.mean == 0.5 and pd.isna(alone.low) and pd.isna(alone.high)
-    assert alone.basis == "none: one seed, one draw"
+    assert alone.value == 0.5 and pd.isna(alone.low) and pd.isna(alone.high)
+    assert alone.interval == "none: one seed, one draw"
 
 
-def test_an_interval_across_the_bound_is_not_clear():
-    """The bound of 2.1 is a cost of 0.2, an error of 0.26 beside a full model at 0.1."""
-    rows = levels(CLAIMS[1:2], fcn((0.1, [0.3]), (0.1, [0.4]))).query("part == 1")
-    row = rows.iloc[0]
-    assert row["holds"] and row["low"] < 0.2 and row["clear"] == "no"
-    assert row["value"] == pytest.approx((0.25 + 0.375) / 2)
+# Numbers that have to be at least 1, p-values of patterns, and the verdict of all together.
+WORST = [
+    ([2, 1.1, 0.9, 0], [0.01], NOT_SUPPORTED),
+    ([NAN, 2, 1.1, 0.9], [0.01], NOT_FRAGILE),
+    ([2, 1.1], [0.99], FRAGILE),
+    ([NAN, 2], [0.99], SUPPORTED),
+    ([NAN], [0.01, 0.5, 0.99], ABSENT),
+    ([NAN], [0.01, 0.5], UNDECIDED),
+    ([NAN], [0.01], PRESENT),
+    ([NAN], [], NOT_TESTED),
+]
 
 
-@pytest.mark.parametrize(
-    ("of_levels", "of_patterns", "expected"),
-    [
-        ([SUPPORTED, FRAGILE, NOT_FRAGILE, NOT_SUPPORTED], [PRESENT], NOT_SUPPORTED),
-        ([NOT_TESTED, SUPPORTED, FRAGILE, NOT_FRAGILE], [PRESENT], NOT_FRAGILE),
-        ([SUPPORTED, FRAGILE], [ABSENT], FRAGILE),
-        ([NOT_TESTED, SUPPORTED], [ABSENT], SUPPORTED),
-        ([NOT_TESTED], [PRESENT, UNDECIDED, ABSENT], ABSENT),
-        ([NOT_TESTED], [PRESENT, UNDECIDED], UNDECIDED),
-        ([NOT_TESTED], [PRESENT, NOT_TESTED], PRESENT),
-        ([NOT_TESTED], [NOT_TESTED], NOT_TESTED),
-    ],
-)
-def test_the_worst_part_decides_by_levels_where_any_was_tested(of_levels, of_patterns, expected):
-    senses = {
-        sense: [[{"part_verdict": verdict}] for verdict in parts]
-        for sense, parts in (("level", of_levels), ("pattern", of_patterns))
-    }
-    assert verdict_of(senses) == expected
+@pytest.mark.parametrize(("values", "p_values", "expected"), WORST)
+def test_the_worst_part_decides_by_levels_where_any_was_tested(values, p_values, expected):
+    found = [("level", Estimate(value, NAN, NAN, "", "")) for value in values]
+    found += [("pattern", Statistic(0, True, p, 1 - p, "", "")) for p in p_values]
+    any_statement = replace(CLAIMS[0].statements[0], cases=((),), lowest=1, highest=np.inf)
+    statements = [
+        replace(any_statement, sense=sense, measure=lambda _, number=number: number)
+        for sense, number in found
+    ]
+    rows = judge([replace(CLAIMS[0], statements=tuple(statements))], NOTHING)
+    assert set(rows["claim_verdict"]) == {expected}
 
 
 def test_the_command_writes_what_is_judged(papers, tmp_path):
@@ -464,8 +433,10 @@ def test_of_claims_judged_by_patterns_the_summary_shows_no_levels(papers):
     rows = judge(claims, Evidence(replace(papers.evidence.results, setups=setups)))
     text = summary.markdown(claims, rows, "# head")
     assert f"**{PRESENT}**: On CIFAR10, re-initializing blocks jointly" in text
-    assert CLAIMS[7].levels[0].criterion not in text
-    assert f"**{NOT_TESTED}**: {CLAIMS[5].levels[0].criterion}.\n\nNot tested here: image" in text
+    assert CLAIMS[7].statements[0].criterion not in text
+    assert (
+        f"**{NOT_TESTED}**: {CLAIMS[5].statements[0].criterion}.\n\nNot tested here: image" in text
+    )
     assert "imagenet/resnet18 was run on imagenet, width 0.125" in text
 
 
@@ -473,7 +444,7 @@ def test_the_summary_says_what_the_rows_say(papers):
     text = summary.markdown(CLAIMS, papers.rows, "# head")
     for claim in CLAIMS:
         assert f"## {claim.number}. {claim.text}" in text
-        for statement in (*claim.levels, *claim.patterns):
+        for statement in claim.statements:
             assert statement.criterion.rstrip(".") in text
     cells = [[c.strip() for c in line.strip("|").split("|")] for line in text.splitlines()]
     overview = {row[0]: row[1:] for row in cells if len(row) == 4}

@@ -1,6 +1,8 @@
 """Our values stand beside the paper's, each once, and agreement is what it says."""
 
+import itertools
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 import matplotlib.pyplot as plt
@@ -15,11 +17,15 @@ from layer_robustness.experiments.results import Results, Setup
 from layer_robustness.figures import style
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper.comparison import pictures
-from layer_robustness.paper.comparison.agreement import KAPPAS, summarize
-from layer_robustness.paper.comparison.checkpoints import match
-from layer_robustness.paper.comparison.patterns import auc, auc_of, kappa, told_apart
-from layer_robustness.paper.comparison.targets import COMPARED
-from layer_robustness.paper.comparison.values import COLUMNS, OF, compare
+from layer_robustness.paper.comparison.agreement import (
+    KAPPAS,
+    auc,
+    auc_of,
+    kappa,
+    summarize,
+    told_apart,
+)
+from layer_robustness.paper.comparison.values import COLUMNS, COMPARED, OF, compare, match
 from layer_robustness.paper.setups import describe
 from layer_robustness.tables.registry import TABLES
 from support import papers_results
@@ -28,7 +34,6 @@ from support.papers_results import VALUES
 from support.result_files import arguments_of, results_in, write_csv, write_manifest
 from support.steps import ended
 
-CHANCES = {"mnist": 0.9, "cifar10": 0.9, "imagenet": 0.999}
 FIGURE1 = FIGURES["figure1"]
 # What is said of the classification into critical and robust layers.
 AGREEMENTS = [*KAPPAS.values(), "agreement", "always_robust"]
@@ -61,22 +66,23 @@ def panels_of(target) -> set[str]:
 @pytest.mark.parametrize(
     ("ours", "partners"),
     [
-        (["0", "1", "10", "100"], {"0": "same", "1": "same", "10": "same", "100": "same"}),
-        (["0", "1", "2", "5"], {"0": "same", "1": "same", "10": "position", "100": "final epoch"}),
-        (["0", "10", "20", "30"], {"0": "same", "10": "same", "100": "final epoch"}),
-        (["0", "30"], {"0": "same", "100": "final epoch"}),
+        (["0", "1", "10", "100"], ["same", "same", "same", "same"]),
+        (["0", "1", "2", "5"], ["same", "same", "position", "final epoch"]),
+        (["0", "10", "20", "30"], ["same", "", "same", "final epoch"]),
+        (["0", "30"], ["same", "", "", "final epoch"]),
     ],
 )
 def test_checkpoints_match_by_epoch_else_by_position(ours, partners):
-    found = match(["rerand", "0", "1", "10", "100"], ["rerand", *ours])
-    reasons = {theirs: reason for theirs, (_, reason) in found.items()}
-    assert reasons == {"rerand": "same", **partners}
-    assert found["100"][0] == ours[-1]
-    assert all(own == theirs for theirs, (own, reason) in found.items() if reason == "same")
-    of_ours = [own for own, _ in found.values()]
-    assert len(set(of_ours)) == len(of_ours)
-    if "position" in partners.values():
-        assert found["10"] == ("2", "position")
+    theirs = ["0", "1", "10", "100"]
+    own = {"same": theirs, "position": ours, "final epoch": [ours[-1]] * 4}
+    expected = {("rerand", "rerand", "same")} | {
+        (theirs[place], own[reason][place], reason)
+        for place, reason in enumerate(partners)
+        if reason
+    }
+    found = match(["rerand", *theirs], ["rerand", *ours])
+    assert set(found.itertuples(index=False, name=None)) == expected
+    assert len(found) == len(expected)
 
 
 # Patterns
@@ -126,14 +132,22 @@ def test_all_targets_are_compared_that_the_paper_gives_numbers_of():
 @pytest.mark.parametrize("target", COMPARED, ids=lambda target: target.name)
 def test_results_equal_to_the_papers_agree_in_every_value(target, tmp_path):
     """Zero difference, correlation, kappa and agreement 1, and every value of the paper once."""
-    rows = compare([target], the_papers(target, tmp_path), VALUES)
+    results = the_papers(target, tmp_path)
+    rows = compare([target], results, VALUES)
     theirs = VALUES[VALUES["target"].isin(panels_of(target))]
     key = [*OF, "checkpoint"]
     assert list(rows.columns) == COLUMNS
     assert sorted(map(tuple, rows[key].to_numpy())) == sorted(map(tuple, theirs[key].to_numpy()))
     assert rows["difference"].abs().max() < 1e-12
     assert set(rows["matched_by"]) <= {"same", ""} and rows["papers_setup"].all()
-    summary = summarize(rows, CHANCES)
+    assert set(rows["seeds"]) <= {1, 2}
+    if target.kind == "bars":  # the whisker is the deviation of the bar's end
+        bars = rows.pivot(index="network", columns="quantity", values=["ours", "std"])
+        whiskers = bars["ours"]["reinit_error_std"]
+        assert bars["std"]["reinit_error_mean"].to_numpy() == pytest.approx(whiskers.to_numpy())
+    if target.kind == "heatmap":
+        assert (rows["std"] == 0).all() and rows["std_draws"].isna().all()
+    summary = summarize(rows, results.setups)
     assert set(summary["target"]) == panels_of(target)
     assert summary["mean_abs_difference"].max() < 1e-12
     for name in ("spearman", "agreement", *KAPPAS.values()):
@@ -158,55 +172,35 @@ def test_what_was_not_run_is_not_compared(tmp_path):
 # Panels of FCN 3x256 by hand. The paper's costs of re-initialization: 0.405, 0.061, 0.007, 0.046.
 
 NETWORK = "mnist/fcn3x256"
+UNITS = parse_network(NETWORK).units
 FULL = 0.1
 
 
-def fcn(errors: dict, full: float = FULL, **changes) -> Results:
-    """Make up two seeds; what `errors` does not name is as the full model.
+def fcn(*errors: float, sources: Sequence[str] = ("0",), full: float = FULL, **changes) -> Results:
+    """Make up a seed with these errors of layers that are put back to these sources.
 
-    errors
-        Of a unit and source, a list of draws by seed.
-    changes
-        In how the network was run.
+    All else is as the full model; `changes` are in how the network was run.
     """
     rows = [
-        {"network": NETWORK, "seed": seed, "unit": unit, "source": source}
-        | {"draw": draw, "error": error, "dist_l2": 0.0, "dist_linf": 0.0}
-        for seed in range(2)
-        for unit in [*parse_network(NETWORK).units, "fullmodel"]
+        {"network": NETWORK, "seed": 0, "unit": unit, "source": source, "draw": 0}
+        | {"error": error if source in sources else full, "dist_l2": 0.0, "dist_linf": 0.0}
+        for unit, error in itertools.zip_longest([*UNITS, "fullmodel"], errors, fillvalue=full)
         for source in ("rerand", "0", "1", "5")
-        for draw, error in enumerate(errors.get(unit, {}).get(source, [[full]] * 2)[seed])
     ]
-    setup = replace(Setup("digits5k", 10, 1, 5, seeds=2), **changes)
+    setup = replace(Setup("digits5k", 10, 1, 5, seeds=1), **changes)
     frames = dict.fromkeys(("probe.csv", "distances.csv"), pd.DataFrame(rows))
     return Results({NETWORK: setup}, frames)
-
-
-def reset_to_0(*errors: float) -> dict:
-    return {f"layer{n}": {"0": [[error]] * 2} for n, error in enumerate(errors, 1)}
 
 
 def panel_1a(results: Results) -> pd.DataFrame:
     """The summary of Figure 1a by checkpoint of the paper."""
     rows = compare([FIGURE1], results, VALUES)
-    return summarize(rows, CHANCES).query("target == '1a'").set_index("checkpoint")
-
-
-def test_means_and_spreads_are_over_draws_and_seeds():
-    results = fcn({"layer2": {"rerand": [[0.5, 0.7], [0.7, 0.9]]}})
-    rows = compare([FIGURE1], results, VALUES).query("target == '1a'")
-    row = rows[(rows["layer"] == "layer2") & (rows["checkpoint"] == "rerand")].squeeze()
-    assert row["ours"] == pytest.approx(0.7)
-    assert row["std"] == pytest.approx(0.2 / 2**0.5)  # of 0.6 and 0.8
-    assert row["std_draws"] == pytest.approx(0.2 / 2**0.5)  # of two draws 0.2 apart
-    assert (row["seeds"], row["draws"]) == (2, 2)
-    assert row["difference"] == pytest.approx(0.7 - 0.903)
-    assert row["network"] == NETWORK
+    return summarize(rows, results.setups).query("target == '1a'").set_index("checkpoint")
 
 
 def test_agreement_and_correlation_are_as_computed_by_hand():
     """Our costs are 0.0375, 0.15, 0.3125 and 0.4375; the paper's ranks are 4, 3, 1 and 2."""
-    row = panel_1a(fcn(reset_to_0(0.13, 0.22, 0.35, 0.45))).loc["0"]
+    row = panel_1a(fcn(0.13, 0.22, 0.35, 0.45)).loc["0"]
     # The squares of the differences of ranks are 9, 1, 4 and 4: 1 - 6 * 18 / (4 * 15)
     assert row["spearman"] == pytest.approx(-0.8)
     # Critical are the paper's first, at 0.05 its second too, and our last three, at 0.2 and 0.3
@@ -220,9 +214,7 @@ def test_agreement_and_correlation_are_as_computed_by_hand():
 
 def test_order_is_not_compared_where_all_layers_are_of_one_kind():
     """The paper's layers are all at chance when re-randomized, all unharmed at checkpoint 1."""
-    errors = {"layer1": 0.5, "layer2": 0.2, "layer3": 0.1, "layer4": 0.3}
-    sources = ("rerand", "0", "1")
-    summary = panel_1a(fcn({n: dict.fromkeys(sources, [[e]] * 2) for n, e in errors.items()}))
+    summary = panel_1a(fcn(0.5, 0.2, 0.1, 0.3, sources=("rerand", "0", "1")))
     assert summary.loc[["rerand", "1"], "spearman"].isna().all()
     assert summary.loc["0", "spearman"] == pytest.approx(0.8)
     assert summary.loc[["rerand", "1"], "agreement"].notna().all()
@@ -230,26 +222,26 @@ def test_order_is_not_compared_where_all_layers_are_of_one_kind():
 
 
 def test_levels_are_compared_in_the_papers_setup_only():
-    errors, papers_run = reset_to_0(0.5, 0.2, 0.1, 0.3), {"data": "mnist", "epochs": 100}
-    same = panel_1a(fcn(errors, **papers_run))
+    errors, papers_run = (0.5, 0.2, 0.1, 0.3), {"data": "mnist", "epochs": 100}
+    same = panel_1a(fcn(*errors, **papers_run))
     expected = (0.5 - 0.377 + 0.2 - 0.075 + 0.1 - 0.027 + 0.3 - 0.061) / 4
     assert same.loc["0", "mean_abs_difference"] == pytest.approx(expected)
     for change in ({"data": "digits5k"}, {"width": 0.5}, {"epochs": 99}):
-        summary = panel_1a(fcn(errors, **papers_run | change))
+        summary = panel_1a(fcn(*errors, **papers_run | change))
         assert not summary["papers_setup"].any() and summary["mean_abs_difference"].isna().all()
 
 
 def test_a_network_that_did_not_learn_agrees_with_nothing():
-    summary = panel_1a(fcn(reset_to_0(0.9, 0.9, 0.9, 0.9), full=0.88))
+    summary = panel_1a(fcn(0.9, 0.9, 0.9, 0.9, full=0.88))
     assert summary[AGREEMENTS].isna().all(axis=None) and summary["critical_ours"].isna().all()
 
 
 def test_a_network_that_did_not_train_is_beside_the_papers_with_nothing():
-    rows = compare([FIGURE1], fcn({}, full=math.nan), VALUES).query("target == '1a'")
+    results = fcn(full=math.nan)
+    rows = compare([FIGURE1], results, VALUES).query("target == '1a'")
     assert len(rows) == 20 and rows["paper"].notna().all() and rows["ours"].isna().all()
     assert set(rows["seeds"]) == {0}
-    summary = summarize(rows, CHANCES)
-    assert summary[[*AGREEMENTS, "spearman", "critical_ours"]].isna().all(axis=None)
+    assert panel_1a(results)[[*AGREEMENTS, "spearman", "critical_ours"]].isna().all(axis=None)
     drawing = pictures.draw(FIGURE1, rows)
     assert [len(axes.collections) for axes in drawing.axes[:3]] == [1, 0, 0]
     assert {axes.texts[0].get_text() for axes in drawing.axes[1:3]} == {"did not train"}
@@ -257,16 +249,16 @@ def test_a_network_that_did_not_train_is_beside_the_papers_with_nothing():
 
 def test_joint_panels_have_two_groups_to_compare(tmp_path):
     results = the_papers(FIGURES["figure8"], tmp_path)
-    summary = summarize(compare([FIGURES["figure8"]], results, VALUES), CHANCES)
+    summary = summarize(compare([FIGURES["figure8"]], results, VALUES), results.setups)
     assert set(summary["values"]) == {2} and summary[["spearman", "auc"]].isna().all(axis=None)
     initial = summary[summary["checkpoint"] == "0"].set_index("joint_group")["critical_paper"]
     assert initial.to_dict() == {"all_but_first": 2, "two_of_three": 2, "every_second": 1}
 
 
 def test_a_preset_is_described_in_a_line():
-    setups = fcn({}).setups | {"mnist/fcn5x256": Setup("digits5k", 10, 1, 30, 5)}
+    setups = fcn().setups | {"mnist/fcn5x256": Setup("digits5k", 10, 1, 30, 5)}
     assert describe("quick", setups) == (
-        "quick preset: mnist = digits5k (width 1, 5/30 epochs, seeds: 2/5)."
+        "quick preset: mnist = digits5k (width 1, 5/30 epochs, seeds: 1/5)."
     )
 
 
@@ -302,7 +294,7 @@ def test_pictures_show_both_on_one_scale_and_the_difference(name, tmp_path):
 
 
 def test_pictures_name_both_epochs_and_what_was_not_run():
-    rows = compare([FIGURE1], fcn(reset_to_0(0.5, 0.2, 0.1, 0.3)), VALUES)
+    rows = compare([FIGURE1], fcn(0.5, 0.2, 0.1, 0.3), VALUES)
     drawing = pictures.draw(FIGURE1, rows.query("target == '1a'"))
     labels = [[label.get_text() for label in axes.get_xticklabels()] for axes in drawing.axes[:3]]
     assert labels[0] == ["rerand", "0", "1", "100"]
@@ -327,8 +319,7 @@ def test_pictures_compare_no_epochs_of_different_stages(tmp_path):
     assert columns == ["rerand", "0", "1", "2 / 10", "100"]
     assert np.ma.getmaskarray(drawn).all(axis=0).tolist() == [name == "2 / 10" for name in columns]
     assert mesh.get_clim()[1] < 5
-    (hatched,) = (patch for patch in difference.patches if patch.get_hatch())
-    assert hatched.get_zorder() < mesh.get_zorder()
+    assert difference.patch.get_hatch()
     style.lay_out(drawing, "made up")
     assert drawing.texts[-1].get_text() == f"made up; {pictures.NOTE}"
 
@@ -338,10 +329,10 @@ def test_pictures_compare_no_epochs_of_different_stages(tmp_path):
 
 def test_the_commands_write_their_files(tmp_path, recipe, monkeypatch):
     """Only what was run: Figure 1, of one network."""
-    for file, frame in fcn(reset_to_0(0.5, 0.2, 0.1, 0.3)).frames.items():
+    for file, frame in fcn(0.5, 0.2, 0.1, 0.3).frames.items():
         write_csv(tmp_path / NETWORK / file, frame)
     data = TrainingData("digits5k", "made up", (1, 28, 28), 10)
-    write_manifest(tmp_path, parse_network(NETWORK), recipe, data, seeds=2, draws=1)
+    write_manifest(tmp_path, parse_network(NETWORK), recipe, data, seeds=1, draws=1)
     made, out = [*arguments_of(tmp_path), "--paper", ROOT / "resources/paper"], tmp_path / "out"
     assert ended("comparison", *made, "--output", out / "comparison.csv") == ""
     written = pd.read_csv(out / "comparison.csv", dtype={"checkpoint": str})

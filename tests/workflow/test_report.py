@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.paper.comparison.targets import HEATMAPS
+from layer_robustness.paper.comparison.values import HEATMAPS
 from layer_robustness.report import pages
 from layer_robustness.report.labels import labels
 from layer_robustness.tables.registry import TABLES

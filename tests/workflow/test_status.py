@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from layer_robustness.commands.status import table, to_do
-from layer_robustness.status.built import Made, summary
+from layer_robustness.status.jobs import Made, summary
 from support.snakemake_runs import SOURCE, TINY, copy_checkout, edit, planned, snakemake
 from support.steps import ended
 

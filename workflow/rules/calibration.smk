@@ -28,7 +28,7 @@ rule calibration:
     input:
         trials=[
             f"{TRIAL}/{paths.TRAINING}".format(job=network, rate=rate)
-            for network in calibration.published(or_exit(load, Path(PAPER)))
+            for network in calibration.published(or_exit(load, Path(PAPER))).index
             for rate in config["calibration"]["rates"]
             if PLAN.runs(parse_network(network))
         ],

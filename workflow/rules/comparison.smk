@@ -3,7 +3,7 @@ import os
 
 from layer_robustness.paper.claims.claims import CLAIMS
 from layer_robustness.paper.claims.claims import TABLE as CLAIMS_TABLE
-from layer_robustness.paper.comparison.targets import COMPARED, HEATMAPS
+from layer_robustness.paper.comparison.values import COMPARED, HEATMAPS
 from layer_robustness.paper.values import FILES
 
 PAPER = os.path.relpath(Path(workflow.basedir) / "resources/paper")

@@ -3,11 +3,9 @@
 from pathlib import Path
 
 from layer_robustness.commands import target
-from layer_robustness.paper import setups
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.comparison.agreement import summarize
-from layer_robustness.paper.comparison.targets import COMPARED
-from layer_robustness.paper.comparison.values import compare
+from layer_robustness.paper.comparison.values import COMPARED, compare
 from layer_robustness.report import pages
 from layer_robustness.runtime.errors import exit_with_one_line
 
@@ -19,7 +17,7 @@ def main() -> None:
     arguments = parser.parse_args()
     results = target.results(arguments)
     rows = compare(COMPARED, results, paper.load(arguments.paper))
-    panels = summarize(rows, setups.chances(results.setups))
+    panels = summarize(rows, results.setups)
     target.write_texts(arguments.output, {".csv": rows.to_csv(index=False)})
     summary = arguments.output.with_stem(f"{arguments.output.stem}_panels")
     page = pages.of_table(summary.stem, panels)

@@ -7,8 +7,7 @@ from layer_robustness.figures import style
 from layer_robustness.figures.captions import small_print
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.comparison import pictures
-from layer_robustness.paper.comparison.targets import HEATMAPS
-from layer_robustness.paper.comparison.values import compare
+from layer_robustness.paper.comparison.values import HEATMAPS, compare
 from layer_robustness.runtime.errors import exit_with_one_line
 
 

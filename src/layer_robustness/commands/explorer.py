@@ -5,11 +5,10 @@ from pathlib import Path
 from layer_robustness.commands import target
 from layer_robustness.experiments import paths
 from layer_robustness.explorer.page import render
-from layer_robustness.explorer.panels import CELL, panels
-from layer_robustness.explorer.training import training
+from layer_robustness.explorer.panels import CELL, panels, training
 from layer_robustness.figures.captions import small_print
 from layer_robustness.paper import values as paper
-from layer_robustness.paper.comparison.targets import HEATMAPS
+from layer_robustness.paper.comparison.values import HEATMAPS
 from layer_robustness.runtime.errors import exit_with_one_line
 
 

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 from tabulate import tabulate
 
 from layer_robustness.runtime.errors import exit_with_one_line
-from layer_robustness.status.built import MEASURED, Made, summary
-from layer_robustness.status.hours import hours_left, spent
+from layer_robustness.status.jobs import MEASURED, Made, hours_left, spent, summary
 
 FEW = 4  # names in a line
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 
 from layer_robustness.experiments.results import Setup
 from layer_robustness.paper import values as paper
-from layer_robustness.paper.criticality import chance
 
 
 def is_the_papers(setup: Setup, dataset: str) -> bool:
@@ -15,11 +14,6 @@ def is_the_papers(setup: Setup, dataset: str) -> bool:
 def all_papers(setups: Mapping[str, Setup]) -> bool:
     """Whether all networks that were run were run as the paper's."""
     return all(is_the_papers(setup, name.partition("/")[0]) for name, setup in setups.items())
-
-
-def chances(setups: Mapping[str, Setup]) -> dict[str, float]:
-    """Return the test error of guessing on each of the paper's data sets."""
-    return {name.partition("/")[0]: chance(setup.classes) for name, setup in setups.items()}
 
 
 def describe(preset: str, setups: Mapping[str, Setup]) -> str:

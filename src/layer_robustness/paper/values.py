@@ -64,6 +64,12 @@ def load(folder: Path) -> pd.DataFrame:
     return values.astype(dict.fromkeys(labels, object)).fillna(dict.fromkeys(labels, ""))[COLUMNS]
 
 
+def networks(frame: pd.DataFrame) -> pd.Series:
+    """Return the name of each row's network, such as cifar10/vgg16+wd."""
+    variant = ("+" + frame["variant"]).where(frame["variant"] != "", "")
+    return frame["dataset"] + "/" + frame["architecture"] + variant
+
+
 def read(path: Path, columns: list[str]) -> pd.DataFrame:
     """Read one file; all columns but the given ones are numbers, or empty."""
     try:

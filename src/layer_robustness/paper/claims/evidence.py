@@ -1,77 +1,26 @@
-"""What the results say of single networks: costs of resets, final errors, and their intervals."""
+"""What results say of single networks: costs of resets and of other trainings, distances, gains.
 
-from collections.abc import Iterable
+Costs are those of paper/criticality.py: 0 is the full model, 1 is chance.
+"""
+
 from dataclasses import dataclass
-from math import inf
-from pathlib import Path
 
 import pandas as pd
-from scipy.special import stdtrit  # Student's t; scipy.stats takes a second to import
 
+from layer_robustness.experiments.groups import downsampling, identity_skips, members
 from layer_robustness.experiments.names import Network
+from layer_robustness.experiments.paths import ADVERSARIAL, DISTANCES, JOINT, PROBE, TRAINING
 from layer_robustness.experiments.results import Results
-from layer_robustness.figures import collect
-from layer_robustness.paper.criticality import chance, cost, is_trained
-from layer_robustness.paper.setups import is_the_papers
-from layer_robustness.storage import bits
+from layer_robustness.figures.collect import bar_errors, final_errors, last_epoch
+from layer_robustness.paper import criticality
 
-# Epochs that units are put back to, and groups that are reset jointly.
-INITIAL, LATER = "0", "1"
-ALL_BUT_FIRST, EVERY_SECOND = "all_but_first", "every_second"
-
-CONFIDENCE = 0.95
 # Errors and accuracies are counts over at most some 50000 images: a mean difference below this is
 # 0 up to rounding.
 ROUNDING = 1e-9
 
-# What a number can be at the least and at the most.
-Limits = tuple[float, float]
-UNLIMITED: Limits = (-inf, inf)  # a cost: a reset may help, or end worse than chance
-SHARE: Limits = (0.0, 1.0)
-CORRELATION: Limits = (-1.0, 1.0)
-OF_FRACTIONS: Limits = (-1.0, 1.0)  # a difference of accuracies
-
 
 class NotTestedError(Exception):
     """Results cannot test something; the message says why."""
-
-
-@dataclass(frozen=True)
-class Sample:
-    """A number for each seed and draw, the layers that it is about, and what the number can be.
-
-    values
-        Index `seed`, `draw`; NaN where the number is undefined.
-    """
-
-    values: pd.Series
-    layers: str = ""
-    limits: Limits = UNLIMITED
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A mean and its 95% t-interval: over seeds, or of one seed over draws; `basis` says which."""
-
-    mean: float
-    low: float
-    high: float
-    basis: str
-
-
-def estimate(values: pd.Series, limits: Limits = UNLIMITED) -> Estimate:
-    """Return the mean over seeds of means over draws, with its interval, empty for one number.
-
-    The interval is cut at what the number can be, its `limits`. NaNs are left out.
-    """
-    values = values.dropna()
-    by_seed = values.groupby("seed").mean()
-    over, of = (by_seed, "seeds") if len(by_seed) > 1 else (values, "draws of one seed")
-    if len(over) == 1:
-        return Estimate(over.mean(), float("nan"), float("nan"), "none: one seed, one draw")
-    half = stdtrit(len(over) - 1, (1 + CONFIDENCE) / 2) * over.sem()
-    low, high = max(over.mean() - half, limits[0]), min(over.mean() + half, limits[1])
-    return Estimate(over.mean(), low, high, f"{len(over)} {of}")
 
 
 def share(part: pd.Series, whole: float, part_is: str, whole_is: str) -> pd.Series:
@@ -103,78 +52,106 @@ class Evidence:
 
     results: Results
 
-    def require(self, needs: Iterable[tuple[Network, str]]) -> None:
-        """Raise `NotTestedError` where one of these files of networks is not there."""
-        for network, file in needs:
-            if not self.results.ran([network]):
-                raise NotTestedError(f"{network} was not run")
-            if not self.results.has(network, file):
-                raise NotTestedError(f"{network} has no {file}")
-
-    def require_papers_setup(self, networks: Iterable[Network]) -> None:
-        """Raise `NotTestedError` where a network's data, width or epochs are not the paper's."""
-        for network in networks:
-            setup = self.results.setups[str(network)]
-            if not is_the_papers(setup, network.dataset):
-                raise NotTestedError(
-                    f"{network} was run on {setup.data}, width {setup.width:g}, {setup.epochs} "
-                    "epochs: its levels cannot be compared with the paper's"
-                )
-
-    def has_bits(self, rows: pd.DataFrame) -> bool:
-        """Whether it is known which images these rows get wrong."""
-        return all(bits.path_of(Path(path)).is_file() for path in rows["path"].unique())
-
-    def read(self, network: Network, file: str) -> pd.DataFrame:
-        """Return the rows of every seed."""
-        return self.results.of(network, file)
-
-    def chance(self, network: Network) -> float:
-        """Test error of guessing."""
-        return chance(self.results.setups[str(network)].classes)
+    def cost(self, network: Network, error: pd.Series, full: pd.Series | float) -> pd.Series:
+        """Return the cost of errors, given those of the full model."""
+        chance = criticality.chance(self.results.setups[str(network)].classes)
+        return criticality.cost(error, full, chance)
 
     def trained(self, network: Network, full: pd.Series) -> pd.Series:
         """Keep the full model's errors of the seeds that learned; the others say nothing."""
         full = not_diverged(network, full)
-        learned = full[is_trained(full, self.chance(network))]
+        chance = criticality.chance(self.results.setups[str(network)].classes)
+        learned = full[criticality.is_trained(full, chance)]
         if learned.empty:
             raise NotTestedError(f"{network} did not learn (test error {full.mean():.2f})")
         return learned
 
-    def final_errors(self, network: Network) -> pd.Series:
-        """Test error after the last epoch, by seed, of the trainings that did not diverge."""
-        return not_diverged(network, collect.final_errors(self.read(network, "training.csv")))
+    def full_rows(self, network: Network, file: str = PROBE) -> pd.DataFrame:
+        """Return a row of the full model, reset to the final epoch, for each seed that learned."""
+        frame = self.results.of(network, file)
+        final = frame[frame["source"] == last_epoch(frame)].groupby("seed").head(1)
+        learned = self.trained(network, final.set_index("seed")["error"])
+        return final[final["seed"].isin(learned.index)]
 
-    def costs(self, network: Network, source: str, file: str = "probe.csv") -> pd.DataFrame:
-        """Return the cost of each reset to a source: units [rows] by seeds and draws [columns]."""
-        frame = self.read(network, file)
-        final = frame["source"] == collect.last_epoch(frame)
-        full = self.trained(network, frame[final].groupby("seed")["error"].first())
+    def costs(
+        self, network: Network, units: str = "all", source: str = "0", file: str = PROBE
+    ) -> pd.DataFrame:
+        """Return the cost of each reset to a source: units [rows] by seeds and draws [columns].
+
+        units
+            `all`, `upper` (all but the first), `downsampling`, `identity_skips`, `all_but_first`,
+            or names of units and of stages; of joint.csv a group.
+        """
+        full = self.full_rows(network, file).set_index("seed")["error"]
+        frame = self.results.of(network, file)
         resets = frame[(frame["source"] == source) & frame["seed"].isin(full.index)]
         if resets.empty:
             raise NotTestedError(f"{network} has no reset to {source} in {file}")
-        damage = cost(resets["error"], resets["seed"].map(full), self.chance(network))
-        return resets.assign(cost=damage).pivot(
+        cost = self.cost(network, resets["error"], resets["seed"].map(full))
+        costs = resets.assign(cost=cost).pivot(
             index="unit", columns=["seed", "draw"], values="cost"
         )
+        if file == JOINT:
+            return costs.loc[[units]]
+        named = {
+            "all": network.units,
+            "upper": network.units[1:],
+            "downsampling": downsampling(network),
+            "identity_skips": identity_skips(network),
+            "all_but_first": members(network, "all_but_first"),
+        }
+        chosen = [unit for unit in network.units if unit.partition(".")[0] in units.split()]
+        return costs.loc[list(named.get(units, chosen))]
+
+    def upper_layers(self, network: Network) -> pd.Series:
+        """Mean cost of re-initializing one layer but the first (a bar of Figure 2), by seed."""
+        full, reset = bar_errors(self.results.of(network, PROBE), network)
+        full = self.trained(network, full)
+        return self.cost(network, reset[full.index], full)
+
+    def by_width(self, networks: tuple[Network, ...]) -> pd.DataFrame:
+        """Return that cost by seed [rows] and width [columns], of FCNs that learned."""
+        costs = {}
+        for network in networks:
+            try:
+                costs[network.fcn_shape[1]] = self.upper_layers(network)
+            except NotTestedError:
+                continue
+        if len(costs) < 3:
+            raise NotTestedError("fewer than three widths learned")
+        return pd.DataFrame(costs)
 
     def trained_otherwise(self, plain: Network, other: Network) -> pd.Series:
         """Cost of training another network in the place of the plain one, by the other's seed."""
-        full = self.trained(plain, self.final_errors(plain)).mean()
-        return cost(self.final_errors(other), full, self.chance(plain))
+        own, others = (final_errors(self.results.of(n, TRAINING)) for n in (plain, other))
+        full = self.trained(plain, own).mean()
+        return self.cost(plain, not_diverged(other, others), full)
+
+    def distances(self, network: Network, quantity: str) -> pd.DataFrame:
+        """Distance from initialization after training: units [rows] by seeds [columns]."""
+        frame = self.results.of(network, DISTANCES)
+        frame = frame[frame["source"] == last_epoch(frame)]
+        return frame.pivot(index="unit", columns="seed", values=quantity)
 
     def gains(self, network: Network, attack: str) -> pd.DataFrame:
-        """Accuracy that swapping blocks at random gains: classifiers (r, s) by seeds and draws.
+        """Accuracy that swapping blocks at random gains: classifiers by seeds and draws.
 
         From the rows of adversarial.csv, whose repetitions take the place of draws. Seeds whose
         baseline did not learn are left out.
         """
-        frame = self.read(network, "adversarial.csv").rename(columns={"repetition": "draw"})
+        frame = self.results.of(network, ADVERSARIAL).rename(columns={"repetition": "draw"})
         own = frame["configuration"] == "baseline"
         baseline = frame[own].groupby(["attack", "seed"])["accuracy"].mean()
         swapped = frame[(frame["configuration"] == "stochastic") & (frame["attack"] == attack)]
         if swapped.empty or not {"clean", attack} <= set(baseline.index.unique("attack")):
-            raise NotTestedError(f"{network} has no rows of {attack} in adversarial.csv")
+            raise NotTestedError(f"{network} has no rows of {attack} in {ADVERSARIAL}")
         learned = self.trained(network, 1 - baseline["clean"]).index
         wide = swapped.pivot(index=["r", "s"], columns=["seed", "draw"], values="accuracy")
+        wide.index = ["r = {:g}, s = {:g}".format(*classifier) for classifier in wide.index]
         return wide[learned] - baseline[attack][learned].mean()
+
+
+def lowest(numbers: pd.DataFrame) -> tuple[pd.Series, str]:
+    """Return the row that is lowest on average, and its name."""
+    name = numbers.mean(axis=1).idxmin()
+    return numbers.loc[name], name

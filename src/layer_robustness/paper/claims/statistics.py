@@ -1,22 +1,34 @@
-"""Statistics of a pattern that need no threshold: an order, a trend, or the sign of a difference.
+"""What is said of a number: with an interval, for levels; with p-values, for patterns.
 
-Each gives a value and two one-sided p-values: how likely one as large, or as small, would be if
-there were no pattern. A test permutes what the pattern is about (which units are which, widths),
-or looks at the spread over seeds; of a single seed, at the spread over test images.
+A pattern's statistic needs no threshold: an order, a trend, or the sign of a difference. How likely
+one as large, or as small, is without a pattern, is found by permuting what the pattern is about
+(which units are which, widths), or from the spread over seeds; of a single seed, over test images.
 """
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from math import inf, nan
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from layer_robustness.paper.comparison.patterns import auc
+from layer_robustness.paper.comparison.agreement import auc
 
+CONFIDENCE = 0.95
 RESAMPLES = 2000
-LEVEL = 0.05
+SIDES = ("greater", "less")  # of a pattern, and of its opposite
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean, its t-interval, what this is over, and the layers that it is about."""
+
+    value: float
+    low: float
+    high: float
+    interval: str
+    about: str
 
 
 @dataclass(frozen=True)
@@ -25,89 +37,99 @@ class Statistic:
 
     value
         Such as an AUC or a difference of costs.
-    none
-        What it would be without a pattern.
-    p, opposite
+    holds
+        Whether it lies on the pattern's side.
+    p, p_opposite
         One-sided p-values of the pattern and of its opposite.
-    basis
+    interval
         What the p-values are from.
     about
         The layers or classifiers that it is about.
     """
 
     value: float
-    none: float
+    holds: bool
     p: float
-    opposite: float
-    basis: str
-    about: str = ""
-
-    @property
-    def as_predicted(self) -> bool:
-        """Whether the number lies on the pattern's side."""
-        return self.value > self.none
+    p_opposite: float
+    interval: str
+    about: str
 
 
-def order(critical: pd.Series, robust: pd.Series, about: str = "") -> Statistic:
+def estimate(
+    values: pd.Series, about: str = "", limits: tuple[float, float] = (-inf, inf)
+) -> Estimate:
+    """Return the mean over seeds of means over draws, with its interval, empty for one number.
+
+    The interval is cut at what the number can be, its `limits`. NaNs are left out.
+
+    Parameters
+    ----------
+    values
+        Index `seed`, and `draw` if there are any.
+    """
+    values = values.dropna()
+    by_seed = values.groupby("seed").mean()
+    over, of = (by_seed, "seeds") if len(by_seed) > 1 else (values, "draws of one seed")
+    mean = over.mean()
+    if len(over) <= 1:
+        return Estimate(mean, nan, nan, "none: one seed, one draw", about)
+    half = stats.t.ppf((1 + CONFIDENCE) / 2, len(over) - 1) * over.sem()
+    low, high = max(mean - half, limits[0]), min(mean + half, limits[1])
+    return Estimate(mean, low, high, f"{len(over)} {of}", about)
+
+
+def order(critical: pd.Series, robust: pd.Series, about: str) -> Statistic:
     """Test whether critical units cost more than robust ones: AUC, permuting which are which."""
-    p, opposite = (
-        float(stats.mannwhitneyu(critical, robust, alternative=side, method="auto").pvalue)
-        for side in ("greater", "less")
-    )
-    return Statistic(auc(critical, robust), 0.5, p, opposite, "permuted units", about)
+    p, opposite = (stats.mannwhitneyu(critical, robust, alternative=side).pvalue for side in SIDES)
+    value = auc(critical, robust)
+    return Statistic(value, value > 0.5, p, opposite, "permuted units", about)
 
 
-def trend(x: pd.Series, y: pd.Series, sign: int, about: str = "") -> Statistic:
-    """Test a rank correlation of this sign, permuting the pairs; its value is times the sign."""
-
+def falling(x: pd.Series, y: pd.Series, about: str) -> Statistic:
+    """Test whether y falls with x: their rank correlation times -1, permuting the pairs."""
     ranks, others = stats.rankdata(x), stats.rankdata(y)
     if np.ptp(ranks) == 0 or np.ptp(others) == 0:
-        return Statistic(0, 0, 1, 1, "all are the same", about)
+        return Statistic(0, False, 1, 1, "all are the same", about)
 
     def correlation(values: np.ndarray) -> float:
-        return float(np.corrcoef(values, others)[0, 1])
+        return -float(np.corrcoef(values, others)[0, 1])
 
-    def one_sided(alternative: Literal["greater", "less"]) -> float:
-        random = np.random.default_rng(0)
-        found = stats.permutation_test(
+    value = correlation(ranks)
+    p, opposite = (
+        stats.permutation_test(
             (ranks,),
             correlation,
             permutation_type="pairings",
-            alternative=alternative,
+            alternative=side,
             n_resamples=RESAMPLES,
-            rng=random,
-        )
-        return float(found.pvalue)
-
-    p, opposite = one_sided("greater"), one_sided("less")
-    if sign < 0:
-        p, opposite = opposite, p
-    return Statistic(sign * correlation(ranks), 0, p, opposite, "permuted pairs", about)
+            rng=np.random.default_rng(0),
+        ).pvalue
+        for side in SIDES
+    )
+    return Statistic(value, value > 0, p, opposite, "permuted pairs", about)
 
 
-def majority(differences: pd.Series, about: str = "") -> Statistic:
+def majority(differences: pd.Series, about: str) -> Statistic:
     """Test whether most of some paired differences are above 0: their signs, flipped by chance."""
     above, below = int((differences > 0).sum()), int((differences < 0).sum())
     trials = above + below
     if not trials:
-        return Statistic(0.5, 0.5, 1, 1, "signs of pairs", about)
-    p, opposite = (
-        float(stats.binomtest(k, trials, alternative="greater").pvalue) for k in (above, below)
-    )
-    return Statistic(above / trials, 0.5, p, opposite, "signs of pairs", about)
+        return Statistic(0.5, False, 1, 1, "signs of pairs", about)
+    p, opposite = (stats.binomtest(above, trials, alternative=side).pvalue for side in SIDES)
+    return Statistic(above / trials, above > below, p, opposite, "signs of pairs", about)
 
 
 def difference(values: Iterable[float], about: str, of: str = "seeds") -> Statistic:
     """Test whether a mean over seeds or repetitions is above 0, by Student's t."""
     numbers = np.asarray(list(values), float)
-    mean = float(numbers.mean())
+    mean, basis = float(numbers.mean()), f"{len(numbers)} {of}"
     if len(numbers) < 2:
-        return Statistic(mean, 0, 0.5, 0.5, "one number, no interval", about)
-    if np.ptp(numbers) < 1e-12:  # t is undefined; there is no doubt about the sign
+        p, basis = 0.5, "one number, no interval"
+    elif np.ptp(numbers) < 1e-12:  # t is undefined; there is no doubt about the sign
         p = 0.0 if mean > 0 else 1.0
-        return Statistic(mean, 0, p, 1 - p, f"{len(numbers)} {of}", about)
-    p = float(stats.ttest_1samp(numbers, 0, alternative="greater").pvalue)
-    return Statistic(mean, 0, p, 1 - p, f"{len(numbers)} {of}", about)
+    else:
+        p = float(stats.ttest_1samp(numbers, 0, alternative="greater").pvalue)
+    return Statistic(mean, mean > 0, p, 1 - p, basis, about)
 
 
 def over_images(missed: np.ndarray, number: Callable, about: str) -> Statistic:
@@ -118,25 +140,19 @@ def over_images(missed: np.ndarray, number: Callable, about: str) -> Statistic:
     missed
         bool [R, N]: the images that each of R networks gets wrong; the same N images for all.
     number
-        Takes errors [B, R] and gives a number for each of B resamples.
+        Takes errors [R] and gives a number, or takes [R, B] for B resamples and gives [B].
     """
     images = missed.shape[1]
     random = np.random.default_rng(0)
     counts = random.multinomial(images, np.full(images, 1 / images), RESAMPLES)
-    numbers = number(counts @ missed.T / images)
-    value = float(number(missed.mean(1)[None])[0])
-    p, opposite = (
-        float((1 + side.sum()) / (RESAMPLES + 1)) for side in (numbers <= 0, numbers >= 0)
-    )
-    return Statistic(value, 0, p, opposite, f"{images} resampled test images of one seed", about)
+    numbers = number((counts @ missed.T / images).T)
+    value = float(number(missed.mean(1)))
+    p, opposite = ((1 + side.sum()) / (RESAMPLES + 1) for side in (numbers <= 0, numbers >= 0))
+    basis = f"{images} resampled test images of one seed"
+    return Statistic(value, value > 0, p, opposite, basis, about)
 
 
-def combined(statistics: Iterable[Statistic]) -> tuple[float, float]:
-    """Combine the p-values of several networks by Fisher's method: of the pattern, its opposite."""
-    found = list(statistics)
+def combined(p: Iterable[float]) -> float:
+    """Combine the p-values of several networks by Fisher's method."""
     least = 1e-16  # of which there is a logarithm
-    p, opposite = (
-        float(stats.combine_pvalues(np.clip(values, least, 1)).pvalue)
-        for values in ([s.p for s in found], [s.opposite for s in found])
-    )
-    return p, opposite
+    return float(stats.combine_pvalues(np.clip(list(p), least, 1)).pvalue)

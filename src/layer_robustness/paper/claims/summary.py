@@ -22,77 +22,71 @@ docs/comparison.md tells how to read both.
 Costs are shares of the way from the full model's test error (0) to chance (1); a layer is critical
 to a source where resetting it costs over {critical:g}.
 """
+# Columns of claims.csv and what they are called here.
+SHOWN = {
+    "level": {
+        **{"case": "network", "about": "about", "value": "value", "interval": "95% interval"},
+        **{"holds": "holds", "clear": "interval clear of the bound"},
+    },
+    "pattern": {
+        **{"case": "network", "about": "about", "value": "statistic", "holds": "on its side"},
+        **{"p": "p", "p_opposite": "p of the opposite", "interval": "from"},
+    },
+}
 
 
 def markdown(claims: Iterable[Claim], rows: pd.DataFrame, head: str) -> str:
     """Return the text of claims.md, from what `judgement.judge` returns."""
-    claims = list(claims)
-    blocks = [head, overview(claims, rows)]
-    for claim in claims:
-        of_claim = rows[rows["claim"] == claim.number]
-        blocks += [f"## {claim.number}. {claim.text}", f"{claim.shown_in} of the paper."]
-        if set(of_claim["sense"][of_claim["value"].notna()]) == {"pattern"}:
-            of_claim = of_claim[of_claim["sense"] == "pattern"]  # the head says why
-        for _, of_part in of_claim.groupby(["sense", "part"], sort=False):
-            blocks += part(of_part)
-    return "\n\n".join(block.strip() for block in blocks if block) + "\n"
-
-
-def overview(claims: list[Claim], rows: pd.DataFrame) -> str:
-    """Return a table of the verdicts."""
-    lines = []
+    overview, blocks = [], []
     for claim in claims:
         of_claim = rows[rows["claim"] == claim.number]
         tested = of_claim[of_claim["holds"].notna()]
         by_level = (tested["sense"] == "level").any()
-        counted = tested[tested["sense"] == "level"] if by_level else tested
-        kept = f"{int(counted['holds'].sum())} of {len(counted)}" if len(counted) else ""
-        what = "bounds" if by_level else "panels"
+        if len(tested) and not by_level:
+            of_claim = of_claim[of_claim["sense"] == "pattern"]  # the head says why
+        counted = tested[tested["sense"] == ("level" if by_level else "pattern")]
+        kept = (
+            f"{int(counted['holds'].sum())} of {len(counted)} {'bounds' if by_level else 'panels'}"
+        )
         verdict = of_claim["claim_verdict"].iloc[0]
-        lines.append((claim.number, claim.text, verdict, f"{kept} {what}" if kept else ""))
+        overview.append((claim.number, claim.text, verdict, kept if len(counted) else ""))
+        blocks += [f"## {claim.number}. {claim.text}", f"{claim.shown_in} of the paper."]
+        for _, of_part in of_claim.groupby(["sense", "part"], sort=False):
+            blocks += part(of_part)
     columns = ["", "claim", "verdict", "as the paper says"]
-    return pd.DataFrame(lines, columns=columns).to_markdown(index=False)
+    blocks = [
+        head.strip(),
+        pd.DataFrame(overview, columns=columns).to_markdown(index=False),
+        *blocks,
+    ]
+    return "\n\n".join(blocks) + "\n"
 
 
 def part(rows: pd.DataFrame) -> list[str]:
     """Return the criterion with its verdict, its numbers, and what was not tested."""
     first = rows.iloc[0]
-    level = first["sense"] == "level"
-    numbers = rows[rows["value"].notna()]
     blocks = [f"**{first['part_verdict']}**: {first['criterion'].rstrip('.')}."]
+    numbers = rows[rows["value"].notna()]
     if len(numbers):
-        shown = of_levels(numbers) if level else of_patterns(numbers)
-        blocks.append(pd.DataFrame(shown).to_markdown(index=False, disable_numparse=True))
+        columns = SHOWN[first["sense"]]
+        shown = written(numbers)[list(columns)].rename(columns=columns)
+        blocks.append(shown.to_markdown(index=False, disable_numparse=True))
     reasons = rows["why_not_tested"].dropna().unique()
     if len(reasons):
         blocks.append(f"{NOT_TESTED.capitalize()}: {'; '.join(reasons)}.")
     return blocks
 
 
-def of_levels(numbers: pd.DataFrame) -> dict:
-    """Return the columns of numbers that have a bound."""
+def written(numbers: pd.DataFrame) -> pd.DataFrame:
+    """Return rows with their numbers as text."""
     intervals = zip(numbers["low"], numbers["high"], numbers["interval"], strict=True)
-    return {
-        "network": numbers["case"],
-        "about": numbers["about"],
-        "value": numbers["value"].map("{:.3f}".format),
-        "95% interval": [
+    return numbers.assign(
+        value=numbers["value"].map("{:.3f}".format),
+        interval=[
             f"{low:.3f} to {high:.3f} ({basis})" if pd.notna(low) else basis
             for low, high, basis in intervals
         ],
-        "holds": numbers["holds"].map({True: "yes", False: "no"}),
-        "interval clear of the bound": numbers["clear"],
-    }
-
-
-def of_patterns(numbers: pd.DataFrame) -> dict:
-    """Return the columns of statistics."""
-    return {
-        "network": numbers["case"],
-        "about": numbers["about"],
-        "statistic": numbers["value"].map("{:.3f}".format),
-        "on its side": numbers["holds"].map({True: "yes", False: "no"}),
-        "p": numbers["p"].map("{:.2g}".format),
-        "p of the opposite": numbers["p_opposite"].map("{:.2g}".format),
-        "from": numbers["interval"],
-    }
+        holds=numbers["holds"].map({True: "yes", False: "no"}),
+        p=numbers["p"].map("{:.2g}".format),
+        p_opposite=numbers["p_opposite"].map("{:.2g}".format),
+    )

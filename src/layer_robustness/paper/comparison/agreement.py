@@ -1,12 +1,15 @@
 """How far the paper's values and ours agree, panel by panel and table by table."""
 
+from collections.abc import Mapping
+
+import numpy as np
 import pandas as pd
 from scipy.stats import spearmanr
 
-from layer_robustness.experiments.groups import members
-from layer_robustness.experiments.names import parse_network
+from layer_robustness.experiments.groups import downsampling, identity_skips, members
+from layer_robustness.experiments.names import Network, parse_network
+from layer_robustness.experiments.results import Setup
 from layer_robustness.paper import values as paper
-from layer_robustness.paper.comparison.patterns import auc_of, kappa
 from layer_robustness.paper.criticality import CRITICAL, chance, cost, is_trained
 
 BY = ["target", "dataset", "architecture", "variant", "joint_group", "quantity"]
@@ -20,76 +23,49 @@ COLUMNS = [
 ]
 
 
-def summarize(rows: pd.DataFrame, chances: dict[str, float]) -> pd.DataFrame:
+def summarize(rows: pd.DataFrame, setups: Mapping[str, Setup]) -> pd.DataFrame:
     """Return a row for each panel and checkpoint, and for each quantity of bars and tables.
 
-    values
-        What the row is about: layers (`fullmodel` is none), bars, networks; in joint panels the
-        two groups.
-    mean_abs_difference
-        Empty where our setup is not the paper's: other data or another scale have other levels.
-    spearman
-        Rank correlation between the paper's values and ours. Of test errors it is given only where
-        the paper has both critical and robust layers: the order among layers that are all at
-        chance, or all unharmed, is noise. Empty also for fewer than three values, or equal ones.
-    auc
-        Of VGGs and ResNets: how often a unit that the paper's text calls critical costs more here
-        than one that it calls robust (`patterns.told_apart`); no threshold is needed.
-    kappa_...
-        Cohen's kappa of the paper's critical layers and ours at this threshold of the cost
-        (paper/criticality.py). These and what follows are empty for the final epoch, to which
-        nothing is reset, and where one of the full models did not learn.
-    agreement, always_robust
-        Share of layers that are critical, or robust, in both at `CRITICAL`; and the agreement that
-        calling every layer robust would reach.
-    critical_paper, critical_ours
-        How many layers are critical at `CRITICAL`.
+    docs/comparison.md tells what the columns are. `values` counts what the row is about: layers
+    (`fullmodel` is none), bars, networks; in joint panels the two groups.
 
     Parameters
     ----------
     rows
         What `values.compare` returns.
-    chances
-        Our test error of guessing, by data set.
+    setups
+        How each network was run.
     """
     found = []
-    for _, panel in rows.groupby("target", sort=False):
-        parts = of_heatmap(panel, chances) if panel["checkpoint"].any() else of_others(panel)
-        found.extend(parts)
+    for _, target in rows.groupby("target", sort=False):
+        if target["checkpoint"].any():
+            found += of_heatmap(target, setups)
+        else:
+            by_quantity = target.groupby(["dataset", "quantity"], sort=False)
+            found += [
+                common(values) | {"spearman": correlation(values)} for _, values in by_quantity
+            ]
     counts = dict.fromkeys(("critical_paper", "critical_ours"), "Int64")
     return pd.DataFrame(found, columns=COLUMNS).astype(counts)
 
 
-def of_others(target: pd.DataFrame) -> list[dict]:
-    """Return a row for each data set and quantity of bars or of a table."""
-    return [
-        common(values) | {"spearman": correlation(values)}
-        for _, values in target.groupby(["dataset", "quantity"], sort=False)
-    ]
-
-
-def of_heatmap(panel: pd.DataFrame, chances: dict[str, float]) -> list[dict]:
+def of_heatmap(panel: pd.DataFrame, setups: Mapping[str, Setup]) -> list[dict]:
     """Return a row for each checkpoint of a heatmap."""
-    layers = panel[panel["layer"] != "fullmodel"]
-    if panel["joint_group"].iloc[0]:
-        layers = one_of_each_group(layers)
-    last = panel.iloc[-1]
+    layers, last = panel[panel["layer"] != "fullmodel"], panel.iloc[-1]
+    network = parse_network(last["network"])
+    if last["joint_group"]:  # all layers of a group have its error, and all others the same
+        inside = layers["layer"].isin(members(network, last["joint_group"]))
+        layers = layers.groupby([inside.rename("inside"), "checkpoint"], sort=False).head(1)
+    our_chance = chance(setups[last["network"]].classes)
     found = []
     for checkpoint, values in layers.groupby("checkpoint", sort=False):
         row = common(values)
         if last["quantity"] != "test_error":
             row["spearman"] = correlation(values)
-        elif checkpoint != last["checkpoint"]:
-            row |= classified(values, last, chances[last["dataset"]])
+        elif checkpoint != last["checkpoint"]:  # to the final epoch nothing is reset
+            row |= classified(network, values, last, our_chance)
         found.append(row)
     return found
-
-
-def one_of_each_group(layers: pd.DataFrame) -> pd.DataFrame:
-    """Keep one layer of a jointly reset group and one of the rest; the others repeat them."""
-    inside = members(parse_network(layers["network"].iloc[0]), layers["joint_group"].iloc[0])
-    groups = layers["layer"].isin(inside).rename("inside")
-    return layers.groupby([groups, "checkpoint"], sort=False).head(1)
 
 
 def common(values: pd.DataFrame) -> dict:
@@ -111,27 +87,68 @@ def correlation(values: pd.DataFrame) -> float | None:
     return spearmanr(sides["paper"], sides["ours"]).statistic
 
 
-def classified(values: pd.DataFrame, full: pd.Series, our_chance: float) -> dict:
+def classified(network: Network, values: pd.DataFrame, full: pd.Series, our_chance: float) -> dict:
     """Return correlation, AUC, agreement and numbers of critical layers of one checkpoint.
 
-    `full` has the two full models' errors.
+    Empty where one of the full models, whose errors are in `full`, did not learn. The order among
+    layers that are all at chance, or all unharmed, is noise: there the correlation is empty.
     """
-    chances = {"paper": chance(paper.CLASSES[full["dataset"]]), "ours": our_chance}
+    chances = {"paper": chance(paper.CLASSES[network.dataset]), "ours": our_chance}
     if not all(is_trained(full[side], chances[side]) for side in chances):
         return {}
-    costs = {side: cost(values[side], full[side], chances[side]) for side in chances}
-    kinds = {side: costs[side] > CRITICAL for side in costs}
-    by_unit = pd.Series(costs["ours"].to_numpy(), values["layer"])
-    joint = values["joint_group"].iloc[0]
+    theirs, ours = (cost(values[side], full[side], chances[side]) for side in chances)
+    critical, ours_critical = theirs > CRITICAL, ours > CRITICAL
+    by_unit = pd.Series(ours.to_numpy(), values["layer"])
     return {
-        "spearman": correlation(values) if kinds["paper"].nunique() == 2 else None,
-        "auc": None if joint else auc_of(parse_network(values["network"].iloc[0]), by_unit),
-        **{
-            name: kappa(costs["paper"] > threshold, costs["ours"] > threshold)
-            for threshold, name in KAPPAS.items()
-        },
-        "agreement": (kinds["paper"] == kinds["ours"]).mean(),
-        "always_robust": (~kinds["paper"]).mean(),
-        "critical_paper": kinds["paper"].sum(),
-        "critical_ours": kinds["ours"].sum(),
+        "spearman": correlation(values) if critical.nunique() == 2 else None,
+        "auc": None if full["joint_group"] else auc_of(network, by_unit),
+        **{name: kappa(theirs > limit, ours > limit) for limit, name in KAPPAS.items()},
+        "agreement": (critical == ours_critical).mean(),
+        "always_robust": (~critical).mean(),
+        "critical_paper": critical.sum(),
+        "critical_ours": ours_critical.sum(),
     }
+
+
+def told_apart(network: Network) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return the units that the paper's text calls critical, and those that it calls robust.
+
+    Of a VGG the convolutions of stages 1 and 2 against those of stage 5, fc1 and fc2; of a ResNet
+    stage0 and the downsampling blocks against the blocks with an identity skip (Section 3.2). Of
+    other networks, none.
+    """
+    if network.kind == "vgg":
+        lower = [unit for unit in network.units if unit.startswith(("stage1.", "stage2."))]
+        upper = [unit for unit in network.units if unit.startswith(("stage5.", "fc"))]
+        return tuple(lower), tuple(upper)
+    if network.kind == "resnet" and not network.treatment:
+        return ("stage0", *downsampling(network)), identity_skips(network)
+    return (), ()
+
+
+def auc(critical: np.ndarray, robust: np.ndarray) -> float:
+    """Return how often a critical unit costs more than a robust one, of all pairs; ties are half.
+
+    1 is a perfect order, 0.5 is none. This is the Mann-Whitney statistic, which needs no threshold.
+    """
+    difference = np.subtract.outer(np.asarray(critical), np.asarray(robust))
+    return float((difference > 0).mean() + (difference == 0).mean() / 2)
+
+
+def auc_of(network: Network, costs: pd.Series) -> float | None:
+    """Return the AUC of costs by unit, for networks of which the paper tells units apart."""
+    critical, robust = told_apart(network)
+    if not critical or not {*critical, *robust} <= set(costs.index):
+        return None
+    return auc(costs[list(critical)].to_numpy(), costs[list(robust)].to_numpy())
+
+
+def kappa(one: pd.Series, other: pd.Series) -> float | None:
+    """Return Cohen's kappa of two classifications into critical and robust: agreement beyond luck.
+
+    1 is full agreement, 0 what two independent classifications with these shares would reach. None
+    where both say the same of all units, as there is nothing to agree on.
+    """
+    agree = float((one == other).mean())
+    by_luck = float(one.mean() * other.mean() + (1 - one.mean()) * (1 - other.mean()))
+    return None if by_luck == 1 else (agree - by_luck) / (1 - by_luck)

@@ -11,12 +11,11 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure as Drawing
-from matplotlib.patches import Rectangle
 
 from layer_robustness.figures import colours, heatmap, names, style
 from layer_robustness.figures.figure import Figure, Panel
 from layer_robustness.figures.style import ErrorScale
-from layer_robustness.paper.comparison.checkpoints import CORRESPONDING
+from layer_robustness.paper.comparison.values import CORRESPONDING
 
 SIDES = {"paper": "paper", "ours": "ours", "difference": "ours - paper"}
 SOURCES = 5  # of the panels that the paper shows transposed
@@ -25,17 +24,18 @@ NOTE = "hatched: the two epochs are different stages of training, whose values a
 
 def draw(figure: Figure, rows: pd.DataFrame, *, error_scale: ErrorScale = "panel") -> Drawing:
     """Draw all panels of a figure from what `values.compare` returns for it."""
-    layers = [len(panel.layers) for panel in figure.panels]
+    panels = iter(figure.panels)
     if figure.transposed:
-        order = stacked(figure)
+        of_rows = [list(itertools.islice(panels, count)) for count in figure.rows]
+        grid = [[(panel, side) for panel in row] for row in of_rows for side in SIDES]
         height = heatmap.AROUND_TRANSPOSED + SOURCES * heatmap.ROW
-        counts = [count for count in figure.rows for _ in SIDES]
-        widths = [len(panel.layers) for panel, _ in order]
     else:
-        order = [(panel, side) for panel in figure.panels for side in SIDES]
-        height = heatmap.AROUND + max(heatmap.ROWS, *layers) * heatmap.ROW
-        counts, widths = [len(SIDES)] * len(layers), [1] * len(order)
-    drawing, axes = style.panels(counts, height, widths)
+        grid = [[(panel, side) for side in SIDES] for panel in panels]
+        layers = max(len(panel.layers) for panel in figure.panels)
+        height = heatmap.AROUND + max(heatmap.ROWS, layers) * heatmap.ROW
+    order = list(itertools.chain(*grid))
+    widths = [len(panel.layers) if figure.transposed else 1 for panel, _ in order]
+    drawing, axes = style.panels(list(map(len, grid)), height, widths)
     for (panel, side), panel_axes in zip(order, axes, strict=True):
         of_panel = rows[rows["target"] == panel.name]
         panel_axes.set_title(title(figure, panel, side, of_panel))
@@ -44,13 +44,6 @@ def draw(figure: Figure, rows: pd.DataFrame, *, error_scale: ErrorScale = "panel
     if not rows["matched_by"].isin(CORRESPONDING).all():
         style.add_note(drawing, NOTE)
     return drawing
-
-
-def stacked(figure: Figure) -> list[tuple[Panel, str]]:
-    """Return panels and sides from the top: the panels of a row for each side in turn."""
-    panels = iter(figure.panels)
-    rows = [list(itertools.islice(panels, count)) for count in figure.rows]
-    return [(panel, side) for row in rows for side in SIDES for panel in row]
 
 
 def title(figure: Figure, panel: Panel, side: str, rows: pd.DataFrame) -> str:
@@ -74,32 +67,15 @@ def draw_side(
 ) -> None:
     """Draw the paper's heatmap, ours, or the difference."""
     theirs, ours = rows["checkpoint"], rows["our_checkpoint"]
-    cells = pd.DataFrame({"layer": rows["layer"], "value": rows[side]})
+    cells = rows[["layer"]].assign(checkpoint=theirs if side == "paper" else ours, value=rows[side])
     if side != "difference":
-        cells["checkpoint"] = theirs if side == "paper" else ours
         norm = heatmap.scale(panel, rows[["paper", "ours"]].to_numpy(), error_scale)
         heatmap.draw_panel(axes, figure, panel, cells, norm)
         return
     cells["checkpoint"] = theirs.where(theirs == ours, ours + " / " + theirs)
-    cells["value"] = rows[side].where(rows["matched_by"].isin(CORRESPONDING))
+    cells["value"] = cells["value"].where(rows["matched_by"].isin(CORRESPONDING))
     largest = max(cells["value"].abs().max(), rows["resolution"].max())
-    norm, label = Normalize(-largest, largest), "Difference"
-    heatmap.draw_panel(axes, figure, panel, cells, norm, label, colours.DIFFERENCES)
-    hatch(axes)
-
-
-def hatch(axes: Axes) -> None:
-    """Hatch the cells that have no colour."""
-    axes.add_patch(
-        Rectangle(
-            (0, 0),
-            1,
-            1,
-            transform=axes.transAxes,
-            facecolor=colours.NOT_COMPARED,
-            edgecolor="0.7",
-            hatch="/////",
-            linewidth=0,
-            zorder=0,
-        )
-    )
+    norm = Normalize(-largest, largest)
+    heatmap.draw_panel(axes, figure, panel, cells, norm, "Difference", colours.DIFFERENCES)
+    # Cells without a colour show what is behind them.
+    axes.patch.set(facecolor=colours.NOT_COMPARED, edgecolor="0.7", hatch="/////", linewidth=0)
