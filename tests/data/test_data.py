@@ -114,7 +114,9 @@ def test_a_download_that_goes_wrong_is_one_clear_error(request, monkeypatch, sur
     finally:
         socket.setdefaulttimeout(None)
     assert "\n" not in str(raised.value)
-    survived(f"download {fault}", name.upper(), "one line")
+    monkeypatch.setattr(Mirror, "fault", "")
+    assert sources.SOURCES[name]().source == name
+    survived(f"download {fault}", name.upper(), "one line; the next run succeeded")
 
 
 @pytest.mark.parametrize(
