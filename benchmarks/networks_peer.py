@@ -2,21 +2,21 @@
 
 Usual is a loop around a network's evaluation: for each unit, weights are loaded, a new DataLoader
 decodes the folder, the network runs over all images in the layout that it was built in, logits are
-kept, and the trained weights are loaded again. The probe gets the network and the folder. Both run
-in one process, on one thread; time is that of the processor, as the machine may be
-shared. Weights are random, and were changed a little as training does.
+kept, and the trained weights are loaded again. The probe gets the network and the folder. Weights
+are random, and were changed a little as training does.
 
 The photographs are the 20 that come with Foolbox, cropped and mirrored to 500x400, as JPEG.
 """
 
+from collections.abc import Callable
 from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import timm
 import torch
+from apart import apart
 from machine import describe
-from networks_speed import BATCH, NETWORKS, as_if_trained, watched
+from networks_speed import BATCH, NETWORKS, PIXELS, as_if_trained, build
 from PIL import Image
 from timm.data.config import resolve_model_data_config
 from timm.data.transforms_factory import create_transform
@@ -27,10 +27,9 @@ from torchvision.datasets import ImageFolder
 from layer_robustness.networks.probe import probe_network
 from layer_robustness.probing.cut import cut
 from layer_robustness.probing.sources import States
-from layer_robustness.probing.tensors import State
 
 CLASSES, VARIANTS = 20, 8  # of each photograph: crops, each mirrored too
-SIZE, PIXELS = (500, 400), 128
+SIZE = (500, 400)
 
 
 def write_photographs(folder: Path) -> None:
@@ -59,39 +58,45 @@ def evaluated(network: nn.Module, folder: Path) -> tuple[Tensor, Tensor]:
     return torch.cat(logits), torch.cat(labels)
 
 
-def usual(network: nn.Module, fresh: State, folder: Path) -> dict[str, float]:
-    """Return the test error of each unit."""
-    trained = {name: tensor.clone() for name, tensor in network.state_dict().items()}
-    errors = {}
-    for unit, names in cut(network, "block").units.items():
-        network.load_state_dict(trained | {name: fresh[name] for name in names if name in trained})
-        logits, labels = evaluated(network, folder)
-        errors[unit] = (logits.argmax(1) != labels).double().mean().item()
-        network.load_state_dict(trained)
-    return errors
+def usual(name: str, folder: Path) -> Callable[[], dict[str, float]]:
+    network = as_if_trained(name, CLASSES)
+    fresh = States(network, fresh=lambda: build(name, CLASSES)).draw(0)
+
+    def work() -> dict[str, float]:
+        trained = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+        errors = {}
+        for unit, names in cut(network, "block").units.items():
+            reset = {name: fresh[name] for name in names if name in trained}
+            network.load_state_dict(trained | reset)
+            logits, labels = evaluated(network, folder)
+            errors[unit] = (logits.argmax(1) != labels).double().mean().item()
+            network.load_state_dict(trained)
+        return errors
+
+    return work
+
+
+def probe(name: str, folder: Path) -> Callable[[], tuple[dict[str, float], str]]:
+    network = as_if_trained(name, CLASSES)
+
+    def work() -> tuple[dict[str, float], str]:
+        fresh = {"fresh": lambda: build(name, CLASSES), "sources": ["rerand"]}
+        result = probe_network(network, folder, **fresh)
+        return result.resets.set_index("unit")["error"].to_dict(), result.layout
+
+    return work
 
 
 def compare(name: str, folder: Path) -> None:
     """Time both, and print a row of the table."""
-
-    def build() -> nn.Module:
-        sized = {"img_size": PIXELS} if name.startswith("vit") else {}
-        overlay = {"input_size": (3, PIXELS, PIXELS)}
-        return timm.create_model(name, num_classes=CLASSES, pretrained_cfg_overlay=overlay, **sized)
-
-    network = as_if_trained(build)
-    fresh = States(network, fresh=build).draw(0)
-    fast, held, result = watched(
-        lambda: probe_network(network, folder, fresh=build, sources=["rerand"])
-    )
-    slow, held_usually, expected = watched(lambda: usual(network, fresh, folder))
-    frame = result.resets.set_index("unit")
-    images = int(frame["images"].iloc[0])
-    others = {unit: abs(frame["error"][unit] - error) * images for unit, error in expected.items()}
+    fast, held, (errors, layout) = apart(probe, name, folder)
+    slow, held_usually, expected = apart(usual, name, folder)
+    images = CLASSES * VARIANTS
+    others = [abs(errors[unit] - error) * images for unit, error in expected.items()]
     print(
-        f"| {name} | {len(frame)} | {images} | {result.layout} | {slow:.1f} | {fast:.1f} "
+        f"| {name} | {len(errors)} | {images} | {layout} | {slow:.1f} | {fast:.1f} "
         f"| {slow / fast:.1f}x | {held_usually:.2f} | {held:.2f} "
-        f"| {sum(count > 0.5 for count in others.values())} | {round(sum(others.values()))} |",
+        f"| {sum(count > 0.5 for count in others)} | {round(sum(others))} |",
         flush=True,
     )
 

@@ -29,7 +29,7 @@ from layer_robustness.probing.cut import cut
 from layer_robustness.probing.engine import CHECKED, Engine, Reset
 from layer_robustness.probing.measures import Tally
 from layer_robustness.probing.sources import Source, States, from_state
-from layer_robustness.training.loop import train
+from layer_robustness.training.loop import Training
 from layer_robustness.training.state import TrainState
 
 BUDGET = 2 * 10**9
@@ -72,10 +72,10 @@ def sources(experiment, recipe, epochs, data) -> tuple[torch.nn.Module, list[dic
     network = fresh("initial")
     kept = {0: {name: tensor.clone() for name, tensor in network.state_dict().items()}}
 
-    def keep(_, state):
+    def keep(state):
         kept[state.epoch] = {name: t.detach().clone() for name, t in state.weights.items()}
 
-    train([experiment], [TrainState(dict(network.state_dict()))], recipe, data, keep)
+    Training(experiment, TrainState(dict(network.state_dict())), recipe, data, keep).run()
     network.load_state_dict(kept[recipe.epochs])
     return network, [fresh("rerand0").state_dict(), *(kept[epoch] for epoch in epochs)]
 

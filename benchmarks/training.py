@@ -19,7 +19,7 @@ from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.models.build import draw
 from layer_robustness.runtime import machine
-from layer_robustness.training.loop import train
+from layer_robustness.training.loop import Training
 from layer_robustness.training.state import TrainState
 
 ROUNDS = 5
@@ -55,7 +55,8 @@ def from_loader(loader, network) -> None:
 
 
 def from_memory(data, network) -> None:
-    train([EXPERIMENT], [TrainState(dict(network.state_dict()))], RECIPE, data, lambda *_: None)
+    state = TrainState(dict(network.state_dict()))
+    Training(EXPERIMENT, state, RECIPE, data, lambda _: None).run()
 
 
 def compare(data, images, threads: int) -> None:

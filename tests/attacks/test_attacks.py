@@ -64,11 +64,6 @@ def test_a_linear_classifier_meets_its_worst_case(name, images):
     worst = (1 - 2 * labels) * (corner @ weights)
     reached = nn.functional.cross_entropy(model(attacked), labels, reduction="none")
     torch.testing.assert_close(reached, nn.functional.softplus(worst))
-    # Far from the ends, the margin falls by eps times the weights' 1-norm.
-    inner = pixels.clamp(EPS, 1 - EPS)
-    moved = attack(name, gradient_of(model, labels), inner)
-    fall = (1 - 2 * labels) * ((moved - inner).flatten(1) @ weights)
-    torch.testing.assert_close(fall, (EPS * weights.abs().sum()).expand(12))
 
 
 @pytest.fixture(scope="module")
@@ -87,29 +82,3 @@ def test_an_attack_is_foolboxs(name, images, network):
     torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-14)
     before, after = (nn.functional.cross_entropy(network(each), labels) for each in (pixels, ours))
     assert after > before + 0.1
-
-
-@pytest.mark.parametrize("name", ATTACKS)
-def test_an_attack_stays_inside_eps_and_the_range_of_pixels(name, images):
-    """Whatever the gradient says, and at every step; in float32, which rounds more."""
-    pixels = images[0].float()
-    random, seen = generator("gradients"), []
-
-    def gradient(inputs):
-        seen.append(inputs)
-        return torch.randn(inputs.shape, generator=random)
-
-    attacked = attack(name, gradient, pixels)
-    assert len(seen) == (1 if name == "fgsm" else STEPS)
-    rounding = torch.finfo(torch.float32).eps
-    for inputs in (*seen, attacked):
-        assert (inputs - pixels).abs().max() <= EPS + rounding
-        assert inputs.min() >= 0 and inputs.max() <= 1
-    assert (attacked - pixels).abs().max() > EPS / 2
-
-
-def test_a_random_start_is_uniform_in_the_box():
-    start = random_start(torch.full((1000, 1, 5, 5), 0.5), EPS, generator("start")) - 0.5
-    assert abs(start.mean()) < EPS / 50
-    assert start.std() == pytest.approx(EPS / 3**0.5, rel=0.02)
-    assert start.min() < -0.99 * EPS and start.max() > 0.99 * EPS

@@ -52,39 +52,15 @@ def test_it_is_the_network_put_together_by_hand(name, images):
     torch.testing.assert_close(random_one(pixels, for_each), expected)
 
 
-def test_without_replacements_it_is_the_plain_network(images):
-    baseline, pixels = classifier(replaced=0), images[0]
-    choice = baseline.choose(len(pixels), generator("none"))
-    assert not choice.any()
-    assert torch.equal(baseline(pixels, choice), baseline.networks[0]((pixels - MEAN) / STD))
-
-
-@pytest.mark.parametrize(("name", "replaced"), [("4^2", 1), ("4^4", 3)])
-def test_every_stage_block_and_draw_is_equally_likely(name, replaced):
-    """Also jointly: one block in each of s stages, all sets of stages alike."""
-    count, draws, blocks = 60_000, 3, 4
-    random_one = classifier(f"cifar10/resnet{name}", draws, replaced)
-    stages = len(random_one.blocks) // blocks
-    choice = random_one.choose(count, generator("choices")).view(count, stages, blocks)
-    assert ((choice > 0).sum(2) <= 1).all() and ((choice > 0).sum((1, 2)) == replaced).all()
-
-    def alike(found: Counter, kinds: int, total: int) -> None:
-        expected = total / kinds
-        assert len(found) == kinds
-        for number in found.values():
-            assert abs(number - expected) < 5 * expected**0.5
-
-    cells = Counter(
-        map(tuple, torch.cat([choice.nonzero(), choice[choice > 0][:, None]], 1)[:, 1:].tolist())
-    )
-    alike(cells, stages * blocks * draws, count * replaced)
-    sets = Counter(map(tuple, (choice > 0).any(2).int().tolist()))
-    alike(sets, torch.combinations(torch.arange(stages), replaced).shape[0], count)
-    # The blocks of two stages are chosen independently.
-    if replaced > 1:
-        both = choice[(choice[:, :2] > 0).any(2).all(1)][:, :2]
-        pairs = Counter(map(tuple, both.argmax(2).tolist()))
-        alike(pairs, blocks**2, len(both))
+@pytest.mark.parametrize(("replaced", "choices"), [(1, 2 * 4 * 3), (2, (4 * 3) ** 2)])
+def test_every_choice_of_stages_blocks_and_draws_is_equally_likely(replaced, choices):
+    """One of 4 blocks and of 3 draws in each of `replaced` stages."""
+    random_one, count = classifier("cifar10/resnet4^2", 3, replaced), 60_000
+    found = Counter(map(tuple, random_one.choose(count, generator("choices")).tolist()))
+    assert len(found) == choices
+    assert all(sum(chosen > 0 for chosen in choice) == replaced for choice in found)
+    expected = count / choices
+    assert all(abs(number - expected) < 5 * expected**0.5 for number in found.values())
 
 
 def test_stages_of_unequal_length_are_chosen_alike():

@@ -1,24 +1,23 @@
 """Folders of images: what is prepared of them, and what is told when they are not as expected."""
 
-import os
 import re
 import shutil
 from argparse import Namespace
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 import torch
-from torch.utils import data as torch_data
 from torchvision import datasets, transforms
 
 from layer_robustness.commands.train import decoders as decoders_of_each
 from layer_robustness.data import dataset as data
 from layer_robustness.data import imagefolder
+from layer_robustness.runtime.errors import InputError
 from support.image_folders import CLASSES, write_images
 from support.steps import ended
-from support.training import train_arguments
+
+IMAGE = Path(CLASSES[1], f"{CLASSES[1]}_2.JPEG")
 
 
 @pytest.fixture(scope="module")
@@ -46,19 +45,16 @@ def reference(split: Path) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.stack(images), torch.tensor(labels)
 
 
-def test_test_images_are_the_customary_centre_crops(prepared, folder):
+def test_images_are_those_of_torchvision_in_its_order(prepared, folder):
+    """Of val/ the customary centre crops."""
     images, labels = reference(folder / "val")
     assert torch.equal(prepared.test_images, images)
     assert torch.equal(prepared.test_labels, labels)
     assert (prepared.image_shape, prepared.classes) == ((3, 224, 224), 3)
-
-
-def test_training_images_are_those_of_torchvision_in_its_order(prepared, folder):
     found = datasets.ImageFolder(folder / "train")
     files = [str(prepared.train_images.root / file) for file in prepared.train_images.files]
     assert files == [path for path, _ in found.samples]
     assert prepared.train_labels.tolist() == found.targets
-    assert len(prepared.train_images) == 15
 
 
 @pytest.mark.parametrize("most", [20_000, 4])
@@ -81,28 +77,18 @@ def test_a_sample_is_spread_evenly_and_is_always_the_same():
     assert imagefolder.spread(15, 20).tolist() == list(range(15))
 
 
-def test_a_data_set_of_files_comes_back_as_it_was_saved(tmp_path, prepared, folder):
-    path = tmp_path / "imagenet.safetensors"
-    data.save(prepared, path)
-    loaded = data.load_to_train(path, folder)
+def test_a_data_set_of_files_comes_back_as_it_was_saved(tmp_path, prepared, folder, own_folder):
+    """The same images elsewhere are the same data set."""
+    here, there = tmp_path / "here.safetensors", tmp_path / "there.safetensors"
+    data.save(prepared, here)
+    data.save(imagefolder.imagenet(own_folder), there)
+    assert here.read_bytes() == there.read_bytes()
+    loaded = data.load(here, folder)
     assert loaded.train_images == prepared.train_images
     for name in ("train_labels", "test_images", "test_labels"):
         assert torch.equal(getattr(loaded, name), getattr(prepared, name))
     assert (loaded.mean, loaded.std, loaded.classes) == (prepared.mean, prepared.std, 3)
-
-
-def test_the_same_images_elsewhere_are_the_same_data_set(tmp_path, prepared, own_folder):
-    data.save(prepared, tmp_path / "here.safetensors")
-    data.save(imagefolder.imagenet(own_folder), tmp_path / "there.safetensors")
-    here, there = tmp_path / "here.safetensors", tmp_path / "there.safetensors"
-    assert here.read_bytes() == there.read_bytes()
-    assert data.load_to_train(here, own_folder).train_images.root == own_folder / "train"
-
-
-def other_size(folder):
-    """With the same pixels, as mean and deviation are."""
-    path = folder / "train" / CLASSES[1] / f"{CLASSES[1]}_2.JPEG"
-    path.write_bytes(path.read_bytes() + b"\0")
+    assert data.load(here, own_folder).train_images.root == own_folder / "train"
 
 
 @pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no list of mapped files")
@@ -117,60 +103,14 @@ def test_test_images_stay_in_the_file(tmp_path, prepared, folder):
     assert any(start <= loaded.test_images.data_ptr() < end for start, end in ranges)
 
 
-@pytest.fixture
-def train(tmp_path, prepared, recipe):
-    """Trains on what was prepared, with options: the line that it ends with."""
-    data.save(prepared, tmp_path / "digits.safetensors")
-    recipe = replace(recipe, epochs=1, checkpoints=(0, 1), augmentation="resized_crop_flip")
-    recipe = replace(recipe, width=0.125, initial_law="lecun_normal")
-
-    def run(*options: object) -> str:
-        arguments = train_arguments(
-            tmp_path, tmp_path / "results", recipe, "imagenet/resnet18", seeds=1
-        )
-        return ended("train", *arguments, *options)
-
-    return run
-
-
-def test_training_on_other_images_than_were_prepared_is_one_line(tmp_path, train, own_folder):
-    other_size(own_folder)
-    told = train("--images", own_folder)
-    assert f"{own_folder} has other images than {tmp_path / 'digits.safetensors'} was " in told
-    assert not (tmp_path / "results").exists()
-
-
-def test_training_on_a_folder_must_be_told_which(train):
-    assert "digits.safetensors holds the names of training images, not the images" in train()
-
-
-@pytest.fixture
-def decoders(monkeypatch) -> list[int]:
-    """How many processes each decoding was given, on a node of 128 CPUs; it does without them."""
-    monkeypatch.setattr(os, "cpu_count", lambda: 128)
-    given = []
-
-    class Loader(torch_data.DataLoader):
-        def __init__(self, *arguments, num_workers, **keywords):
-            given.append(num_workers)
-            super().__init__(*arguments, **keywords)
-
-    monkeypatch.setattr(torch_data, "DataLoader", Loader)
-    return given
-
-
-def test_a_folder_is_prepared_by_as_many_processes_as_were_given(
-    tmp_path, folder, decoders, monkeypatch
-):
-    command = ("data", "imagenet", tmp_path / "imagenet.safetensors", "--images", folder)
-    if hasattr(os, "process_cpu_count"):
-        monkeypatch.setattr(os, "process_cpu_count", lambda: 7)
-    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(7)), raising=False)
-    assert not ended(*command)
-    assert decoders == [7, 7]  # the test images, and those that mean and deviation are of
-    decoders.clear()
-    assert not ended(*command, "--workers", 3)
-    assert decoders == [3, 3]
+def test_training_on_other_images_than_were_prepared_is_one_line(tmp_path, prepared, own_folder):
+    path, image = tmp_path / "imagenet.safetensors", own_folder / "train" / IMAGE
+    data.save(prepared, path)
+    with pytest.raises(InputError, match="training images are in a folder: give it as --images"):
+        list(imagefolder.centre_crops(data.load(path).train_images, torch.arange(1)))
+    image.write_bytes(image.read_bytes() + b"\0")  # the pixels stay, and mean and deviation
+    with pytest.raises(InputError, match=f"{own_folder} has other images than {path} was prepared"):
+        data.load(path, own_folder)
 
 
 @pytest.mark.parametrize(
@@ -211,14 +151,9 @@ def empty_a_class(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "complaint"),
     [
-        (shutil.rmtree, r"images is not a folder: --images should be"),
         (lambda f: shutil.rmtree(f / "val"), r"images/val is not a folder: --images should be"),
         (flatten, r"images/val: .*class folder.* Expected one folder of images"),
         (empty_a_class, r"images/train: .*n01443537.* Expected one folder of images"),
-        (
-            lambda f: shutil.rmtree(f / "val" / CLASSES[2]),
-            r"class n02085620 is in .*/train but not in .*/val",
-        ),
         (
             lambda f: shutil.copytree(f / "val" / CLASSES[2], f / "val/n99999999"),
             r"class n99999999 is in .*/val but not in .*/train",

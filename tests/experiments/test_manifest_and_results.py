@@ -8,9 +8,9 @@ import pytest
 
 from layer_robustness.experiments.manifest import Manifest, Trained, TrainingData
 from layer_robustness.experiments.names import parse_network
-from layer_robustness.experiments.results import Results, Setup
+from layer_robustness.experiments.results import Setup
 from layer_robustness.runtime.errors import InputError
-from support.result_files import write_csv
+from support.result_files import results_in, write_csv
 
 NETWORKS = [parse_network(f"mnist/fcn3x{width}") for width in (16, 32)]
 MACHINE = {"device": "cpu", "name": "x86_64", "processes": 1, "threads": 1, "torch": "2.15"}
@@ -75,19 +75,16 @@ def test_results_of_several_jobs_are_read_as_one(tmp_path, path, recipe):
     data, recipe = TrainingData("cifar10", "sha", (3, 32, 32), 10), replace(recipe, width=0.5)
     other = tmp_path / "cifar10/vgg16/checkpoints.json"
     Manifest(data, recipe, {alone.seed(0): Trained([], None, {"epoch0": ""})}).save(other)
-    for folder, networks in ((path.parent, NETWORKS), (other.parent, [alone])):
+    sweep = [(network, seed) for network in NETWORKS for seed in range(2)]
+    for manifest, experiments in ((path, sweep), (other, [(alone, 0)])):
         rows = [
-            {
-                **{"network": str(network), "seed": seed, "unit": "layer1", "source": source},
-                **{"draw": 0, "error": seed + 0.1},
-            }
-            for network in networks
-            for seed in range(2 if networks is NETWORKS else 1)
+            (str(network), seed, "layer1", source, 0, seed + 0.1)
+            for network, seed in experiments
             for source in ("rerand", "0")
         ]
-        write_csv(folder / "probe.csv", pd.DataFrame(rows))
-    files = [path.parent / "probe.csv", other.parent / "probe.csv"]
-    results = Results.read([path, other], files)
+        columns = ["network", "seed", "unit", "source", "draw", "error"]
+        write_csv(manifest.with_name("probe.csv"), pd.DataFrame(rows, columns=columns))
+    results = results_in(tmp_path)
     assert results.setups == {
         **{str(network): Setup("digits5k", 10, 1, 4, 2, 2) for network in NETWORKS},
         "cifar10/vgg16": Setup("cifar10", 10, 0.5, 4, 1, 0),

@@ -10,10 +10,12 @@ from layer_robustness.runtime.errors import InputError
 
 
 def test_a_name_is_read_and_printed_back():
-    experiment = parse_experiment("mnist/fcn3x256/seed3")
-    assert str(experiment) == "mnist/fcn3x256/seed3"
-    assert experiment.network.fcn_shape == (3, 256)
-    assert experiment.network.units == ("layer1", "layer2", "layer3", "layer4")
+    network = parse_network("mnist/fcn3x256")
+    assert (network.kind, network.fcn_shape) == ("fcn", (3, 256))
+    assert network.units == ("layer1", "layer2", "layer3", "layer4")
+    assert parse_network("beyond/vit-2.b").kind == "own"
+    for name in ("mnist/fcn3x256/seed3", "beyond/vit-2.b/seed1"):
+        assert str(parse_experiment(name)) == name
 
 
 def test_variant_and_treatment_are_parts_of_the_name():
@@ -40,11 +42,6 @@ UNKNOWN += ["cifar10/resnet50+frozen+wd", "cifar10/vgg16+frozen", "beyond/", "be
 def test_an_unknown_network_is_refused_with_what_is_allowed(name):
     with pytest.raises(InputError, match="allowed"):
         networks_of(name)
-
-
-def test_a_network_beyond_the_paper_is_called_as_its_entry():
-    experiment = parse_experiment("beyond/vit-2.b/seed1")
-    assert (str(experiment), experiment.network.kind) == ("beyond/vit-2.b/seed1", "own")
 
 
 def test_an_experiment_needs_a_seed():

@@ -12,8 +12,8 @@ import pandas as pd
 import pytest
 
 from layer_robustness.explorer.panels import CELL, panels
+from layer_robustness.figures.captions import small_print
 from layer_robustness.figures.collect import collect
-from layer_robustness.figures.small_print import small_print
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.comparison.targets import HEATMAPS
 from layer_robustness.paper.comparison.values import compare

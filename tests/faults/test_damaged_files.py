@@ -282,18 +282,16 @@ def test_a_checkpoint_of_another_is_refused(steps, undisturbed, tmp_path, surviv
     """By every step that reads checkpoints, until what the line says is deleted."""
     path = steps.folder / WEIGHTS / "epoch2.safetensors"
     path.unlink()
-    told = f"{path} is not the checkpoint that was trained"
     if whose == "network":
         other = build(parse_network("mnist/fcn3x64"), (1, 28, 28), 10)
         tensorfile.save(path, other.state_dict(), {})
-        told = f"{path} is a checkpoint of another network: layer1.bias has shape (64,)"
     elif whose == "training":
         shutil.copy(trained_otherwise(steps, tmp_path / "other") / WEIGHTS / path.name, path)
     else:
         source = "seed1/epoch2" if whose == "seed" else "seed0/epoch1"
         shutil.copy(path.parents[1] / f"{source}.safetensors", path)
     for reader in (steps.probe, steps.distances):
-        assert told in reader()
+        assert f"{path} is not the checkpoint that was trained" in reader()
     remove(steps.results / "checkpoints")
     assert not steps.train()
     assert steps.weights() == undisturbed.weights()

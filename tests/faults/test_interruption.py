@@ -44,7 +44,7 @@ from support.image_folders import write_images
 from support.processes import Forked, Stops, rank, signal_after
 from support.result_files import write_results
 from support.steps import contents, harm
-from support.training import NETWORK, history, start, train_arguments, weights
+from support.training import NETWORK, history, train_arguments, weights
 
 ASKING = [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT]
 EPOCHS = 90
@@ -62,7 +62,7 @@ def assert_same(first: Path, second: Path) -> None:
 def finish(folder: TrainingFolder) -> Path:
     """Train one network and publish it; where it lies then."""
     train_alone(folder)
-    publish([folder], train=None)  # it has been trained
+    publish([folder])
     return folder.manifest.parent
 
 
@@ -225,31 +225,6 @@ def test_going_on_from_any_batch_is_bit_identical(
         part = started(run).state().part
         assert part.batches == min((number - 1) % 9 + 1, 5)
         assert_same(whole, finish(started(run)))
-
-
-@pytest.mark.parametrize("optimizer", ["sgd", "adamw"])
-def test_a_stack_goes_on_from_any_batch(few_digits, recipe, monkeypatch, optimizer):
-    """As on a GPU; the states lie in memory here."""
-    recipe = replace(recipe, epochs=2, optimizer=optimizer)
-    experiments = [parse_network("mnist/fcn3x32").seed(seed) for seed in range(3)]
-
-    def states() -> list[TrainState]:
-        return [start(experiment, recipe, few_digits) for experiment in experiments]
-
-    def finish(states: list[TrainState]) -> list[TrainState]:
-        training.train(experiments, states, recipe, few_digits, lambda *_: None)
-        return states
-
-    whole = finish(states())
-    for number in (1, 3, 9, 12):
-        stopped = states()
-        monkeypatch.setattr(training, "asked", Stops(number))
-        with pytest.raises(Interrupted):
-            finish(stopped)
-        monkeypatch.setattr(training, "asked", lambda: False)
-        for one, other in zip(finish(stopped), whole, strict=True):
-            assert all(torch.equal(one.weights[key], other.weights[key]) for key in other.weights)
-            assert one.history[-1]["train_loss"] == other.history[-1]["train_loss"]
 
 
 def test_a_long_epoch_is_kept_every_few_minutes(tmp_path, recipe, few_digits, monkeypatch):

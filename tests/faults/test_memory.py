@@ -14,11 +14,10 @@ from torch import nn
 from layer_robustness.commands import distances
 from layer_robustness.data import dataset as data
 from layer_robustness.data import imagefolder
-from layer_robustness.data.dataset import from_splits
-from layer_robustness.data.standins import halved
+from layer_robustness.data.dataset import Dataset, from_splits
+from layer_robustness.data.sources import halved
 from layer_robustness.experiments.flags import as_flags
 from layer_robustness.runtime import machine
-from layer_robustness.training.ensemble import Single
 from support.image_folders import write_images
 from support.steps import Steps, ended
 from support.stochastic import SETTINGS
@@ -139,7 +138,7 @@ def in_two_workers(steps: Steps) -> str:
 
 
 def test_a_worker_that_the_system_kills_is_one_line(steps, monkeypatch):
-    monkeypatch.setattr(Single, "__call__", killed)
+    monkeypatch.setattr(nn.Linear, "forward", killed)
     assert in_two_workers(steps) == (
         "error: a process was killed, most likely because memory ran out: "
         f"lower training.batch_size, {LESS}"
@@ -147,7 +146,7 @@ def test_a_worker_that_the_system_kills_is_one_line(steps, monkeypatch):
 
 
 def test_a_worker_that_crashes_is_not_told_of_as_killed(steps, monkeypatch):
-    monkeypatch.setattr(Single, "__call__", crashed)
+    monkeypatch.setattr(nn.Linear, "forward", crashed)
     with pytest.raises(RuntimeError, match="terminated abruptly"):
         in_two_workers(steps)
 
@@ -185,13 +184,13 @@ def test_testing_takes_no_more_images_at_once_than_training(
     few_digits, recipe, monkeypatch, batch_size
 ):
     """So that a smaller batch_size helps wherever an epoch's memory ran out."""
-    seen, forward = [], Single.__call__
+    seen, normalize = [], Dataset.normalize
 
-    def counted(self, images):
-        seen.append(images.shape[1])
-        return forward(self, images)
+    def counted(self, images, dtype):
+        seen.append(len(images))
+        return normalize(self, images, dtype)
 
-    monkeypatch.setattr(Single, "__call__", counted)
+    monkeypatch.setattr(Dataset, "normalize", counted)
     few = replace(recipe, epochs=1, checkpoints=(0, 1), batch_size=batch_size)
-    trained_by([NETWORK.seed(0)], few, few_digits)
+    trained_by(NETWORK.seed(0), few, few_digits)
     assert max(seen) == batch_size and sum(seen) == 320 + 200

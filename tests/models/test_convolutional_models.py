@@ -14,7 +14,7 @@ from layer_robustness.experiments.architectures import (
     VGG_STAGES,
 )
 from layer_robustness.experiments.names import parse_experiment, parse_network
-from layer_robustness.models.build import build, draw, memory_format
+from layer_robustness.models.build import build, draw
 from layer_robustness.models.initialization import LAWS, initialize
 from layer_robustness.models.units import residual_blocks, state_of, unit_modules
 from layer_robustness.probing.cut import cut
@@ -136,17 +136,6 @@ def test_with_a_downsampling_layer_every_block_has_an_identity_skip(architecture
     ]
 
 
-def test_resnet4s_units_are_in_order():
-    assert parse_network("cifar10/resnet4^2").units == (
-        *("stage0", *(f"stage1.resblk{number}" for number in (1, 2, 3, 4))),
-        *("stage2.downsample", *(f"stage2.resblk{number}" for number in (1, 2, 3, 4))),
-        "final_linear",
-    )
-    units = parse_network("cifar10/resnet4^4").units
-    assert sum("resblk" in unit for unit in units) == 16
-    assert [unit for unit in units if "down" in unit] == [f"stage{n}.downsample" for n in (2, 3, 4)]
-
-
 NAMES = ["cifar10/vgg19+bn", "mnist/vgg16", "mnist/fcn3x256", "cifar10/resnet18+wd"]
 NAMES += ["imagenet/resnet50+wd+bn", "cifar10/resnet50+removed", "cifar10/resnet4^4+wd+bn"]
 
@@ -166,22 +155,6 @@ def test_units_own_all_of_the_state_at_any_size(name, side):
     assert built.eval()(torch.zeros(2, *shape)).shape == (2, 7)
 
 
-@pytest.mark.parametrize(
-    ("name", "device", "side", "expected"),
-    [
-        ("cifar10/vgg16", "cpu", 32, torch.channels_last),
-        ("imagenet/resnet18", "cpu", 224, torch.contiguous_format),
-        ("imagenet/resnet18", "cuda", 224, torch.channels_last),
-        ("mnist/fcn3x256", "cuda", 224, torch.contiguous_format),
-    ],
-)
-def test_convolutions_run_in_channels_last_but_for_large_images_on_a_cpu(
-    name, device, side, expected
-):
-    network = parse_network(name)
-    assert memory_format(network, (3, side, side), torch.device(device)) == expected
-
-
 def test_removed_blocks_are_not_there_at_any_depth():
     """With all but each stage's first block removed, ResNet50, 101 and 152 are the same."""
     names = [parse_network(f"cifar10/resnet{depth}+removed") for depth in (50, 101, 152)]
@@ -193,10 +166,7 @@ def test_removed_blocks_are_not_there_at_any_depth():
 # Figures 1b, 14b and 15b print a value for the fresh draw, which depends on the initial law alone.
 PRINTED = [
     ("mnist/fcn3x256", "uniform_fan_in", "layer1", 0.385),
-    ("mnist/fcn3x256", "uniform_fan_in", "layer4", 0.134),
-    ("cifar10/vgg16", "xavier_normal", "stage2.block1", 0.629),
     ("cifar10/vgg16", "xavier_normal", "fc1", 1.264),
-    ("cifar10/resnet50", "uniform_fan_in", "stage1.resblk2", 0.976),
     ("cifar10/resnet50", "uniform_fan_in", "stage0", 1.08),
 ]
 

@@ -19,10 +19,6 @@ def traced():
     return residual_blocks(RESNET50)
 
 
-def labels(nodes: list[dict]) -> list[str]:
-    return [node["label"] for node in nodes]
-
-
 def chain(nodes: list[dict], through: str) -> list[str]:
     """Labels from the sum back to the input, by the sum's input of that name."""
     by_name = {node["name"]: node for node in nodes}
@@ -33,53 +29,36 @@ def chain(nodes: list[dict], through: str) -> list[str]:
     return found[::-1]
 
 
-def sum_of(nodes: list[dict]) -> dict:
-    (found,) = (node for node in nodes if node["label"] == "+")
-    return found
-
-
-def test_the_block_without_downsampling(traced):
-    nodes = traced["stage1.resblk2"]
-    residual, skip = sum_of(nodes)["inputs"]
-    assert chain(nodes, residual) == [
-        *("input", "ReLU", "1x1 convolution, 64", "ReLU", "3x3 convolution, 64", "ReLU"),
+BLOCKS = {
+    "stage1.resblk2": (
+        ["ReLU", "1x1 convolution, 64", "ReLU", "3x3 convolution, 64", "ReLU"],
         "1x1 convolution, 256",
-    ]
-    assert chain(nodes, skip) == ["input"]
-    assert labels(nodes)[-1] == "output" and nodes[-1]["inputs"] == [sum_of(nodes)["name"]]
-    assert len(nodes) == 9
+        [],
+    ),
+    "stage2.resblk1": (
+        ["ReLU", "1x1 convolution, 128", "ReLU", "3x3 convolution, 128, stride 2", "ReLU"],
+        "1x1 convolution, 512",
+        ["ReLU", "1x1 convolution, 512, stride 2"],
+    ),
+}
 
 
-def test_the_block_with_downsampling_takes_the_activated_input(traced):
-    nodes = traced["stage2.resblk1"]
-    residual, skip = sum_of(nodes)["inputs"]
-    assert chain(nodes, residual) == [
-        *("input", "ReLU", "1x1 convolution, 128", "ReLU", "3x3 convolution, 128, stride 2"),
-        *("ReLU", "1x1 convolution, 512"),
-    ]
-    assert chain(nodes, skip) == ["input", "ReLU", "1x1 convolution, 512, stride 2"]
-    first = {node["name"]: node["inputs"] for node in nodes}
-    (of_skip,) = first[skip]
-    (of_input,) = (node["name"] for node in nodes if node["inputs"] == ["x"])
-    assert of_skip == of_input  # one activation, used by both branches
-
-
-def test_only_blocks_whose_shape_changes_have_a_convolution_in_the_skip(traced):
-    """And in all of them inputs come before what uses them."""
-    assert set(traced) == {name for name in RESNET50.units if "resblk" in name}
-    for unit, nodes in traced.items():
-        skip = chain(nodes, sum_of(nodes)["inputs"][1])
-        assert len(skip) == (3 if unit.endswith("resblk1") else 1)
-        known = set()
-        for node in nodes:
-            assert known.issuperset(node["inputs"])
-            known.add(node["name"])
+@pytest.mark.parametrize("unit", BLOCKS)
+def test_a_block_is_a_residual_and_a_skip(traced, unit):
+    """The skip of a block with downsampling takes the activated input."""
+    nodes, (inner, last, skipped) = traced[unit], BLOCKS[unit]
+    (total,) = (node for node in nodes if node["label"] == "+")
+    residual, skip = total["inputs"]
+    assert chain(nodes, residual) == ["input", *inner, last]
+    assert chain(nodes, skip) == ["input", *skipped]
+    assert nodes[-1]["label"] == "output" and nodes[-1]["inputs"] == [total["name"]]
+    assert len(nodes) == 9 + (len(skipped) > 0)  # one activation, used by both branches
 
 
 def test_the_nodes_compute_what_the_block_computes(traced):
     """Run the traced nodes by their names and compare with the block itself."""
     network = build(RESNET50, (3, 32, 32), 10)
-    for unit in ("stage1.resblk2", "stage2.resblk1"):
+    for unit in BLOCKS:
         block = network.get_submodule(units.residual_blocks(RESNET50)[unit])
         modules = {name.replace(".", "_"): module for name, module in block.named_modules()}
         values = {}
@@ -100,7 +79,7 @@ def test_the_nodes_compute_what_the_block_computes(traced):
 
 def test_other_modules_are_named_by_their_class():
     block = torch.nn.Sequential(torch.nn.Identity(), torch.nn.BatchNorm2d(2))
-    assert labels(trace(block)) == ["input", "BatchNorm2d", "output"]
+    assert [node["label"] for node in trace(block)] == ["input", "BatchNorm2d", "output"]
 
 
 def test_the_command_writes_the_blocks_that_figure7_draws(tmp_path, traced):
@@ -108,5 +87,6 @@ def test_the_command_writes_the_blocks_that_figure7_draws(tmp_path, traced):
     assert not ended("structure", path)
     written = jsonfile.load(path)
     assert written == traced
+    assert set(traced) == {name for name in RESNET50.units if "resblk" in name}
     assert {panel.unit for panel in FIGURES["figure7"].panels} <= set(written)
     assert list(path.parent.iterdir()) == [path]

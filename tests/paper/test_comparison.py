@@ -52,7 +52,7 @@ def panels_of(target) -> set[str]:
     """Names of a figure's panels, or the name of a table."""
     if target in TABLES.values():
         return {target.name}
-    return {f"{target.number}{panel.letter}" for panel in target.panels}
+    return {panel.name for panel in target.panels}
 
 
 # Checkpoints
@@ -283,7 +283,7 @@ def test_pictures_show_both_on_one_scale_and_the_difference(name, tmp_path):
     shown = {axes.get_title(): axes for axes in drawing.axes if axes.get_title()}
     assert len(shown) == 3 * len(figure.panels)
     for panel in figure.panels:
-        of_panel = rows[rows["target"] == f"{figure.number}{panel.letter}"]
+        of_panel = rows[rows["target"] == panel.name]
         sides = [axes for title, axes in shown.items() if title.startswith(f"({panel.letter})")]
         meshes = {
             side: axes.collections[0] for side, axes in zip(pictures.SIDES, sides, strict=True)

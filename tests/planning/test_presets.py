@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from layer_robustness.experiments.names import parse_network
-from layer_robustness.planning.config import check, missing_source, recipe_of, seeds_of
+from layer_robustness.planning.config import check, recipe_of, settings_of
 from layer_robustness.planning.presets import preset_file
 from layer_robustness.runtime.errors import InputError
 from support.checkout import ROOT
@@ -32,8 +32,6 @@ def test_each_preset_alone_has_all_that_the_shared_defaults_leave_open(name, ima
 
 
 def test_imagenet_is_left_out_without_a_path():
-    config = config_of("paper")
-    assert "no ImageNet path" in missing_source(config, "imagenet")
     assert {job.dataset for job in plan("paper").jobs} == {"mnist", "cifar10"}
     assert "imagenet" in {job.dataset for job in plan("paper", imagenet_path="x").jobs}
 
@@ -95,7 +93,7 @@ def test_the_paper_preset_is_the_papers_recipe(name, law, batch, rate, augmentat
     fcn = network.kind == "fcn"
     kept = (0, 1, 2, 3, 8, 40, 90, 100) if fcn else (0, 1, 10, 100)
     assert (recipe.checkpoints, recipe.learning_rate) == (kept, rate)
-    assert seeds_of(config_of("paper"), network) == (5 if fcn else 1)
+    assert settings_of(config_of("paper"), network)["seeds"] == (5 if fcn else 1)
 
 
 def test_the_paper_preset_attacks_as_the_paper_did():

@@ -59,14 +59,11 @@ def digests() -> dict[str, str]:
 @pytest.mark.parametrize(
     ("file", "steps"),
     [
-        *((f"{name}.py", ()) for name in ("runtime/interruption", "runtime/workers")),
-        *((f"{name}.py", ()) for name in ("storage/tensorfile", "training/folder")),
+        ("training/folder.py", ()),
         ("training/loop.py", ("train",)),
-        ("data/augmentation.py", ("train",)),
         ("probing/engine.py", ("probe",)),
         ("attacks/stochastic.py", ("attack",)),
         ("models/vgg.py", tuple(STEPS)),
-        ("experiments/recipe.py", tuple(STEPS)),
     ],
 )
 def test_an_edit_counts_for_the_steps_whose_numbers_it_can_change(source, file, steps):
@@ -92,10 +89,8 @@ def test_an_edit_while_a_command_runs_is_not_what_ran(
     with monkeypatch.context() as patched:
         patched.setattr(train, "choose", choose_and_edit)
         assert not ended("train", *arguments)
-    capsys.readouterr()
-    assert not ended("train", *arguments)
-    assert "epoch 1/1" not in capsys.readouterr().err  # the same code, so far
     code_digest.cache_clear()
+    capsys.readouterr()
     assert not ended("train", *arguments)
     told = capsys.readouterr().err
     assert "another recipe, data or code" in told and "epoch 1/1" in told

@@ -17,19 +17,9 @@ from layer_robustness.runtime.memory import bounded_by
 from layer_robustness.runtime.seeding import generator
 from support.networks import engine_of
 from support.stochastic import SETTINGS, SHAPE, classifier
-from support.training import NETWORK, trained
+from support.training import trained
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
-
-
-def test_seeds_stacked_on_a_gpu_train_as_each_does_on_a_cpu(few_digits, recipe):
-    recipe = replace(recipe, precision="float64")
-    experiments = [NETWORK.seed(seed) for seed in range(3)]
-    _, on_gpu = trained(experiments, recipe, few_digits.to(torch.device("cuda")))
-    for experiment, state in zip(experiments, on_gpu, strict=True):
-        _, (alone,) = trained([experiment], recipe, few_digits)
-        for name, tensor in alone.weights.items():
-            torch.testing.assert_close(state.weights[name].cpu(), tensor, rtol=1e-8, atol=1e-10)
 
 
 def test_large_images_train_in_channels_last_as_contiguous_ones_on_a_cpu(few_digits, recipe):
@@ -38,9 +28,9 @@ def test_large_images_train_in_channels_last_as_contiguous_ones_on_a_cpu(few_dig
     large = from_splits("large", *[(pixels[::5], few_digits.train_labels[::5])] * 2)
     recipe = replace(recipe, epochs=1, checkpoints=(0, 1), precision="float64", width=0.125)
     recipe = replace(recipe, initial_law="lecun_normal", learning_rate=0.01)
-    experiments = [parse_network("mnist/resnet18+bn").seed(0)]
+    experiment = parse_network("mnist/resnet18+bn").seed(0)
     (on_cpu, on_gpu) = (
-        trained(experiments, recipe, large.to(torch.device(device)))[1][0].weights
+        trained(experiment, recipe, large.to(torch.device(device))).weights
         for device in ("cpu", "cuda")
     )
     convolution = on_gpu["stages.1.blocks.0.conv1.weight"]

@@ -48,7 +48,7 @@ def write_heatmap(folder: Path, figure) -> None:
     """Write the cells of a heatmap; of a joint panel one layer of each group."""
     for panel in figure.panels:
         (network,) = panel.networks
-        cells = VALUES[VALUES["target"] == f"{figure.number}{panel.letter}"]
+        cells = VALUES[VALUES["target"] == panel.name]
         column = "error" if panel.quantity == "test_error" else panel.quantity
         rows = cells[["layer", "checkpoint", "value"]].assign(draw=0)
         rows.columns = ["unit", "source", column, "draw"]

@@ -4,12 +4,11 @@ import shlex
 import sys
 from pathlib import Path
 
-from layer_robustness.commands.train import train_alone
 from layer_robustness.experiments.flags import as_flags
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.models.recipes import draw_by
-from layer_robustness.training.folder import TrainingFolder, publish
-from layer_robustness.training.loop import train
+from layer_robustness.training.folder import TrainingFolder, publish, train_alone
+from layer_robustness.training.loop import Training
 from layer_robustness.training.state import TrainState
 from layer_robustness.training.trained import TrainedNetwork
 from support.result_files import read_csv
@@ -22,26 +21,18 @@ def start(experiment, recipe, dataset) -> TrainState:
     return TrainState(dict(network.state_dict()))
 
 
-def trained(experiments, recipe, dataset):
-    """Return each experiment's snapshots (weights, optimizer) after every epoch, and its state."""
-    states = [start(experiment, recipe, dataset) for experiment in experiments]
-    snapshots = {experiment: [] for experiment in experiments}
-
-    def keep(experiment, state):
-        copies = [
-            {k: v.detach().clone() for k, v in t.items()} for t in (state.weights, state.optimizer)
-        ]
-        snapshots[experiment].append(copies)
-
-    train(experiments, states, recipe, dataset, keep)
-    return snapshots, states
+def trained(experiment, recipe, dataset) -> TrainState:
+    """Train one experiment in memory."""
+    state = start(experiment, recipe, dataset)
+    Training(experiment, state, recipe, dataset, lambda _: None).run()
+    return state
 
 
 def finished(manifest: Path, experiment, recipe, dataset, draws=1) -> TrainedNetwork:
     """Train one experiment to its end, with all its files, and load it."""
     folder = TrainingFolder(manifest, experiment, recipe, dataset, draws)
     train_alone(folder)
-    publish([folder], train=None)  # it has been trained
+    publish([folder])
     return TrainedNetwork.load(manifest, experiment)
 
 

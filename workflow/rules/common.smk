@@ -73,14 +73,10 @@ def processes(wildcards):
     return config["gpu"] if job_of(wildcards).in_folder else 1
 
 
-def one_gpu(*_):
-    """GPUs of a job that uses one. On a cluster, the login node that submits it may have none."""
-    return int(DEVICE == "cuda" or (DEVICE == "auto" and (on_cluster() or has_gpu())))
-
-
 def gpus(step, wildcards):
-    """GPUs of a job."""
-    if step == "distances" or not one_gpu():
+    """GPUs of a job. On a cluster, the login node that submits it may have none."""
+    uses_one = DEVICE == "cuda" or (DEVICE == "auto" and (on_cluster() or has_gpu()))
+    if step == "distances" or not uses_one:
         return 0
     return processes(wildcards) if step == "train" else 1
 
@@ -90,32 +86,33 @@ def cores(step, wildcards):
     job = job_of(wildcards)
     if step == "train" and job.in_folder:
         return demand.CORES
-    wanted = 1 if gpus(step, wildcards) else job.trainings
-    return min(demand.CORES, wanted)
+    trainings = 1 if gpus(step, wildcards) else len(job.networks) * job.seeds
+    return min(demand.CORES, trainings)
 
 
-def minutes(step, wildcards, attempt):
-    """Minutes that a cluster is asked for: more with each attempt, but no more than a day."""
-    job = job_of(wildcards)
-    first = demand.minutes(step, job.source, job.networks[0].kind)
-    return min(attempt * first, demand.DAY)
+def source_of_job(wildcards):
+    """The images, whose number and size tell how long a job takes."""
+    return job_of(wildcards).source
 
 
-def memory(step, wildcards, threads, attempt):
-    """Memory that a cluster is asked for."""
-    extra = config["probe"]["memory_gb"] if step in ("probe", "joint") else 0
-    source = job_of(wildcards).source
-    return attempt * demand.memory_mb(source, threads, gpus(step, wildcards), extra)
-
-
-def needs(step):
+def needs(step, source=source_of_job):
     """Resources of a step: what a cluster is asked for, and options that change no result."""
+
+    def runtime(wildcards, attempt):
+        kind = job_of(wildcards).networks[0].kind if step == "train" else ""
+        first = demand.minutes(step, source(wildcards), kind)
+        return min(attempt * first, demand.DAY)
+
+    def mem_mb(wildcards, threads, attempt):
+        probes = step in ("probe", "joint", "network")
+        extra = config["probe"]["memory_gb"] if probes else 0
+        gpu = gpus(step, wildcards)
+        return attempt * demand.memory_mb(source(wildcards), threads, gpu, extra)
+
     return {
         "gpu": partial(gpus, step),
-        "runtime": lambda wildcards, attempt: minutes(step, wildcards, attempt),
-        "mem_mb": lambda wildcards, threads, attempt: memory(
-            step, wildcards, threads, attempt
-        ),
+        "runtime": runtime,
+        "mem_mb": mem_mb,
         "device": DEVICE,
         "memory_gb": config["probe"]["memory_gb"],
     }
@@ -180,26 +177,26 @@ def entry_of(wildcards):
     return or_exit(PLAN.entry, wildcards.entry)
 
 
-def trained(name):
-    """An input that entries of trained networks have: a file of the job that trains them."""
+def trainer_of(wildcards):
+    """The job that trains what an entry probes; none for weights that are given."""
+    return or_exit(PLAN.trainer, entry_of(wildcards))
 
-    def files(wildcards):
-        job = or_exit(PLAN.trainer, entry_of(wildcards))
-        return paths.result(PRESET, job.name, name) if job else []
 
-    return files
+def trained(file, wildcards):
+    """A file of the job that trains what an entry probes, if there is one."""
+    job = trainer_of(wildcards)
+    return paths.result(PRESET, job.name, file) if job else []
 
 
 def data_of_entry(wildcards):
     """The prepared data set that was trained on; none for a folder of images."""
-    job = or_exit(PLAN.trainer, entry_of(wildcards))
+    job = trainer_of(wildcards)
     return ancient(paths.data(job.source)) if job else []
 
 
 def where(wildcards):
     """The option that says where the images are, which changes no number."""
-    entry = entry_of(wildcards)
-    images = data_of_entry(wildcards) or entry.data
+    images = data_of_entry(wildcards) or entry_of(wildcards).data
     return f"--data {shlex.quote(str(images))}"
 
 
@@ -212,13 +209,8 @@ def images_of_entry(wildcards):
 
 def source_of_entry(wildcards):
     """The data set that tells how large images are; photographs are as large as ImageNet's."""
-    job = or_exit(PLAN.trainer, entry_of(wildcards))
+    job = trainer_of(wildcards)
     return job.source if job else "imagenet"
-
-
-def cores_of_entry(wildcards):
-    """Cores: of a folder's images, to decode them too."""
-    return 1 if entry_of(wildcards).network else demand.CORES
 
 
 # Run this checkout's package, even if another one is installed. `exec` replaces the shell, so that
@@ -228,9 +220,9 @@ shell.prefix(f"export PYTHONPATH={str(SOURCE)!r}; exec ")
 
 def shown_by(command, options):
     """The shell line of a step that shows results."""
-    made = (
+    read = (
         f"--results {{input.results}} --manifests {{input.manifests}} --preset {PRESET}"
     )
     return (
-        f"python -m layer_robustness.commands.{command} {made} {options} > {{log}} 2>&1"
+        f"python -m layer_robustness.commands.{command} {read} {options} > {{log}} 2>&1"
     )

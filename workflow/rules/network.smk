@@ -10,10 +10,8 @@ BEYOND_FIGURES = registry.figures([entry.name for entry in PLAN.entries])
 
 rule network:
     input:
-        manifest=trained(paths.MANIFEST),
-        checkpoints=lambda wildcards: [
-            ancient(path) for path in [trained("checkpoints")(wildcards)] if path
-        ],
+        manifest=partial(trained, paths.MANIFEST),
+        checkpoints=lambda wildcards: ancient(trained("checkpoints", wildcards)),
         data=data_of_entry,
         files=lambda wildcards: entry_of(wildcards).files,
         code=source_files("commands.any_network"),
@@ -27,22 +25,9 @@ rule network:
         f"{LOGS}/network/{{entry}}.benchmark.tsv"
     conda:
         "../../envs/heavy.yaml"
-    threads: cores_of_entry
+    threads: lambda wildcards: 1 if entry_of(wildcards).network else demand.CORES
     resources:
-        gpu=one_gpu,
-        runtime=lambda wildcards, attempt: min(
-            attempt * demand.minutes("probe", source_of_entry(wildcards), "own"),
-            demand.DAY,
-        ),
-        mem_mb=lambda wildcards, threads, attempt: attempt
-        * demand.memory_mb(
-            source_of_entry(wildcards),
-            threads,
-            one_gpu(),
-            config["probe"]["memory_gb"],
-        ),
-        device=DEVICE,
-        memory_gb=config["probe"]["memory_gb"],
+        **needs("network", source_of_entry),
         images=where,
         decoders=lambda wildcards, threads: (
             0 if entry_of(wildcards).network else threads
@@ -93,11 +78,5 @@ rule network_figure:
         "../../envs/light.yaml"
     params:
         caption=lambda wildcards: BEYOND_FIGURES[wildcards.beyond].caption,  # for the report
-        preset=PRESET,
-        manifests=lambda wildcards, input: (
-            f"--manifests {input.manifests}" if input.manifests else ""
-        ),
     shell:
-        "python -m layer_robustness.commands.network_figure {wildcards.beyond}"
-        " --results {input.results} {params.manifests} --preset {params.preset}"
-        " --output {output.pdf} > {log} 2>&1"
+        shown_by("network_figure {wildcards.beyond}", "--output {output.pdf}")

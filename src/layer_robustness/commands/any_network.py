@@ -21,16 +21,8 @@ from layer_robustness.storage import rows
 from layer_robustness.storage.files import replacing
 
 # What a manifest knows.
-OF_MODEL = (
-    "options",
-    "checkpoint",
-    "pretrained",
-    "initial",
-    "num_classes",
-    "class_map",
-    "input_size",
-)
-OF_MODEL += ("mean", "std", "interpolation", "crop_pct")
+OF_MODEL = ("options", "checkpoint", "pretrained", "initial", "num_classes", "class_map")
+OF_MODEL += ("input_size", "mean", "std", "interpolation", "crop_pct")
 
 
 def parser() -> argparse.ArgumentParser:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from layer_robustness.commands import target
 from layer_robustness.figures import style
-from layer_robustness.figures.small_print import small_print
+from layer_robustness.figures.captions import small_print
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.comparison import pictures
 from layer_robustness.paper.comparison.targets import HEATMAPS

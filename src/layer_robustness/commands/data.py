@@ -27,12 +27,12 @@ def main() -> None:
         help="processes that decode images; by default one for each CPU that may be used",
     )
     arguments = parser.parse_args()
-    if (arguments.source in FROM_IMAGES) != (arguments.images is not None):
+    images = arguments.source in FROM_IMAGES
+    if images != (arguments.images is not None):
         raise InputError(
             f"{arguments.source}: --images is the folder with train/ and val/ for "
             f"{', '.join(FROM_IMAGES)}, and for no other source"
         )
-    images = arguments.source in FROM_IMAGES
     folder = (arguments.images, arguments.workers) if images else ()
     socket.setdefaulttimeout(60)  # a download that stalls is an error, not a wait without end
     data.save(SOURCES[arguments.source](*folder), arguments.output)

@@ -7,11 +7,10 @@ from layer_robustness.experiments import paths
 from layer_robustness.explorer.page import render
 from layer_robustness.explorer.panels import CELL, panels
 from layer_robustness.explorer.training import training
-from layer_robustness.figures.small_print import small_print
+from layer_robustness.figures.captions import small_print
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.comparison.targets import HEATMAPS
 from layer_robustness.runtime.errors import exit_with_one_line
-from layer_robustness.storage.files import replacing
 
 
 def main() -> None:
@@ -29,8 +28,7 @@ def main() -> None:
             for name, figure in HEATMAPS.items()
         },
     }
-    with replacing(arguments.output) as temporary:
-        temporary.write_text(render(data))
+    target.write_texts(arguments.output, {".html": render(data)})
 
 
 if __name__ == "__main__":

@@ -5,10 +5,9 @@ from pathlib import Path
 
 from layer_robustness.commands import target
 from layer_robustness.figures import style
-from layer_robustness.figures.captions import caption
+from layer_robustness.figures.captions import caption, small_print
 from layer_robustness.figures.collect import collect, collect_blocks
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.figures.small_print import small_print
 from layer_robustness.runtime.errors import InputError, exit_with_one_line
 
 

@@ -37,13 +37,12 @@ def write_tested(
 ) -> None:
     """Write `rows_of` each experiment and its data, which is on the device to compute on."""
     device = choose(arguments.device)
-    dataset = data.load(arguments.data)
-    check_data(arguments.manifest, dataset)
-    dataset = dataset.to(device)
+    dataset = data.load(arguments.data).to(device)
     if device.type == "cuda":
         arguments.workers = 1
 
     def rows_of_trained(trained: TrainedNetwork) -> Iterable[dict]:
+        check_data(trained, dataset)
         tell_other_versions(trained, device)
         return rows_of(trained, dataset)
 
@@ -55,12 +54,12 @@ def write_rows(arguments: argparse.Namespace, rows_of: RowsOf) -> None:
 
     def task(experiment: Experiment) -> list[dict]:
         labels = {"network": str(experiment.network), "seed": experiment.seed}
-        trained = TrainedNetwork.load(arguments.manifest, experiment)
+        trained = TrainedNetwork.load(arguments.manifest, experiment, manifest)
         return [labels | row for row in rows_of(trained)]
 
     note_signals()  # measurements save what they have, and workers stop between their steps
-    experiments = list(Manifest.load(arguments.manifest).experiments)
-    found = run_all(task, experiments, arguments.workers)
+    manifest = Manifest.load(arguments.manifest)
+    found = run_all(task, manifest.experiments, arguments.workers)
     table = [row for part in found for row in part]
     if bits.MISSED in table[0]:
         bits.write(arguments.output, [row.pop(bits.MISSED).numpy() for row in table])

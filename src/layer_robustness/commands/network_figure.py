@@ -1,17 +1,16 @@
 """Draw a figure of networks beyond the paper: .pdf, .png, .csv of what is drawn, caption (.md)."""
 
-import argparse
 import importlib
 from collections.abc import Iterable
 from dataclasses import replace
-from pathlib import Path
 
-from layer_robustness.commands.target import write_texts
+from layer_robustness.commands import target
 from layer_robustness.experiments.manifest import Manifest
 from layer_robustness.experiments.sources import INTERPOLATE
 from layer_robustness.figures import style
 from layer_robustness.figures.beyond.panels import Results
 from layer_robustness.figures.beyond.registry import figures
+from layer_robustness.figures.captions import each
 from layer_robustness.networks.result import Result
 from layer_robustness.runtime.errors import InputError, exit_with_one_line
 
@@ -20,16 +19,8 @@ COLUMNS = ("figure", "entry", "unit", "source", "quantity", "value", "draws")
 
 def main() -> None:
     """Draw what the arguments name."""
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = target.parser(__doc__)
     parser.add_argument("figure", help="figureB1, networks, networks/vit, ...")
-    parser.add_argument(
-        "--results", type=Path, nargs="+", required=True, help="probe.csv, each in a folder NAME"
-    )
-    parser.add_argument(
-        "--manifests", type=Path, nargs="*", default=[], help="checkpoints.json of those trained"
-    )
-    parser.add_argument("--preset", required=True, help="its name, for the small print")
-    parser.add_argument("--output", type=Path, required=True, help="the .pdf file")
     arguments = parser.parse_args()
     results = {path.parent.name: Result.read(path) for path in arguments.results}
     known = figures(results)
@@ -37,16 +28,14 @@ def main() -> None:
         raise InputError(f"{arguments.figure} is unknown: expected one of {', '.join(known)}")
     figure = known[arguments.figure]
     printed = small_print(arguments.preset, results, map(Manifest.load, arguments.manifests))
-    summaries = [f"\n{of_states(results[name]).summary()}" for name in figure.entries]
     kind = importlib.import_module(f"layer_robustness.figures.beyond.{figure.kind}")
     drawing, frame = kind.draw(figure, results)
     frame = frame.assign(figure=figure.name).reindex(columns=COLUMNS)
     caption = f"**{figure.heading}.** {figure.title}. {figure.caption}\n\n{printed}\n"
-    texts = {
-        ".csv": frame.to_csv(index=False),
-        ".md": caption + "".join(summaries if figure.kind == "single" else ()),
-    }
-    write_texts(arguments.output, texts)
+    if figure.kind == "single":
+        (entry,) = figure.entries
+        caption += f"\n{of_states(results[entry]).summary()}"
+    target.write_texts(arguments.output, {".csv": frame.to_csv(index=False), ".md": caption})
     style.save(drawing, arguments.output.with_suffix(""), printed)
 
 
@@ -58,15 +47,14 @@ def of_states(result: Result) -> Result:
 
 def small_print(preset: str, results: Results, manifests: Iterable[Manifest]) -> str:
     """Say what was measured: preset, data, epochs, test images and draws."""
-    trained = list(manifests)
+    trained, frames = list(manifests), [result.frame for result in results.values()]
     parts = [f"{preset} preset"]
     if trained:
-        sources = dict.fromkeys(manifest.data.source for manifest in trained)
-        epochs = dict.fromkeys(str(manifest.recipe.epochs) for manifest in trained)
-        parts += [", ".join(sources), f"{'/'.join(epochs)} epochs"]
-    images = dict.fromkeys(str(each.frame["images"].iloc[0]) for each in results.values())
-    draws = dict.fromkeys(str(1 + each.frame["draw"].max()) for each in results.values())
-    return f"{', '.join(parts)}; test images: {'/'.join(images)}; draws: {'/'.join(draws)}"
+        parts.append(each((manifest.data.source for manifest in trained), ", "))
+        parts.append(f"{each(manifest.recipe.epochs for manifest in trained)} epochs")
+    images = each(frame["images"].iloc[0] for frame in frames)
+    draws = each(1 + frame["draw"].max() for frame in frames)
+    return f"{', '.join(parts)}; test images: {images}; draws: {draws}"
 
 
 if __name__ == "__main__":

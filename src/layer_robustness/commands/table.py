@@ -1,7 +1,7 @@
 """Write a table: its .csv, and the same to be read as Markdown, LaTeX and HTML."""
 
 from layer_robustness.commands import target
-from layer_robustness.figures.small_print import small_print
+from layer_robustness.figures.captions import small_print
 from layer_robustness.report import pages
 from layer_robustness.runtime.errors import exit_with_one_line
 from layer_robustness.tables import cells, style

@@ -2,16 +2,12 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
-from functools import partial
-from itertools import groupby
 from pathlib import Path
 
 import torch
 
 from layer_robustness.data import dataset as data
 from layer_robustness.experiments.flags import add_flags, from_flags
-from layer_robustness.experiments.names import Experiment
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.experiments.sweeps import networks_of
 from layer_robustness.models import recipes
@@ -21,11 +17,9 @@ from layer_robustness.runtime.devices import choose, take_for_ranks
 from layer_robustness.runtime.errors import exit_with_one_line
 from layer_robustness.runtime.interruption import note_signals
 from layer_robustness.runtime.memory import bounded_by
-from layer_robustness.runtime.ranks import ALONE, Ranks, joined, run_as_ranks, started_as_rank
+from layer_robustness.runtime.ranks import joined, run_as_ranks, started_as_rank
 from layer_robustness.runtime.workers import run_all
-from layer_robustness.training.folder import TrainingFolder, publish
-from layer_robustness.training.loop import train
-from layer_robustness.training.state import TrainState
+from layer_robustness.training.folder import TrainingFolder, publish, train_alone
 
 
 def parser() -> argparse.ArgumentParser:
@@ -73,28 +67,25 @@ def main() -> None:
         for seed in range(arguments.seeds)
     ]
     decoding = decoders(arguments, device, len(experiments))
-    dataset = data.load_to_train(arguments.data, arguments.images, decoding).to(device)
+    dataset = data.load(arguments.data, arguments.images, decoding).to(device)
     recipe = from_flags(arguments, Recipe)
     if recipe.model:
         recipes.check(recipe, dataset.image_shape, dataset.classes)
     note_signals()  # training keeps the batches it has done
     with joined(device) as ranks:
-        folder = partial(
-            TrainingFolder,
-            arguments.manifest,
-            recipe=recipe,
-            dataset=dataset,
-            draws=arguments.draws,
-            processes=ranks.count,
-        )
-        folders = [folder(experiment) for experiment in experiments]
+        where, draws = arguments.manifest, arguments.draws
+        folders = [
+            TrainingFolder(where, experiment, recipe, dataset, draws, ranks.count)
+            for experiment in experiments
+        ]
         if device.type == "cuda" or ranks.count > 1:
-            for group in stacks(folders):
-                train_together(group, ranks)
+            for folder in folders:
+                train_alone(folder, ranks)
         else:
-            run_all(train_alone, longest_first(folders), arguments.workers)
+            # From the widest network of a sweep, so that the last ones to end are short.
+            run_all(train_alone, reversed(folders), arguments.workers)
         if ranks.rank == 0:
-            publish(folders, train_alone)
+            publish(folders)
 
 
 def decoders(arguments: argparse.Namespace, device: torch.device, experiments: int) -> int:
@@ -103,64 +94,6 @@ def decoders(arguments: argparse.Namespace, device: torch.device, experiments: i
     if device.type == "cpu" and training == 1:
         training = max(1, min(arguments.workers, experiments))
     return max(1, arguments.workers // training)
-
-
-def longest_first(folders: Sequence[TrainingFolder]) -> list[TrainingFolder]:
-    """Order trainings so that the last ones to end are short."""
-
-    def length(folder: TrainingFolder) -> int:
-        network = folder.experiment.network
-        if network.kind != "fcn":
-            return 1  # networks of a sweep are FCNs; others differ in their seeds only
-        depth, width = network.fcn_shape
-        return depth * width**2
-
-    return sorted(folders, key=length, reverse=True)
-
-
-def stacks(folders: Sequence[TrainingFolder]) -> list[list[TrainingFolder]]:
-    """Group what trains stacked: the seeds of an FCN, whose kernels are too small for a GPU."""
-
-    def together(folder: TrainingFolder) -> tuple:
-        network = folder.experiment.network
-        stacked = network.kind == "fcn" and folder.processes == 1
-        return network, None if stacked else folder.experiment.seed
-
-    return [list(group) for _, group in groupby(folders, together)]
-
-
-def train_alone(folder: TrainingFolder) -> None:
-    """Train one network."""
-    train_together([folder], ALONE)
-
-
-def train_together(folders: Sequence[TrainingFolder], ranks: Ranks) -> None:
-    """Train the seeds of one network, those after the same batch stacked."""
-    with ranks.first_goes_ahead():  # it writes the initial state if there is none
-        states = {folder.experiment: folder.state() for folder in folders}
-    by_experiment = {folder.experiment: folder for folder in folders}
-
-    left = [folder for folder in folders if not folder.ended(states[folder.experiment])]
-
-    def position(folder: TrainingFolder) -> tuple[int, int]:
-        state = states[folder.experiment]
-        return state.epoch, state.part.batches
-
-    def keep(experiment: Experiment, state: TrainState) -> None:
-        if ranks.rank == 0:
-            by_experiment[experiment].keep(state)
-
-    for _, group in groupby(sorted(left, key=position), key=position):
-        group = list(group)
-        with bounded_by(f"training.batch_size of {group[0].experiment.network}"):
-            train(
-                [folder.experiment for folder in group],
-                [states[folder.experiment] for folder in group],
-                group[0].recipe,
-                group[0].dataset,
-                keep,
-                ranks,
-            )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,6 @@ from layer_robustness.storage import jsonfile, tensorfile
 from layer_robustness.storage.files import remedy
 
 TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
-FOLDER_TENSORS = ("train_files", "train_labels", "test_images", "test_labels")
 
 
 @dataclass(frozen=True)
@@ -124,61 +123,42 @@ def save(dataset: Dataset, path: Path) -> None:
     jsonfile.save(path.with_suffix(".json"), summary)
 
 
-def load(path: Path) -> Dataset:
-    """Read what `save` wrote; where image files lie is left open.
+def load(path: Path, images: Path | None = None, decoders: int = 1) -> Dataset:
+    """Read what `save` wrote.
 
     Safetensors maps the file into memory, so that its checksum is verified and its test images are
     used without a copy: processes share them, and the system drops them when it needs the memory.
 
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged, or not a data set.
-    """
-    tensors, metadata = tensorfile.load(path)
-    if set(tensors) not in (set(TENSORS), set(FOLDER_TENSORS)):
-        raise InputError(f"{path} is not a prepared data set: {remedy(path)}")
-    images = tensors.get("train_images")
-    if images is None:
-        names = os.fsdecode(tensors["train_files"].numpy().tobytes()).split("\n")
-        images = FolderImages(None, tuple(names), metadata.get("images", ""))
-    return Dataset(
-        metadata["source"],
-        images,
-        *(tensors[name] for name in TENSORS[1:]),
-        mean=float(metadata["mean"]),
-        std=float(metadata["std"]),
-        sha256=metadata["sha256"],
-    )
-
-
-def load_to_train(path: Path, images: Path | None, decoders: int = 1) -> Dataset:
-    """Read what `save` wrote, with training images that can be read too.
-
     Parameters
     ----------
     images
-        The folder that a data set of image files was prepared from; others need none.
+        The folder that a data set of image files was prepared from, where it is to be trained on.
     decoders
         Processes that decode image files.
 
     Raises
     ------
     InputError
-        As `load`, or if `images` is not given or has other images than were prepared.
+        If the file is missing, damaged, or not a data set, or the folder has other images.
     """
-    dataset = load(path)
-    if not isinstance(dataset.train_images, FolderImages):
-        return dataset
-    if images is None:
-        raise InputError(
-            f"{path} holds the names of training images, not the images: say which folder they "
-            "are in, the one that was given as --images to prepare them"
-        )
-    if folder_digest(images) != dataset.train_images.digest:
-        raise InputError(
-            f"{images} has other images than {path} was prepared from, by their names and sizes: "
-            f"give the folder that was prepared, or prepare this one ({remedy(path)})"
-        )
-    found = replace(dataset.train_images, root=images / "train", decoders=decoders)
-    return replace(dataset, train_images=found)
+    tensors, metadata = tensorfile.load(path)
+    if not set(TENSORS[1:]) <= set(tensors):
+        raise InputError(f"{path} is not a prepared data set: {remedy(path)}")
+    train = tensors.get("train_images")
+    if train is None:
+        names = os.fsdecode(tensors["train_files"].numpy().tobytes()).split("\n")
+        root = images / "train" if images else None
+        train = FolderImages(root, tuple(names), metadata["images"], decoders)
+        if images and folder_digest(images) != train.digest:
+            raise InputError(
+                f"{images} has other images than {path} was prepared from, by their names and "
+                f"sizes: give the folder that was prepared, or prepare this one ({remedy(path)})"
+            )
+    return Dataset(
+        metadata["source"],
+        train,
+        *(tensors[name] for name in TENSORS[1:]),
+        mean=float(metadata["mean"]),
+        std=float(metadata["std"]),
+        sha256=metadata["sha256"],
+    )

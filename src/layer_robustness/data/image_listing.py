@@ -34,13 +34,7 @@ def folder_digest(folder: Path) -> str:
 
 
 def digest(folders: Mapping[str, Path]) -> str:
-    """Return the SHA-256 over the names and sizes of all images in some folders, by their names.
-
-    Raises
-    ------
-    InputError
-        If a folder cannot be listed or an image is a link to nothing.
-    """
+    """Return the SHA-256 over the names and sizes of all images in some folders, by their names."""
     sha = hashlib.sha256()
     try:
         for called, folder in folders.items():

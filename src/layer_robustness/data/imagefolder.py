@@ -130,7 +130,8 @@ class Decoder(torch_data.Dataset):
 
     def read(self, index: int) -> Image:
         """Decode one image to RGB."""
-        assert self.images.root, "these images were not to be read"
+        if self.images.root is None:
+            raise InputError("the training images are in a folder: give it as --images")
         path = self.images.root / self.images.files[index]
         try:
             return default_loader(path)

@@ -46,10 +46,7 @@ def fcn_shape(architecture: str) -> tuple[int, int]:
 def kind_of(architecture: str) -> str:
     """Return `fcn`, `vgg` or `resnet`.
 
-    Raises
-    ------
-    InputError
-        If the architecture is none of the paper's.
+    Raises `InputError` if the architecture is none of the paper's.
     """
     if FCN.fullmatch(architecture):
         return "fcn"

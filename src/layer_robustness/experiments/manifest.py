@@ -62,13 +62,7 @@ class Manifest:
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":
-        """Read a manifest.
-
-        Raises
-        ------
-        InputError
-            If the file is missing, damaged or no manifest.
-        """
+        """Read a manifest; raises `InputError` if the file is missing, damaged or no manifest."""
         values = jsonfile.load(path)
         try:
             shape = tuple(values["data"]["image_shape"])
@@ -88,8 +82,6 @@ class Manifest:
         networks = {experiment.network for experiment in self.experiments}
         seeds = range(1 + max((experiment.seed for experiment in self.experiments), default=0))
         expected = [network.seed(seed) for network in networks for seed in seeds]
-        missing = (
-            [e for e in expected if e not in self.experiments] if expected else ["experiments"]
-        )
-        if missing:
-            raise InputError(f"{path} has no entry of {missing[0]}: {remedy(path)}")
+        for each in expected or ["experiments"]:
+            if each not in self.experiments:
+                raise InputError(f"{path} has no entry of {each}: {remedy(path)}")

@@ -84,10 +84,7 @@ class Experiment:
 def parse_network(name: str) -> Network:
     """Read a network's name.
 
-    Raises
-    ------
-    InputError
-        If the data set, the architecture, the variant or the treatment is unknown.
+    Raises `InputError` if the data set, the architecture, the variant or the treatment is unknown.
     """
     dataset, _, model = name.partition("/")
     network = Network(dataset, model)

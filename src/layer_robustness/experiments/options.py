@@ -31,10 +31,7 @@ def as_word(value: object) -> str:
 def read_words(words: Iterable[str]) -> dict[str, object]:
     """Read words such as `img_size=32`.
 
-    Raises
-    ------
-    InputError
-        If a word is no name, equals sign and value.
+    Raises `InputError` if a word is no name, equals sign and value.
     """
     options = {}
     for word in words:

@@ -1,5 +1,6 @@
 """What figures, tables, comparison and claims are made from: result files, and how they ran."""
 
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,28 +15,25 @@ from layer_robustness.runtime.errors import InputError
 from layer_robustness.storage import bits, frames
 from layer_robustness.storage.files import remedy
 
-# What tells the rows of a file apart, and what is read of each row.
 CELL = {"network": str, "seed": int, "unit": str, "source": str, "draw": int}
-EPOCH = {"network": str, "seed": int, "epoch": int}
-ATTACK = {"network": str, "seed": int, "s": float, "attack": str, "repetition": int}
-KEYS = {
-    paths.TRAINING: EPOCH,
-    paths.PROBE: CELL,
-    paths.JOINT: CELL,
-    paths.DISTANCES: CELL,
-    paths.ADVERSARIAL: ATTACK,
-}
-ERROR = {"error": float}
-VALUES = {
-    paths.TRAINING: dict.fromkeys(("train_loss", "train_error", "test_error"), float),
-    paths.PROBE: ERROR,
-    paths.JOINT: ERROR,
-    paths.DISTANCES: dict.fromkeys(("dist_l2", "dist_linf"), float),
-    paths.ADVERSARIAL: {
-        **dict.fromkeys(("accuracy", "eps", "step"), float),
-        **dict.fromkeys(("test_examples", "repetitions", "steps", "eot_draws"), int),
-        **dict.fromkeys(("choice", "attack_choice", "start"), str),
-    },
+ERRORS = (CELL, {"error": float})
+# What tells the rows of a file apart, and what is read of each row.
+COLUMNS = {
+    paths.TRAINING: (
+        {"network": str, "seed": int, "epoch": int},
+        dict.fromkeys(("train_loss", "train_error", "test_error"), float),
+    ),
+    paths.PROBE: ERRORS,
+    paths.JOINT: ERRORS,
+    paths.DISTANCES: (CELL, dict.fromkeys(("dist_l2", "dist_linf"), float)),
+    paths.ADVERSARIAL: (
+        {"network": str, "seed": int, "s": float, "attack": str, "repetition": int},
+        {
+            **dict.fromkeys(("accuracy", "eps", "step"), float),
+            **dict.fromkeys(("test_examples", "repetitions", "steps", "eot_draws"), int),
+            **dict.fromkeys(("choice", "attack_choice", "start"), str),
+        },
+    ),
 }
 SOURCE = r"rerand|\d+"
 
@@ -69,24 +67,21 @@ class Results:
     def read(cls, manifests: Iterable[Path], files: Iterable[Path] = ()) -> "Results":
         """Read manifests and result files, of any number of jobs.
 
-        Raises
-        ------
-        InputError
-            If a file is missing, is not what its name says, or has rows of other experiments
-            than the manifest beside it lists.
+        Raises `InputError` if a file is missing, is not what its name says, or has rows of other
+        experiments than the manifest beside it lists.
         """
         setups, listed = {}, {}
         for path in manifests:
             manifest = Manifest.load(path)
             setups |= setups_of(manifest)
-            listed[path.parent] = path, {(str(e.network), e.seed) for e in manifest.experiments}
+            listed[path.parent] = {(str(e.network), e.seed) for e in manifest.experiments}
         parts: dict[str, list] = {}
         for path in files:
             frame = read(path)
-            where = frame.assign(path=str(path), row=range(len(frame)))
             if path.parent in listed:
-                check_experiments(path, frame, *listed[path.parent])
-            parts.setdefault(path.name, []).append(where)
+                check_experiments(path, frame, listed[path.parent])
+            frame = frame.assign(path=str(path), row=range(len(frame)))
+            parts.setdefault(path.name, []).append(frame)
         return cls(setups, {name: pd.concat(found) for name, found in parts.items()})
 
     def ran(self, networks: Iterable[Network]) -> bool:
@@ -105,10 +100,7 @@ class Results:
     def missed(self, rows: pd.DataFrame) -> np.ndarray:
         """Return which test images some rows of one file get wrong: bool [rows, N].
 
-        Raises
-        ------
-        InputError
-            If the file of bits is missing, damaged or of another number of rows.
+        Raises `InputError` if the file of bits is missing, damaged or of another number of rows.
         """
         (path,) = map(Path, rows["path"].unique())
         missed = bits.read(path)
@@ -128,29 +120,17 @@ def setups_of(manifest: Manifest) -> dict[str, Setup]:
     """Return the setup of each network of a manifest, by its name."""
     networks = [str(experiment.network) for experiment in manifest.experiments]
     recipe, data = manifest.recipe, manifest.data
-    return {
-        network: Setup(
-            data.source,
-            data.classes,
-            recipe.width,
-            recipe.epochs,
-            networks.count(network),
-            manifest.draws,
-        )
-        for network in networks
-    }
+    trained = (data.source, data.classes, recipe.width, recipe.epochs)
+    return {n: Setup(*trained, seeds, manifest.draws) for n, seeds in Counter(networks).items()}
 
 
 def read(path: Path) -> pd.DataFrame:
     """Return the rows of one result file.
 
-    Raises
-    ------
-    InputError
-        If the file is missing, or is no such table.
+    Raises `InputError` if the file is missing, or is no such table.
     """
-    keys = KEYS[path.name]
-    frame = frames.read(path, keys | VALUES[path.name])
+    keys, values = COLUMNS[path.name]
+    frame = frames.read(path, keys | values)
     if frame.duplicated(list(keys)).any():
         raise InputError(f"{path} has two rows of the same {', '.join(keys)}: {remedy(path)}")
     if "source" in keys and not frame["source"].fillna("").str.fullmatch(SOURCE).all():
@@ -158,12 +138,10 @@ def read(path: Path) -> pd.DataFrame:
     return frame
 
 
-def check_experiments(
-    path: Path, frame: pd.DataFrame, manifest: Path, listed: set[tuple[str, int]]
-) -> None:
-    """Refuse rows that are not of all experiments, network and seed, that a manifest lists."""
+def check_experiments(path: Path, frame: pd.DataFrame, listed: set[tuple[str, int]]) -> None:
+    """Refuse rows that are not of all experiments, network and seed, that the manifest lists."""
     for network, seed in listed ^ set(zip(frame["network"], frame["seed"], strict=True)):
         raise InputError(
-            f"{path} and {manifest.name} beside it are of other experiments: one has none of "
+            f"{path} and {paths.MANIFEST} beside it are of other experiments: one has none of "
             f"{network}/seed{seed}; delete both and run again"
         )

@@ -20,10 +20,7 @@ def needs_initial(source: str) -> bool:
 def place(source: str) -> float:
     """Return the place between the initial (0) and the trained weights (1) in a source's name.
 
-    Raises
-    ------
-    InputError
-        If there is none.
+    Raises `InputError` if there is none.
     """
     try:
         found = float(source.removeprefix(INTERPOLATE))

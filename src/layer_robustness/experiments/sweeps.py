@@ -32,10 +32,7 @@ def job_of(network: Network) -> str:
 def networks_of(job: str) -> tuple[Network, ...]:
     """Return the networks of a job.
 
-    Raises
-    ------
-    InputError
-        If the job is no sweep and no network, or a network that a sweep trains.
+    Raises `InputError` if the job is no sweep and no network, or a network that a sweep trains.
     """
     if job in SWEEPS:
         return SWEEPS[job]

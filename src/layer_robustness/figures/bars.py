@@ -24,7 +24,7 @@ def draw(figure: Figure, frame: pd.DataFrame, sources: Sources, error_scale: Err
     """Draw the bars of `collect.collect`."""
     drawing, axes = style.panels(figure.rows, HEIGHT, [1] * len(figure.panels))
     for panel, panel_axes in zip(figure.panels, axes, strict=True):
-        bars = frame[frame["figure"] == f"{figure.number}{panel.letter}"]
+        bars = frame[frame["figure"] == panel.name]
         panel_axes.set_title(f"({panel.letter}) {names.labelled(panel.title, sources)}")
         if not style.is_empty(panel_axes, panel, bars["reinit_error_mean"]):
             draw_panel(panel_axes, bars)

@@ -30,7 +30,7 @@ def draw(figure: Figure, frame: pd.DataFrame, *_: object) -> Drawing:
     drawing, axes = style.panels(figure.rows, HEIGHT, [1] * len(figure.panels))
     for panel, panel_axes in zip(figure.panels, axes, strict=True):
         panel_axes.set_title(f"({panel.letter}) {panel.title} ({panel.unit})")
-        draw_block(panel_axes, frame[frame["figure"] == f"{figure.number}{panel.letter}"])
+        draw_block(panel_axes, frame[frame["figure"] == panel.name])
     return drawing
 
 
@@ -68,17 +68,11 @@ def draw_block(axes: Axes, nodes: pd.DataFrame) -> None:
     axes.axis("off")
 
 
-def depths(inputs: Graph) -> dict[str, int]:
-    """Return how many steps each node is from the input, on the longest way."""
-    found = {}
-    for node, sources in inputs.items():
-        found[node] = 1 + max((found[source] for source in sources), default=-1)
-    return found
-
-
 def place(inputs: Graph) -> dict[str, tuple[float, float]]:
     """Return where each node stands, in inches, the input at (0, 0)."""
-    depth = depths(inputs)
+    depth: dict[str, int] = {}  # steps from the input, on the longest way
+    for node, sources in inputs.items():
+        depth[node] = 1 + max((depth[source] for source in sources), default=-1)
     straight = [list(inputs)[-1]]
     while inputs[straight[-1]]:
         straight.append(max(inputs[straight[-1]], key=depth.__getitem__))

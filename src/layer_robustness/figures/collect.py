@@ -36,11 +36,17 @@ COLUMNS = {
 def cells(frame: pd.DataFrame, column: str) -> pd.DataFrame:
     """Average a column over draws, then over seeds; one row for each unit and source, in order."""
     by = ["unit", "source"]
-    draws = frame.groupby(by, sort=False)["draw"].nunique()
+    draws = frame.groupby(by, sort=False)["draw"].nunique().rename("draws")
     per_seed = frame.groupby([*by, "seed"], sort=False)[column].agg(["mean", "std"])
-    over_seeds = per_seed["mean"].groupby(by, sort=False).agg(["mean", "std", "count", "size"])
-    std_draws = per_seed["std"].groupby(by, sort=False).mean().rename("std_draws")
-    return over_seeds.join([std_draws, draws]).reset_index()
+    found = per_seed.groupby(by, sort=False).agg(
+        value=("mean", "mean"),
+        std=("mean", "std"),
+        std_draws=("std", "mean"),
+        seeds=("mean", "count"),
+        all=("mean", "size"),
+    )
+    found["did_not_train"] = found["all"] - found["seeds"]
+    return found.join(draws).reset_index()
 
 
 def cells_panel(figure: Figure, panel: Panel, results: Results) -> pd.DataFrame:
@@ -52,24 +58,15 @@ def cells_panel(figure: Figure, panel: Panel, results: Results) -> pd.DataFrame:
         found = joint_cells(network, panel.group, found)
     if figure.kind == "lines":  # the whole network is no point on a line of layers
         found = found[found["unit"] != "fullmodel"]
-    return pd.DataFrame(
-        {
-            "figure": f"{figure.number}{panel.letter}",
-            "dataset": network.dataset,
-            "architecture": network.architecture,
-            "variant": network.variant,
-            "joint_group": panel.group,
-            "layer": found["unit"],
-            "checkpoint": found["source"],
-            "quantity": panel.quantity,
-            "value": found["mean"],
-            "std": found["std"],
-            "std_draws": found["std_draws"],
-            "seeds": found["count"],
-            "did_not_train": found["size"] - found["count"],
-            "draws": found["draw"],
-        }
+    labelled = found.rename(columns={"unit": "layer", "source": "checkpoint"}).assign(
+        figure=panel.name,
+        dataset=network.dataset,
+        architecture=network.architecture,
+        variant=network.variant,
+        joint_group=panel.group,
+        quantity=panel.quantity,
     )
+    return labelled[list(CELL_COLUMNS)]
 
 
 def joint_cells(network: Network, group: str, found: pd.DataFrame) -> pd.DataFrame:
@@ -111,7 +108,7 @@ def bars_panel(figure: Figure, panel: Panel, results: Results) -> pd.DataFrame:
         hidden_layers, width = network.fcn_shape
         rows.append(
             {
-                "figure": f"{figure.number}{panel.letter}",
+                "figure": panel.name,
                 "dataset": network.dataset,
                 "hidden_layers": hidden_layers,
                 "width": width,
@@ -139,18 +136,12 @@ def collect(figure: Figure, results: Results) -> pd.DataFrame:
 def collect_blocks(figure: Figure, structure: Path) -> pd.DataFrame:
     """Return the nodes of the residual blocks that Figure 7 draws, `inputs` joined by spaces.
 
-    Parameters
-    ----------
-    structure
-        What `layer_robustness.commands.structure` wrote.
+    They are read from the file that `layer_robustness.commands.structure` wrote.
     """
     traced = jsonfile.load(structure)
     try:
         rows = [
-            (
-                f"{figure.number}{panel.letter}",
-                *(panel.unit, node["name"], node["label"], " ".join(node["inputs"])),
-            )
+            (panel.name, panel.unit, node["name"], node["label"], " ".join(node["inputs"]))
             for panel in figure.panels
             for node in traced[panel.unit]
         ]

@@ -17,12 +17,17 @@ class Panel:
     network's results but the inside of a residual block: the unit of that name.
     """
 
-    letter: str
+    title: str
     networks: tuple[Network, ...] = ()
     quantity: str = "test_error"
     group: str = ""
     unit: str = ""
-    title: str = ""
+    name: str = ""  # such as 3a, which its figure gives it
+
+    @property
+    def letter(self) -> str:
+        """`a` of 3a."""
+        return self.name[-1]
 
     @property
     def file(self) -> str:
@@ -48,10 +53,10 @@ class Figure:
 
     kind
         The module of this package that draws it.
-    rows
-        Number of panels in each row, from the top.
     caption
         What follows the title, in Markdown.
+    rows
+        Number of panels in each row, from the top; all in one row if none are given.
     transposed
         Layers along the horizontal axis.
     """
@@ -59,10 +64,10 @@ class Figure:
     number: int
     kind: Literal["heatmap", "bars", "lines", "blocks"]
     title: str
-    panels: tuple[Panel, ...]
-    rows: tuple[int, ...]
-    section: str
     caption: str
+    panels: tuple[Panel, ...]
+    rows: tuple[int, ...] = ()
+    section: str = "Appendix"
     transposed: bool = False
 
     @property

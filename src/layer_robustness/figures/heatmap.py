@@ -2,7 +2,6 @@
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm, Normalize
 from matplotlib.figure import Figure as Drawing
@@ -32,7 +31,7 @@ def draw(figure: Figure, frame: pd.DataFrame, sources: Sources, error_scale: Err
         height, widths = AROUND + max(ROWS, *layers) * ROW, [1] * len(layers)
     drawing, axes = style.panels(figure.rows, height, widths)
     for panel, panel_axes in zip(figure.panels, axes, strict=True):
-        cells = frame[frame["figure"] == f"{figure.number}{panel.letter}"]
+        cells = frame[frame["figure"] == panel.name]
         style.title(panel_axes, panel, cells, sources)
         if not style.is_empty(panel_axes, panel, cells["value"]):
             norm = scale(panel, cells["value"].to_numpy(), error_scale)
@@ -84,37 +83,18 @@ def draw_cells(
     grid = cells.pivot(index="layer", columns="checkpoint", values="value")
     grid = grid.loc[cells["layer"].unique(), cells["checkpoint"].unique()]
     grid = grid.T if transposed else grid
-    cell = 1 / grid.shape[1]  # of the heatmap's width
-    with style.alone(axes):
-        sns.heatmap(
-            grid,
-            ax=axes,
-            cmap=colour_map,
-            norm=norm,
-            cbar_kws={
-                "pad": 0.35 * cell,
-                "fraction": 0.6 * cell,
-                "aspect": 10 if transposed else aspect,
-            },
-            linewidths=0.3,
-            xticklabels=True,
-            yticklabels=True,
-        )
-    axes.set(xlabel="" if transposed else "checkpoint", ylabel="")
-    axes.tick_params(axis="both", length=0)
-    axes.tick_params(axis="y", rotation=0)
+    style.mesh(axes, grid, norm, colour_map)
     if transposed:
         axes.tick_params(axis="x", rotation=90, labelsize=style.LAYER_NAME, pad=1)
     else:
-        axes.tick_params(axis="x", rotation=45)
-        for name in axes.get_xticklabels():
-            name.set(ha="right", rotation_mode="anchor")
-    bar = axes.collections[0].colorbar
-    assert bar is not None
-    bar.ax.tick_params(labelsize=6, length=2)
+        axes.set_xlabel("checkpoint")
+        style.slanted(axes)
+    cell = 1 / grid.shape[1]  # of the heatmap's width
+    where = {"pad": 0.35 * cell, "fraction": 0.6 * cell, "aspect": 10 if transposed else aspect}
+    bar = style.colour_bar(axes.collections[0], axes, label, **where)
+    bar.outline.set_linewidth(0)
     if isinstance(norm, LogNorm):
         bar.ax.yaxis.set_major_formatter("{x:g}")
-    bar.set_label(label, fontsize=style.SMALL_PRINT)
 
 
 def mark_group(axes: Axes, figure: Figure, panel: Panel) -> None:

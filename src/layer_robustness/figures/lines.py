@@ -17,7 +17,7 @@ def draw(figure: Figure, frame: pd.DataFrame, sources: Sources, error_scale: Err
     """Draw the cells of `collect.collect` as lines; each row of panels has one legend."""
     drawing, axes = style.panels(figure.rows, HEIGHT, [1] * len(figure.panels))
     for panel, panel_axes in zip(figure.panels, axes, strict=True):
-        cells = frame[frame["figure"] == f"{figure.number}{panel.letter}"]
+        cells = frame[frame["figure"] == panel.name]
         style.title(panel_axes, panel, cells, sources)
         if not style.is_empty(panel_axes, panel, cells["value"]):
             draw_panel(panel_axes, cells)

@@ -1,7 +1,9 @@
 """What each figure of the paper shows.
 
-A figure is an entry here. Where two differ in their data set alone, a function makes both entries.
+A figure is an entry here. Where two differ in their data set alone, one entry makes both.
 """
+
+from dataclasses import replace
 
 from layer_robustness.experiments import sweeps
 from layer_robustness.experiments.names import parse_network
@@ -11,306 +13,236 @@ from layer_robustness.figures.names import DATASETS, QUANTITIES, printed
 FULLY_CONNECTED = "3.1 Fully connected networks"
 CONVOLUTIONAL = "3.2 Large convolutional networks"
 JOINT = "4 Joint robustness"
-APPENDIX = "Appendix"
 
 
-def panel(letter: str, name: str, **rest: str) -> Panel:
+def panel(name: str, title: str = "", quantity: str = "test_error", group: str = "") -> Panel:
     """Make a panel of one network by its name; the model's name is the title if none is given."""
     network = parse_network(name)
-    return Panel(letter, (network,), **{"title": printed(network.model), **rest})
+    return Panel(title or printed(network.model), (network,), quantity, group)
 
 
-def widths(letter: str, dataset: str) -> Panel:
-    """Make a panel of Figure 2: FCNs of two depths and all widths."""
-    return Panel(letter, sweeps.widths(dataset), title=DATASETS[dataset])
+def panels(*names: str, group: str = "") -> tuple[Panel, ...]:
+    """Make a panel of each network."""
+    return tuple(panel(name, group=group) for name in names)
 
 
-def quantities(letters: str, name: str, subtitle: str = "") -> tuple[Panel, ...]:
+def quantities(name: str, subtitle: str = "") -> tuple[Panel, ...]:
     """Make a panel of each quantity of one network."""
     return tuple(
-        panel(letter, name, quantity=quantity, title=f"{title}\n{subtitle}".rstrip())
-        for letter, (quantity, title) in zip(letters, QUANTITIES.items(), strict=True)
+        panel(name, f"{title}\n{subtitle}".rstrip(), quantity)
+        for quantity, title in QUANTITIES.items()
     )
 
 
 def resnets(dataset: str, group: str = "") -> tuple[Panel, ...]:
     """Make a panel of each of four depths."""
-    return tuple(
-        panel(letter, f"{dataset}/resnet{depth}", group=group)
-        for letter, depth in zip("abcd", (18, 50, 101, 152), strict=True)
-    )
+    return panels(*(f"{dataset}/resnet{depth}" for depth in (18, 50, 101, 152)), group=group)
 
 
-def residual_blocks(number: int, dataset: str) -> Figure:
-    """Make Figure 4 or 5, of ResNets of four depths on a data set."""
-    return Figure(
-        number,
-        "heatmap",
-        f"Robustness of the residual blocks of ResNets on {DATASETS[dataset]}",
-        resnets(dataset),
-        rows=(2, 1, 1),
-        section=CONVOLUTIONAL,
-        caption=(
-            f"Test error of ResNets on {DATASETS[dataset]} after one residual block, the first "
-            "convolution or the last layer is re-randomized (`rerand`) or re-initialized "
-            "to a checkpoint, all others keeping their final values. `fullmodel` is the "
-            "whole network at that checkpoint."
-        ),
-        transposed=True,
-    )
-
-
-def variants_of_resnet50(number: int, dataset: str) -> Figure:
-    """Make Figure 12 or 13, of ResNet50 with and without weight decay and normalization."""
-    return Figure(
-        number,
-        "heatmap",
-        f"Robustness of the variants of ResNet50 on {DATASETS[dataset]}",
-        tuple(
-            panel(letter, f"{dataset}/resnet50{variant}")
-            for letter, variant in zip("abcd", ("", "+wd", "+bn", "+wd+bn"), strict=True)
-        ),
-        rows=(2, 2),
-        section=APPENDIX,
-        caption=(
-            f"Test error of ResNet50 on {DATASETS[dataset]}, trained with and without weight decay "
-            "(wd) and batch normalization (bn), after one layer is re-randomized "
-            "(`rerand`) or re-initialized to a checkpoint."
-        ),
-        transposed=True,
-    )
-
-
-def distances_of_resnet50(number: int, dataset: str) -> Figure:
-    """Make Figure 15 or 16, of how far the units of ResNet50 are from their initial values."""
-    return Figure(
-        number,
-        "heatmap",
-        f"Robustness and distance from initialization of ResNet50 on {DATASETS[dataset]}",
-        (
-            *quantities("abc", f"{dataset}/resnet50", "ResNet50"),
-            *quantities("def", f"{dataset}/resnet50+wd+bn", "ResNet50 +wd+bn"),
-        ),
-        rows=(3, 3),
-        section=APPENDIX,
-        caption=(
-            f"ResNet50 on {DATASETS[dataset]}, plain and with weight decay and batch "
-            "normalization: test error after one layer is reset, and the distance of what it is "
-            "reset to from its initial values."
-        ),
-    )
+def whole(figure: Figure) -> Figure:
+    """Name the panels of a figure, 3a, 3b, ..., and count those of its only row."""
+    letters = zip("abcdef", figure.panels, strict=False)
+    panels = tuple(replace(panel, name=f"{figure.number}{letter}") for letter, panel in letters)
+    return replace(figure, panels=panels, rows=figure.rows or (len(panels),))
 
 
 FIGURES = {
-    figure.name: figure
+    figure.name: whole(figure)
     for figure in (
         Figure(
             1,
             "heatmap",
             "Robustness of the layers of FCN 3x256 on MNIST",
-            quantities("abc", "mnist/fcn3x256"),
-            rows=(3,),
+            "Test error of FCN 3x256 on MNIST after one layer is put back to fresh random values "
+            "(`rerand`) or to its own values of an earlier epoch, all other layers keeping their "
+            "final values; and how far each layer is from its initial values at that epoch.",
+            quantities("mnist/fcn3x256"),
             section=FULLY_CONNECTED,
-            caption=(
-                "Test error of FCN 3x256 on MNIST after one layer is put back to fresh random "
-                "values (`rerand`) or to its own values of an earlier epoch, all other layers "
-                "keeping their final values; and how far each layer is from its initial "
-                "values at that epoch."
-            ),
         ),
         Figure(
             2,
             "bars",
             "Robustness of the upper layers of FCNs to re-initialization, by width",
-            (widths("a", "mnist"), widths("b", "cifar10")),
-            rows=(2,),
+            "Each bar reaches from the test error of the trained network up to the mean test "
+            "error after one layer is re-initialized to epoch 0, over all layers but the first. "
+            "Whiskers are one standard deviation over seeds.",
+            tuple(Panel(DATASETS[data], sweeps.widths(data)) for data in ("mnist", "cifar10")),
             section=FULLY_CONNECTED,
-            caption=(
-                "Each bar reaches from the test error of the trained network up to the mean "
-                "test error after one layer is re-initialized to epoch 0, over all layers but "
-                "the first. Whiskers are one standard deviation over seeds."
-            ),
         ),
         Figure(
             3,
             "heatmap",
             "Robustness of the layers of VGG networks on CIFAR10",
-            tuple(
-                panel(letter, f"cifar10/vgg{depth}")
-                for letter, depth in zip("abcd", (11, 19, 13, 16), strict=True)
-            ),
+            "Test error of VGG networks on CIFAR10 after one layer is re-randomized (`rerand`) or "
+            "re-initialized to a checkpoint, all other layers keeping their final values. "
+            "`fullmodel` is the whole network at that checkpoint.",
+            panels("cifar10/vgg11", "cifar10/vgg19", "cifar10/vgg13", "cifar10/vgg16"),
             rows=(2, 2),
             section=CONVOLUTIONAL,
-            caption=(
-                "Test error of VGG networks on CIFAR10 after one layer is re-randomized "
-                "(`rerand`) or re-initialized to a checkpoint, all other layers keeping their "
-                "final values. `fullmodel` is the whole network at that checkpoint."
-            ),
             transposed=True,
         ),
-        residual_blocks(4, "cifar10"),
-        residual_blocks(5, "imagenet"),
+        *(
+            Figure(
+                number,
+                "heatmap",
+                f"Robustness of the residual blocks of ResNets on {DATASETS[dataset]}",
+                f"Test error of ResNets on {DATASETS[dataset]} after one residual block, the "
+                "first convolution or the last layer is re-randomized (`rerand`) or "
+                "re-initialized to a checkpoint, all others keeping their final values. "
+                "`fullmodel` is the whole network at that checkpoint.",
+                resnets(dataset),
+                rows=(2, 1, 1),
+                section=CONVOLUTIONAL,
+                transposed=True,
+            )
+            for number, dataset in ((4, "cifar10"), (5, "imagenet"))
+        ),
         Figure(
             6,
             "heatmap",
             "Joint robustness of the residual blocks of ResNet152 on CIFAR10",
+            "Test error of ResNet152 on CIFAR10 after a group of residual blocks (starred, blue) "
+            "is reset jointly, and after the remaining layers are: all blocks but the first of "
+            "each stage, and every second block of each stage.",
             (
                 panel(
-                    "a",
                     "cifar10/resnet152",
+                    "All blocks but the first of each stage",
                     group="all_but_first",
-                    title="All blocks but the first of each stage",
                 ),
                 panel(
-                    "b",
-                    "cifar10/resnet152",
-                    group="every_second",
-                    title="Every second block of each stage",
+                    "cifar10/resnet152", "Every second block of each stage", group="every_second"
                 ),
             ),
             rows=(1, 1),
             section=JOINT,
-            caption=(
-                "Test error of ResNet152 on CIFAR10 after a group of residual blocks "
-                "(starred, blue) is reset jointly, and after the remaining layers are: all "
-                "blocks but the first of each stage, and every second block of each stage."
-            ),
             transposed=True,
         ),
         Figure(
             7,
             "blocks",
             "Pre-activation residual blocks of ResNet50",
+            "Pre-activation residual blocks, traced from the ResNet50 that is trained: with an "
+            "identity skip, and with a downsampling convolution that takes the activated input. "
+            "Convolutions with their kernels, output channels and strides.",
             (
-                Panel("a", unit="stage1.resblk2", title="Without downsampling"),
-                Panel("b", unit="stage2.resblk1", title="With downsampling"),
-            ),
-            rows=(2,),
-            section=APPENDIX,
-            caption=(
-                "Pre-activation residual blocks, traced from the ResNet50 that is trained: "
-                "with an identity skip, and with a downsampling convolution that takes the "
-                "activated input. Convolutions with their kernels, output channels and "
-                "strides."
+                Panel("Without downsampling", unit="stage1.resblk2"),
+                Panel("With downsampling", unit="stage2.resblk1"),
             ),
         ),
         Figure(
             8,
             "heatmap",
             "Joint robustness of the layers of FCN 5x256 on MNIST",
+            "Test error of FCN 5x256 after a group of layers (starred, blue) is reset jointly, "
+            "and after the remaining layers are.",
             (
-                panel("a", "mnist/fcn5x256", group="all_but_first", title="Layers 2-6"),
-                panel("b", "mnist/fcn5x256", group="two_of_three", title="Layers 2, 3, 5, 6"),
-                panel("c", "mnist/fcn5x256", group="every_second", title="Layers 2, 4, 6"),
+                panel("mnist/fcn5x256", "Layers 2-6", group="all_but_first"),
+                panel("mnist/fcn5x256", "Layers 2, 3, 5, 6", group="two_of_three"),
+                panel("mnist/fcn5x256", "Layers 2, 4, 6", group="every_second"),
             ),
-            rows=(3,),
             section=JOINT,
-            caption=(
-                "Test error of FCN 5x256 after a group of layers (starred, blue) is reset "
-                "jointly, and after the remaining layers are."
-            ),
         ),
         Figure(
             9,
             "heatmap",
             "Joint robustness of all residual blocks but the first of each stage on CIFAR10",
+            "Test error of ResNets on CIFAR10 after all residual blocks but the first of each "
+            "stage (starred, blue) are reset jointly, and after the remaining layers are.",
             resnets("cifar10", group="all_but_first"),
             rows=(2, 1, 1),
-            section=APPENDIX,
-            caption=(
-                "Test error of ResNets on CIFAR10 after all residual blocks but the first of "
-                "each stage (starred, blue) are reset jointly, and after the remaining layers "
-                "are."
-            ),
             transposed=True,
         ),
         Figure(
             10,
             "heatmap",
             "Joint robustness of other groups of residual blocks on CIFAR10",
+            "Test error of ResNets on CIFAR10 after a group of residual blocks (starred, blue) is "
+            "reset jointly, and after the remaining layers are: all blocks but the first of "
+            "stages 2 and 3 only, and every second block of each stage.",
             (
                 panel(
-                    "a",
                     "cifar10/resnet50",
+                    "ResNet50, stages 2 and 3",
                     group="all_but_first_stages_2_3",
-                    title="ResNet50, stages 2 and 3",
                 ),
-                *(
-                    panel(
-                        letter,
-                        f"cifar10/resnet{depth}",
-                        group="every_second",
-                        title=f"ResNet{depth}, every second block",
-                    )
-                    for letter, depth in zip("bcd", (50, 101, 152), strict=True)
-                ),
+                panel("cifar10/resnet50", "ResNet50, every second block", group="every_second"),
+                panel("cifar10/resnet101", "ResNet101, every second block", group="every_second"),
+                panel("cifar10/resnet152", "ResNet152, every second block", group="every_second"),
             ),
             rows=(2, 1, 1),
-            section=APPENDIX,
-            caption=(
-                "Test error of ResNets on CIFAR10 after a group of residual blocks (starred, "
-                "blue) is reset jointly, and after the remaining layers are: all blocks but "
-                "the first of stages 2 and 3 only, and every second block of each stage."
-            ),
             transposed=True,
         ),
         Figure(
             11,
             "heatmap",
             "Robustness of the layers of VGG16 on CIFAR10, with and without weight decay",
-            (panel("a", "cifar10/vgg16"), panel("b", "cifar10/vgg16+wd")),
-            rows=(2,),
-            section=APPENDIX,
-            caption=(
-                "Test error of VGG16 on CIFAR10, trained without and with weight decay, after "
-                "one layer is re-randomized (`rerand`) or re-initialized to a checkpoint."
-            ),
+            "Test error of VGG16 on CIFAR10, trained without and with weight decay, after one "
+            "layer is re-randomized (`rerand`) or re-initialized to a checkpoint.",
+            panels("cifar10/vgg16", "cifar10/vgg16+wd"),
             transposed=True,
         ),
-        variants_of_resnet50(12, "cifar10"),
-        variants_of_resnet50(13, "imagenet"),
+        *(
+            Figure(
+                number,
+                "heatmap",
+                f"Robustness of the variants of ResNet50 on {DATASETS[dataset]}",
+                f"Test error of ResNet50 on {DATASETS[dataset]}, trained with and without weight "
+                "decay (wd) and batch normalization (bn), after one layer is re-randomized "
+                "(`rerand`) or re-initialized to a checkpoint.",
+                panels(
+                    *(f"{dataset}/resnet50{variant}" for variant in ("", "+wd", "+bn", "+wd+bn"))
+                ),
+                rows=(2, 2),
+                transposed=True,
+            )
+            for number, dataset in ((12, "cifar10"), (13, "imagenet"))
+        ),
         Figure(
             14,
             "heatmap",
             "Robustness and distance from initialization of VGG16 on CIFAR10",
-            quantities("abc", "cifar10/vgg16"),
-            rows=(3,),
-            section=APPENDIX,
-            caption=(
-                "VGG16 on CIFAR10: test error after one layer is reset, and the distance of "
-                "what it is reset to from its initial values."
-            ),
+            "VGG16 on CIFAR10: test error after one layer is reset, and the distance of what it "
+            "is reset to from its initial values.",
+            quantities("cifar10/vgg16"),
         ),
-        distances_of_resnet50(15, "cifar10"),
-        distances_of_resnet50(16, "imagenet"),
+        *(
+            Figure(
+                number,
+                "heatmap",
+                f"Robustness and distance from initialization of ResNet50 on {DATASETS[dataset]}",
+                f"ResNet50 on {DATASETS[dataset]}, plain and with weight decay and batch "
+                "normalization: test error after one layer is reset, and the distance of what it "
+                "is reset to from its initial values.",
+                (
+                    *quantities(f"{dataset}/resnet50", "ResNet50"),
+                    *quantities(f"{dataset}/resnet50+wd+bn", "ResNet50 +wd+bn"),
+                ),
+                rows=(3, 3),
+            )
+            for number, dataset in ((15, "cifar10"), (16, "imagenet"))
+        ),
         Figure(
             17,
             "lines",
             "Robustness and distance from initialization of VGG16 on CIFAR10, as lines",
-            quantities("abc", "cifar10/vgg16"),
-            rows=(3,),
-            section=APPENDIX,
-            caption=(
-                "The data of Figure 14 as lines over the layers of VGG16, one line for each "
-                "checkpoint. A layer reset to the final epoch keeps its final values, so that "
-                "this line shows the test error of the full model."
-            ),
+            "The data of Figure 14 as lines over the layers of VGG16, one line for each "
+            "checkpoint. A layer reset to the final epoch keeps its final values, so that this "
+            "line shows the test error of the full model.",
+            quantities("cifar10/vgg16"),
         ),
         Figure(
             18,
             "lines",
             "Robustness and distance from initialization of ResNet50, as lines",
+            "The data of Figures 15a-c and 16a-c as lines over the layers of ResNet50, one line "
+            "for each checkpoint. A layer reset to the final epoch keeps its final values, so "
+            "that this line shows the test error of the full model.",
             (
-                *quantities("abc", "cifar10/resnet50", "CIFAR10"),
-                *quantities("def", "imagenet/resnet50", "ImageNet"),
+                *quantities("cifar10/resnet50", "CIFAR10"),
+                *quantities("imagenet/resnet50", "ImageNet"),
             ),
             rows=(3, 3),
-            section=APPENDIX,
-            caption=(
-                "The data of Figures 15a-c and 16a-c as lines over the layers of ResNet50, "
-                "one line for each checkpoint. A layer reset to the final epoch keeps its "
-                "final values, so that this line shows the test error of the full model."
-            ),
         ),
     )
 }

@@ -2,18 +2,21 @@
 
 import io
 import textwrap
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
+import seaborn as sns
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure as Drawing
 
-from layer_robustness.figures import names
+from layer_robustness.figures import colours, names
 from layer_robustness.figures.figure import Figure, Panel
 from layer_robustness.figures.names import Sources
 from layer_robustness.storage.files import replacing
@@ -82,18 +85,54 @@ def add_note(drawing: Drawing, note: str) -> None:
     drawing.set_label(note)
 
 
-@contextmanager
-def alone(axes: Axes) -> Iterator[None]:
-    """Hide all rows but that of the axes: seaborn draws what it sees with each heatmap it adds."""
-    row = axes.get_figure(root=False)
+def mesh(
+    axes: Axes,
+    grid: pd.DataFrame,
+    norm: Normalize,
+    colour_map: str = colours.VALUES,
+    xticklabels: Sequence[str] | bool = True,
+    yticklabels: bool = True,
+) -> None:
+    """Draw a grid as coloured cells, with the names of its rows and columns unless given others."""
     drawing = axes.get_figure(root=True)
     assert drawing is not None
-    rows = drawing.subfigs
-    for other in rows:
-        other.set_visible(other is row)
-    yield
-    for other in rows:
-        other.set_visible(True)
+    # Hide all other rows: seaborn draws what it sees with each heatmap that it adds.
+    others = [row for row in drawing.subfigs if row is not axes.figure]
+    for row in others:
+        row.set_visible(False)
+    sns.heatmap(
+        grid,
+        ax=axes,
+        cmap=colour_map,
+        norm=norm,
+        cbar=False,
+        linewidths=0.3,
+        xticklabels=xticklabels,
+        yticklabels=yticklabels,
+    )
+    for row in others:
+        row.set_visible(True)
+    axes.set(xlabel="", ylabel="")
+    axes.tick_params(axis="both", length=0)
+    axes.tick_params(axis="y", rotation=0)
+
+
+def slanted(axes: Axes) -> None:
+    """Slant the names of columns, so that long ones do not touch."""
+    axes.tick_params(axis="x", rotation=45)
+    for name in axes.get_xticklabels():
+        name.set(ha="right", rotation_mode="anchor")
+
+
+def colour_bar(
+    mappable: ScalarMappable, axes: Axes | Sequence[Axes], label: str, **where: Any
+) -> Colorbar:
+    """Add the colour bar of some axes of a row, `where` as matplotlib takes it."""
+    first = axes if isinstance(axes, Axes) else axes[0]
+    bar = first.figure.colorbar(mappable, ax=axes, **where)
+    bar.ax.tick_params(labelsize=6, length=2)
+    bar.set_label(label, fontsize=SMALL_PRINT)
+    return bar
 
 
 def title(axes: Axes, panel: Panel, cells: pd.DataFrame, sources: Sources) -> None:

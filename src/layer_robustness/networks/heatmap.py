@@ -2,13 +2,11 @@
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
-from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.experiments.sources import INTERPOLATE
-from layer_robustness.figures import colours, heatmap, style
+from layer_robustness.figures import heatmap, style
 
 AROUND, COLUMN = 3.0, 0.34  # inches: names of units and the colour bar, and a source
 LABELS = {
@@ -41,14 +39,15 @@ def drawn(cells: pd.DataFrame, measure: str, trained: float) -> Drawing:
     values = np.append(grid.to_numpy(), trained)
     norm = Normalize(np.nanmin(values), np.nanmax(values))
     for number, (own, (title, sources)) in enumerate(zip(axes, groups.items(), strict=True)):
-        draw_group(own, grid[sources], norm, names=not number)
+        labels = [source.removeprefix(INTERPOLATE) for source in sources]
+        # Only the first has the names of units.
+        style.mesh(own, grid[sources], norm, xticklabels=labels, yticklabels=not number)
+        style.slanted(own)
         if len(groups) > 1:
             own.set_title(title)
-    bar = drawing.subfigs[0].colorbar(
-        axes[-1].collections[0], ax=axes, pad=0.02, fraction=0.05, aspect=20
-    )
-    bar.ax.tick_params(labelsize=6, length=2)
-    bar.set_label(f"{LABELS[measure]} (trained: {trained:.3g})", fontsize=style.SMALL_PRINT)
+    label = f"{LABELS[measure]} (trained: {trained:.3g})"
+    where = {"pad": 0.02, "fraction": 0.05, "aspect": 20}
+    bar = style.colour_bar(axes[-1].collections[0], axes, label, **where)
     bar.outline.set_visible(False)
     return drawing
 
@@ -61,23 +60,3 @@ def grouped(sources: list[str]) -> dict[str, list[str]]:
         LINE_TITLE: [s for s in sources if s.startswith(INTERPOLATE)],
     }
     return {title: group for title, group in groups.items() if group}
-
-
-def draw_group(axes: Axes, grid: pd.DataFrame, norm: Normalize, names: bool) -> None:
-    """Draw the columns of one kind; only the first has the names of units."""
-    sns.heatmap(
-        grid,
-        ax=axes,
-        cmap=colours.VALUES,
-        norm=norm,
-        cbar=False,
-        linewidths=0.3,
-        xticklabels=[str(source).removeprefix(INTERPOLATE) for source in grid.columns],
-        yticklabels=names,
-    )
-    axes.set(xlabel="", ylabel="")
-    axes.tick_params(axis="both", length=0)
-    axes.tick_params(axis="y", rotation=0)
-    axes.tick_params(axis="x", rotation=45)
-    for name in axes.get_xticklabels():
-        name.set(ha="right", rotation_mode="anchor")

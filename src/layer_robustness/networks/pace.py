@@ -14,7 +14,7 @@ from layer_robustness.probing.engine import CHECKED, Engine
 from layer_robustness.probing.replay import logits_of
 
 AUTO = "auto"
-SIZES = (8, 16, 32, 64, 128)  # micro-batches that are tried, from small to large
+SIZES = (16, 32, 64, 128)  # micro-batches that are tried, from small to large
 GAIN = 0.05  # part of the time that counts as a difference
 REPEATS = 4  # the first images are taken so often: a few alone are slow in all layouts
 PASSES = 2  # in each layout

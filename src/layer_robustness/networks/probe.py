@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import torch
@@ -23,6 +23,7 @@ from layer_robustness.probing.measures import MEASURES, Tally
 from layer_robustness.probing.replay import logits_of
 from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.probing.tensors import State, named_tensors
+from layer_robustness.runtime.allocator import freed_memory_kept
 from layer_robustness.runtime.devices import choose
 from layer_robustness.runtime.errors import InputError, in_one_line
 from layer_robustness.runtime.memory import bounded_by, ran_out
@@ -118,7 +119,8 @@ def probe_network(
         batches = batches_of(data, model)
         kept = keep and measurement(keep, engine, tally, batches, where.type, precision, layout)
         pace = Pace(engine, layout, inputs.count(batches), where)
-        with layout_kept(model):
+        on_cpu = where.type == "cpu"
+        with layout_kept(model), freed_memory_kept() if on_cpu else nullcontext():
             evaluate(engine, tally, pace, batches, int(memory_gb * GIGABYTE), kept)
         return result_of(engine, tally, pace, taken.parts)
 

@@ -37,8 +37,8 @@ def read(manifest: Path, data: Path, name: str = "", most: int | None = None) ->
             f"--experiment {name}: {manifest} has none of that name, only {', '.join(experiments)}"
         )
     images = dataset.load(data)
-    check_data(manifest, images)
     trained = TrainedNetwork.load(manifest, experiments[name])
+    check_data(trained, images)
     if trained.diverged:
         raise InputError(
             f"{name} diverged, so nothing can be reset: train it with a lower learning_rate"

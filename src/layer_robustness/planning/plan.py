@@ -8,18 +8,20 @@ from pathlib import Path
 from layer_robustness.experiments import paths
 from layer_robustness.experiments.names import Network
 from layer_robustness.experiments.recipe import Recipe
+from layer_robustness.experiments.sources import RANDOM
 from layer_robustness.experiments.sweeps import job_of, networks_of
 from layer_robustness.figures.figure import Figure
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.planning.beyond import Entry, entries, own_networks
 from layer_robustness.planning.config import (
+    FOLDERS,
     asked,
     dataset_of,
-    in_folder,
-    missing_source,
+    missing_data,
     recipe_of,
     runs,
-    seeds_of,
+    settings_of,
+    source_of,
 )
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.storage.bits import path_of
@@ -50,12 +52,12 @@ class Job:
     @property
     def source(self) -> str:
         """The source of images that stands for it."""
-        return self.config["datasets"][self.dataset]
+        return source_of(self.config, self.networks[0])
 
     @property
     def in_folder(self) -> bool:
         """Whether the training images are files in a folder."""
-        return in_folder(self.config, self.dataset)
+        return self.source in FOLDERS
 
     @property
     def recipe(self) -> Recipe:
@@ -65,27 +67,20 @@ class Job:
     @property
     def seeds(self) -> int:
         """How many of each network."""
-        return seeds_of(self.config, self.networks[0])
-
-    @property
-    def trainings(self) -> int:
-        """How many trainings that makes."""
-        return len(self.networks) * self.seeds
+        return settings_of(self.config, self.networks[0])["seeds"]
 
     @property
     def draws(self) -> int:
         """Fresh draws that are stored of each: what probes and the attacks of Table 2 need."""
-        probed = (e for e in entries(self.config).values() if e.network in self.networks)
-        of_entries = (entry.stored_draws for entry in probed)
-        attacked = DRAWS if self.replaced else 0
-        return max(self.config["probe"]["draws"], attacked, *of_entries)
+        probed = [e for e in entries(self.config).values() if e.network in self.networks]
+        of_entries = (entry.draws for entry in probed if set(entry.sources) & set(RANDOM))
+        return max(self.config["probe"]["draws"], DRAWS if self.replaced else 0, *of_entries)
 
     @property
     def own_source(self) -> list[str]:
         """The file in the working directory that defines a network of one's own."""
-        found = entries(self.config)
-        own = [network for network in self.networks if network.kind == "own"]
-        return [file for network in own for file in found[network.model].own_source]
+        (network, *_) = self.networks
+        return entries(self.config)[network.model].own_source if network.kind == "own" else []
 
     @property
     def groups(self) -> list[str]:
@@ -97,10 +92,8 @@ class Job:
     @property
     def replaced(self) -> list[int]:
         """Numbers of stages of which the classifiers of Table 2 replace a residual block."""
-        attacked = (table for table in TABLES.values() if table.kind == "adversarial")
-        rows = (row for table in attacked for row in table.rows)
-        networks = ((Network(row.dataset, row.architecture), row) for row in rows)
-        return [row.replaced for network, row in networks if job_of(network) == self.name]
+        rows = TABLES["table2"].rows
+        return [row.replaced for row in rows if f"{row.dataset}/{row.architecture}" == self.name]
 
 
 @dataclass(frozen=True)
@@ -117,11 +110,8 @@ class Plan:
     def job(self, name: str) -> Job:
         """Return a job by its name.
 
-        Raises
-        ------
-        InputError
-            If it is the name of no network and no sweep, or of a part of a sweep; or of an entry of
-            `beyond` that trains nothing itself.
+        Raises `InputError` if it is the name of no network and no sweep, or of a part of a sweep;
+        or of an entry of `beyond` that trains nothing itself.
         """
         for network in networks_of(name):
             if network.kind == "own" and network not in own_networks(self.config):
@@ -137,16 +127,18 @@ class Plan:
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
-        """The entries of `beyond` that are probed, as the config asks for them."""
-        return tuple(entry for entry in entries(self.config).values() if self.probes(entry))
+        """The entries of `beyond` that are asked for, if the data of their networks can be had."""
+        return tuple(
+            entry
+            for entry in entries(self.config).values()
+            if asked(self.config, entry.job)
+            and not (entry.network and missing_data(self.config, entry.network))
+        )
 
     def entry(self, name: str) -> Entry:
         """Return an entry of `beyond` by its name, asked for or not.
 
-        Raises
-        ------
-        InputError
-            If there is none.
+        Raises `InputError` if there is none.
         """
         found = entries(self.config)
         if name not in found:
@@ -159,16 +151,9 @@ class Plan:
 
     def trained_manifests(self, names: Iterable[str]) -> list[str]:
         """Return the manifests of the networks that some entries probe."""
-        jobs = (self.trainer(self.entry(name)) for name in names)
-        trained = dict.fromkeys(job.name for job in jobs if job)
-        return [paths.result(self.preset, name, paths.MANIFEST) for name in trained]
-
-    def probes(self, entry: Entry) -> bool:
-        """Whether an entry is asked for, and the data of its network can be had."""
-        missing = entry.network and missing_source(
-            self.config, dataset_of(self.config, entry.network)
-        )
-        return asked(self.config, entry.job) and not missing
+        networks = (self.entry(name).network for name in names)
+        jobs = dict.fromkeys(job_of(network) for network in networks if network)
+        return [paths.result(self.preset, job, paths.MANIFEST) for job in jobs]
 
     def runs(self, network: Network) -> bool:
         """Whether a network is trained: the config asks for it, and its data can be had."""

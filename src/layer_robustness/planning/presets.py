@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from layer_robustness.planning.refusal import refuse
 from layer_robustness.runtime.errors import InputError
 
 DEFAULT = "quick"
@@ -11,26 +12,15 @@ DEFAULT = "quick"
 def preset_file(given: Mapping, folder: Path) -> Path | None:
     """Return the preset's file; None for a preset of the user's own, with recipes of its own.
 
-    Parameters
-    ----------
-    given
-        What the user gave by --config and --configfile.
-    folder
-        Of the presets.
-
-    Raises
-    ------
-    InputError
-        If there is no such preset, or if recipes would change what its name stands for.
+    `given` is what the user gave by --config and --configfile. Raises `InputError` if there is no
+    such preset, or if recipes would change what its name stands for.
     """
     known = sorted(path.stem for path in folder.glob("*.yaml"))
     name = given.get("preset", DEFAULT)
     if "training" not in given:
         if name not in known:
-            raise InputError(
-                f"config key preset is {name!r}; allowed: {', '.join(known)}, or a name of your "
-                "own in a --configfile=FILE that has recipes (training)"
-            )
+            own = "a name of your own in a --configfile=FILE that has recipes (training)"
+            refuse("preset", f"is {name!r}", f"{', '.join(known)}, or {own}")
         return folder / f"{name}.yaml"
     if name in known:
         raise InputError(

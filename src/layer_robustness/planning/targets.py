@@ -6,35 +6,30 @@ from pathlib import Path
 
 from layer_robustness.experiments import paths
 from layer_robustness.planning.beyond import entries
-from layer_robustness.planning.config import check_sweep, missing_source, recipe_of
+from layer_robustness.planning.config import check_sweep, missing_data, recipe_of
 from layer_robustness.planning.demand import SIZES
 from layer_robustness.planning.plan import Job, Plan
 from layer_robustness.runtime.errors import InputError
 
 DATA = tuple(file(source) for source in SIZES for file in (paths.data, paths.summary))
-FILES = (
-    *(paths.MANIFEST, paths.TRAINING, paths.PROBE, paths.JOINT, paths.DISTANCES),
-    paths.ADVERSARIAL,
-)
+FILES = (paths.MANIFEST, paths.TRAINING, paths.PROBE)
+FILES += (paths.JOINT, paths.DISTANCES, paths.ADVERSARIAL)
 NEAREST = 3
 
 
 def check_target(target: str, rules: Iterable[str], shown: Iterable[str], plan: Plan) -> None:
     """Refuse a target that no rule makes: name the nearest ones, or what a result lacks."""
-    known = [*rules, *shown, paths.STRUCTURE, *DATA]
     results = f"{paths.results(plan.preset)}/"
+    probed = [f"{results}{entry.job}/{paths.PROBE}" for entry in entries(plan.config).values()]
+    known = [*rules, *shown, paths.STRUCTURE, *DATA, *probed]
     calibration = (f"{results}calibration/", paths.shown(plan.preset, "calibration."))
     made = target.startswith((f"{results}logs/", *calibration))
     if target in known or made or Path(target).is_file():
-        return
-    probed = [f"{results}{entry.job}/{paths.PROBE}" for entry in entries(plan.config).values()]
-    if target in probed:
         return
     job, _, file = target.removeprefix(results).rpartition("/")
     if target.startswith(results) and file in FILES:
         check_result(plan.job(job), file)
         return
-    known += probed
     known += [f"{results}{job.name}/{file}" for job in plan.jobs for file in files_of(job)]
     nearest = difflib.get_close_matches(target, known, NEAREST, cutoff=0.4)
     raise InputError(
@@ -45,15 +40,17 @@ def check_target(target: str, rules: Iterable[str], shown: Iterable[str], plan: 
 
 def files_of(job: Job) -> list[str]:
     """Name the result files that a job can have."""
-    own = job.networks[0].kind == "own"
-    without = {paths.JOINT: not job.groups, paths.ADVERSARIAL: not job.replaced}
-    without |= {paths.DISTANCES: own}
-    return [file for file in FILES if not without.get(file)]
+    absent = {
+        paths.JOINT: not job.groups,
+        paths.DISTANCES: job.networks[0].kind == "own",
+        paths.ADVERSARIAL: not job.replaced,
+    }
+    return [file for file in FILES if not absent.get(file)]
 
 
 def check_result(job: Job, file: str) -> None:
     """Refuse a result that cannot be had; any network has most of them, not only the paper's."""
-    if reason := missing_source(job.config, job.dataset):
+    if reason := missing_data(job.config, job.networks[0]):
         raise InputError(f"{job.name} is not trained here: there is {reason}")
     for network in job.networks:
         recipe_of(job.config, network)

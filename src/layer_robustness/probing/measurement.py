@@ -62,7 +62,7 @@ class Measurement:
 
     def load(self) -> tuple[int, dict[str, Tensor]]:
         """Return the number of steps done and the saved tensors; log why if there are none."""
-        found = tensorfile.kept(self.path, self.fingerprint, "done", "another measurement")
+        found = tensorfile.kept(self.path, self.fingerprint, "another measurement")
         if found is None:
             return 0, {}
         tensors, metadata = found

@@ -14,8 +14,8 @@ NETWORKS = (
 )
 STEPS = {
     "train": (
-        *(*NETWORKS, "data/augmentation.py", "data/batches.py", "data/imagefolder.py"),
-        *("training/ensemble.py", "training/loop.py", "runtime/ranks.py"),
+        *(*NETWORKS, "data/batches.py", "data/imagefolder.py", "training/loop.py"),
+        "runtime/ranks.py",
     ),
     "probe": (
         *(*NETWORKS, "experiments/sources.py", "probing/cut.py", "probing/engine.py"),

@@ -1,10 +1,11 @@
-"""Which device to compute on: a GPU of this machine that no other job is using, if there is one."""
+"""Which device to compute on: jobs take a GPU each, while there are no more jobs than GPUs."""
 
+import itertools
 import os
 import re
 import tempfile
+from contextlib import suppress
 from pathlib import Path
-from uuid import uuid4
 
 import torch
 from filelock import FileLock, Timeout
@@ -14,21 +15,11 @@ from layer_robustness.runtime.errors import InputError
 _taken: list[FileLock] = []  # held until this process ends, even if it is killed
 
 
-def has_gpu() -> bool:
-    """Whether torch finds a GPU. Rules ask the same, through `machine.has_gpu`."""
-    return torch.cuda.is_available()
-
-
 def choose(name: str) -> torch.device:
     """Return the device for `cpu`, `cuda` or `auto` (a GPU where there is one).
 
     A GPU is taken until this process ends. Processes that torchrun started have one each already,
     that of their rank.
-
-    Raises
-    ------
-    InputError
-        If a GPU is asked for and there is none.
     """
     if not on_gpu(name):
         return torch.device("cpu")
@@ -46,22 +37,14 @@ def on_gpu(name: str) -> bool:
     InputError
         If a GPU is asked for and there is none.
     """
-    if name == "cpu":
-        return False
-    found = has_gpu()
+    found = torch.cuda.is_available()
     if name == "cuda" and not found:
         raise InputError("device is cuda, but torch finds no GPU: set device to auto or cpu")
-    return found
+    return found and name != "cpu"
 
 
 def take_for_ranks(name: str, count: int) -> None:
-    """Take a GPU for each process that this one starts; they then see these GPUs only.
-
-    Raises
-    ------
-    InputError
-        If a GPU is asked for and there is none, or there are some, but not enough.
-    """
+    """Take a GPU for each process that this one starts; they then see these GPUs only."""
     if on_gpu(name):
         names = visible()
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names[index] for index in take(count))
@@ -76,15 +59,11 @@ def visible() -> list[str]:
 
 
 def take(count: int) -> list[int]:
-    """Take different GPUs until this process ends: free ones, else those with the fewest jobs.
+    """Take different GPUs until this process ends; return their indices among the visible ones.
 
-    Each job holds a locked file for each of its GPUs, and the system unlocks it when the job ends,
-    even if it is killed. Jobs of other users are not seen.
-
-    Returns
-    -------
-    list[int]
-        Their indices among the visible GPUs, in ascending order.
+    Each GPU has a first place, a second place, and so on. A job locks the first free one of all,
+    and the system unlocks it when the job ends, even if it is killed. Jobs of other users are not
+    seen.
 
     Raises
     ------
@@ -98,27 +77,17 @@ def take(count: int) -> list[int]:
             f"use {len(names)} ({', '.join(names)}): give it more (--resources gpu={count}), or "
             "set gpu to fewer"
         )
-    folder = lock_folder()
-    stems = [re.sub(r"\W", "_", name) for name in names]
-    with FileLock(folder / "counting"):  # one job at a time: two would find the same GPU free
-        jobs = [count_jobs(folder, stem) for stem in stems]
-        indices = sorted(sorted(range(len(names)), key=jobs.__getitem__)[:count])
-        for index in indices:
-            _taken.append(FileLock(folder / f"{stems[index]}.{uuid4()}"))
-            _taken[-1].acquire()
-    return indices
-
-
-def count_jobs(folder: Path, stem: str) -> int:
-    """Count the jobs that have taken a GPU, and remove the files of those that have ended."""
-    count = 0
-    for path in folder.glob(f"{stem}.*"):
-        try:
-            with FileLock(path, timeout=0):
-                path.unlink()
-        except Timeout:
-            count += 1
-    return count
+    folder, indices = lock_folder(), set()
+    places = ((place, index) for place in itertools.count() for index in range(len(names)))
+    while len(indices) < count:
+        place, index = next(places)
+        stem = re.sub(r"\W", "_", names[index])
+        lock = FileLock(folder / f"{stem}.{place}")
+        with suppress(Timeout):
+            lock.acquire(timeout=0)
+            _taken.append(lock)
+            indices.add(index)
+    return sorted(indices)
 
 
 def lock_folder() -> Path:

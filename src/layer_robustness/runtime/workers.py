@@ -12,9 +12,9 @@ import torch
 from layer_robustness.runtime.interruption import leave_if_asked
 from layer_robustness.runtime.memory import refuse_killed
 
-LOOK = 0.5  # seconds between checks for a signal
+LOOK = 0.5  # seconds between checks for a signal, and for the parent
 
-_task: Callable  # a worker's own
+_task: Callable  # a fork inherits it; it cannot be pickled
 
 
 def run_all(task: Callable, items: Iterable, workers: int) -> list:
@@ -32,13 +32,14 @@ def run_all(task: Callable, items: Iterable, workers: int) -> list:
     ProcessKilled
         If the system killed a worker, as it does when memory runs out.
     """
+    global _task
     torch.set_num_threads(1)
-    items = list(items)
+    _task, items = task, list(items)
     workers = min(workers, len(items))
     if workers <= 1:
-        return [run_one(item, task) for item in items]
+        return [run_one(item) for item in items]
     context = multiprocessing.get_context("fork")
-    with ProcessPoolExecutor(workers, context, start_worker, (task, os.getpid())) as pool:
+    with ProcessPoolExecutor(workers, context, end_with, (os.getpid(),)) as pool:
         futures = [pool.submit(run_one, item) for item in items]
         left = set(futures)
         processes = multiprocessing.active_children()
@@ -57,20 +58,18 @@ def run_all(task: Callable, items: Iterable, workers: int) -> list:
         return [future.result() for future in futures]
 
 
-def start_worker(task: Callable, parent: int) -> None:
-    """Remember the task, which a fork inherits but cannot be pickled; exit with the parent."""
-    global _task
-    _task = task
+def end_with(parent: int) -> None:
+    """Let this worker end when its parent does."""
 
-    def leave_with_parent() -> None:
+    def look() -> None:
         while os.getppid() == parent:
-            time.sleep(0.5)
+            time.sleep(LOOK)
         os._exit(1)
 
-    threading.Thread(target=leave_with_parent, daemon=True).start()
+    threading.Thread(target=look, daemon=True).start()
 
 
-def run_one(item: object, task: Callable | None = None) -> object:
-    """Call a task, by default this worker's own, unless a signal has come."""
+def run_one(item: object) -> object:
+    """Call the task, unless a signal has come."""
     leave_if_asked()
-    return (task or _task)(item)
+    return _task(item)

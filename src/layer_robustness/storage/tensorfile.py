@@ -65,17 +65,13 @@ def load(path: Path, delete: Path | None = None) -> tuple[dict[str, Tensor], dic
     return tensors, metadata
 
 
-def kept(
-    path: Path, fingerprint: str, key: str, of: str
-) -> tuple[dict[str, Tensor], dict[str, str]] | None:
+def kept(path: Path, fingerprint: str, of: str) -> tuple[dict[str, Tensor], dict[str, str]] | None:
     """Read the saved state of some work, or None; log why if the work has to start over.
 
     Parameters
     ----------
     fingerprint
         Identifies the work; a file with another fingerprint is not used.
-    key
-        A key of the metadata that only this file of the work has.
     of
         For the log: what a file with another fingerprint belongs to.
     """
@@ -86,7 +82,7 @@ def kept(
     except InputError as error:
         print(f"starting over: {error}", file=sys.stderr)
         return None
-    if key not in metadata or metadata.get("fingerprint") != fingerprint:
+    if metadata.get("fingerprint") != fingerprint:
         print(f"starting over: {path} is of {of}", file=sys.stderr)
         return None
     return tensors, metadata

@@ -6,7 +6,7 @@ import math
 import platform
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -23,8 +23,11 @@ from layer_robustness.models.named import own_source
 from layer_robustness.models.recipes import draw_by
 from layer_robustness.runtime.code import code_digest
 from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.memory import bounded_by
+from layer_robustness.runtime.ranks import ALONE, Ranks
 from layer_robustness.storage import rows, tensorfile
 from layer_robustness.storage.files import link
+from layer_robustness.training.loop import Training
 from layer_robustness.training.state import TrainState
 
 # Large states are not written after every epoch: at most a twentieth of the time goes into it.
@@ -63,8 +66,8 @@ class TrainingFolder:
 
     def state(self) -> TrainState:
         """Return the saved state, or the initial one after writing its checkpoint."""
-        here = machine(self.dataset.device, self.processes)
-        state = TrainState.load(self.state_file, self.fingerprint)
+        here = self.machine()
+        state = TrainState.load(self.kept("state"), self.fingerprint)
         if state is not None and self.has_checkpoints(state):
             if not self.ended(state):
                 self.tell(f"goes on after {state.epoch} epochs and {state.part.batches} batches")
@@ -88,7 +91,7 @@ class TrainingFolder:
         that epoch on hold no weights.
         """
         if state.part.batches:
-            state.save(self.state_file, self.fingerprint)
+            state.save(self.kept("state"), self.fingerprint)
             self.tell(f"saved after {state.part.batches} batches of epoch {state.epoch + 1}")
             return
         started = time.monotonic()
@@ -102,8 +105,9 @@ class TrainingFolder:
         elif started < self.not_before and not due:
             return
         for epoch in due:
-            self.keep_weights(f"epoch{epoch}", {} if state.diverged else state.weights)
-        state.save(self.state_file, self.fingerprint)
+            weights = {} if state.diverged else state.weights
+            state.checkpoints[f"epoch{epoch}"] = self.keep_weights(f"epoch{epoch}", weights)
+        state.save(self.kept("state"), self.fingerprint)
         ended = time.monotonic()
         if (took := ended - started) > LARGE:
             self.not_before = ended + RARELY * took
@@ -111,17 +115,11 @@ class TrainingFolder:
     def keep_weights(self, name: str, weights: dict[str, torch.Tensor]) -> str:
         """Write the weights `epoch3`, `rerand0`, ... of this experiment; return their SHA-256."""
         metadata = {"experiment": str(self.experiment), "name": name}
-        metadata["fingerprint"] = self.fingerprint
         return tensorfile.save(self.kept(name), weights, metadata)
 
     def tell(self, what: str) -> None:
         """Log a message about the experiment."""
         print(f"{self.experiment} {what}", file=sys.stderr, flush=True)
-
-    @property
-    def state_file(self) -> Path:
-        """Where the state is saved."""
-        return self.kept("state")
 
     def kept(self, name: str) -> Path:
         """Where a file is kept during training."""
@@ -132,76 +130,75 @@ class TrainingFolder:
         return state.diverged or state.epoch == self.recipe.epochs
 
     def has_checkpoints(self, state: TrainState) -> bool:
-        """Whether all checkpoints up to a state are there, undamaged, and of this training."""
+        """Whether all checkpoints up to a state are those that it kept; log why not."""
         last = self.recipe.epochs if self.ended(state) else state.epoch
-        due = [f"epoch{epoch}" for epoch in self.recipe.checkpoints if epoch <= last]
-        return all(self.is_kept(name) for name in due)
-
-    def is_kept(self, name: str) -> bool:
-        """Whether weights are there, undamaged, and of this training; log why not."""
-        path = self.kept(name)
-        try:
-            _, metadata = tensorfile.load(path)
-        except InputError as error:
-            self.tell(f"starts over: {error}")
-            return False
-        if (metadata.get("fingerprint"), metadata.get("name")) != (self.fingerprint, name):
-            self.tell(f"starts over: {path} is of another training or epoch")
-            return False
+        for name in [f"epoch{epoch}" for epoch in self.recipe.checkpoints if epoch <= last]:
+            try:
+                _, metadata = tensorfile.load(self.kept(name))
+            except InputError as error:
+                self.tell(f"starts over: {error}")
+                return False
+            if metadata["sha256"] != state.checkpoints.get(name):
+                self.tell(f"starts over: {self.kept(name)} is of another training or epoch")
+                return False
         return True
+
+    def machine(self) -> dict[str, object]:
+        """What a result's last bits depend on, besides recipe, data and code."""
+        device = self.dataset.device
+        name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
+        return {
+            "device": device.type,
+            "name": name,
+            "processes": self.processes,
+            "threads": torch.get_num_threads(),
+            "torch": torch.__version__,
+        }
 
     def publish(self, state: TrainState) -> Trained:
         """Link the weights of a finished training into checkpoints/, with its fresh draws."""
         names = [f"epoch{epoch}" for epoch in self.recipe.checkpoints]
-        checksums = {name: tensorfile.load(self.kept(name))[1]["sha256"] for name in names}
+        checksums = {name: state.checkpoints[name] for name in names}
         for name in (f"{RERAND}{number}" for number in range(self.draws)):
             checksums[name] = self.keep_weights(name, self.drawn(name).state_dict())
         for name in checksums:
             link(self.kept(name), paths.weights(self.manifest, self.experiment, name))
         # Nothing is left to train: the optimizer's part of the file, half or more, is not needed.
         state.optimizer = {}
-        state.save(self.state_file, self.fingerprint)
+        state.save(self.kept("state"), self.fingerprint)
         reason = None
         if state.diverged:
-            loss = str(state.history[-1]["train_loss"])
-            reason = {"epoch": state.epoch, "loss": loss}
+            reason = {"epoch": state.epoch, "loss": str(state.history[-1]["train_loss"])}
         return Trained(state.machines, reason, checksums)
 
 
-def publish(folders: list[TrainingFolder], train: Callable[[TrainingFolder], None]) -> None:
-    """Write the outputs of a job whose experiments have all been trained.
+def train_alone(folder: TrainingFolder, ranks: Ranks = ALONE) -> None:
+    """Train one experiment from where it is to its end."""
+    with ranks.first_goes_ahead():  # it writes the initial state if there is none
+        state = folder.state()
+    if folder.ended(state):
+        return
+    with bounded_by(f"training.batch_size of {folder.experiment.network}"):
+        about = folder.experiment, state, folder.recipe, folder.dataset
+        Training(*about, folder.keep, ranks).run()
 
-    Parameters
-    ----------
-    train
-        Trains what is not: another command that trains the same may have kept an earlier state
-        meanwhile.
-    """
-    first = folders[0]
-    states = {folder.experiment: folder.state() for folder in folders}
+
+def publish(folders: Sequence[TrainingFolder]) -> None:
+    """Write the outputs of a job whose experiments have all been trained."""
+    states = {}
     for folder in folders:
-        while not folder.ended(states[folder.experiment]):
-            train(folder)
-            states[folder.experiment] = folder.state()
+        # Another command that trains the same may have kept an earlier state meanwhile.
+        while not folder.ended(state := folder.state()):
+            train_alone(folder)
+        states[folder.experiment] = state
     trained = {folder.experiment: folder.publish(states[folder.experiment]) for folder in folders}
     history = [
         {"network": str(experiment.network), "seed": experiment.seed, **row}
         for experiment, state in states.items()
         for row in state.history
     ]
+    first = folders[0]
     rows.write(first.manifest.parent / paths.TRAINING, history)
     data = first.dataset
     about = TrainingData(data.source, data.sha256, data.image_shape, data.classes)
     Manifest(about, first.recipe, trained).save(first.manifest)
-
-
-def machine(device: torch.device, processes: int = 1) -> dict[str, object]:
-    """What a result's last bits depend on, besides recipe, data and code."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else platform.machine()
-    return {
-        "device": device.type,
-        "name": name,
-        "processes": processes,
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-    }

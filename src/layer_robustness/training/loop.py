@@ -1,12 +1,17 @@
 """Training: SGD with momentum and a piecewise constant rate (Section 2), or AdamW."""
 
 import math
+import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 
 import torch
-from torch import Tensor
+from timm.layers.norm_act import convert_sync_batchnorm
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+from torch.nn.parallel import DistributedDataParallel
 
 from layer_robustness.data.batches import batches
 from layer_robustness.data.dataset import Dataset
@@ -16,227 +21,195 @@ from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.models.build import placed
 from layer_robustness.models.recipes import build_by
 from layer_robustness.models.units import unit_modules
+from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.interruption import asked, leave
 from layer_robustness.runtime.precision import PRECISIONS, arithmetic
 from layer_robustness.runtime.ranks import ALONE, Ranks
 from layer_robustness.runtime.seeding import generator
-from layer_robustness.training.ensemble import Single, Stack, mean_loss
-from layer_robustness.training.progress import Progress
 from layer_robustness.training.state import PartOfEpoch, TrainState
 
 PAUSE = 300  # seconds between two saved states within a long epoch
 
-Keep = Callable[[Experiment, TrainState], None]
 
-
-def train(
-    experiments: Sequence[Experiment],
-    states: Sequence[TrainState],
-    recipe: Recipe,
-    dataset: Dataset,
-    keep: Keep,
-    ranks: Ranks = ALONE,
-) -> None:
-    """Train experiments of one shape side by side, from their states to the recipe's last epoch.
-
-    `keep` is called with each experiment's state after every epoch, every few minutes within long
-    epochs, and when a signal to stop has come. Order and augmentation of the images depend on
-    the experiment and the epoch only, so a state is all that training needs to continue.
+@dataclass
+class Training:
+    """The training of an experiment, from a state to the end.
 
     Parameters
     ----------
-    states
-        One for each experiment, all after the same epoch and batch.
     dataset
         On the device to train on.
+    keep
+        Is called with the state after every epoch, every few minutes within long epochs, and when
+        a signal to stop has come. Order and augmentation of the images depend on the experiment and
+        the epoch only, so a state is all that training needs to continue.
     ranks
-        Processes that train one experiment together; all of them call this with equal states.
-
-    An experiment whose training loss is no longer finite ends with that epoch; the others continue.
+        Processes that train together; all of them do this with equal states, the first keeps.
 
     Raises
     ------
-    Interrupted
-        If a signal to stop has come; the state after the last batch is saved.
+    InputError
+        If the network has batch normalization, and several processes train it on a CPU.
     """
-    name = ", ".join(map(str, experiments))
-    with Progress(name, states[0].epoch, recipe.epochs) as progress:
-        training = Training(experiments, states, recipe, dataset, keep, ranks)
-        for epoch in range(states[0].epoch + 1, recipe.epochs + 1):
-            progress.epoch(epoch, *training.epoch(epoch))
-            if all(state.diverged for state in states):
-                break
 
+    experiment: Experiment
+    state: TrainState
+    recipe: Recipe
+    dataset: Dataset
+    keep: Callable[[TrainState], None]
+    ranks: Ranks = ALONE
 
-class Training:
-    """Experiments of one shape in the middle of their training; see `train`."""
-
-    def __init__(
-        self,
-        experiments: Sequence[Experiment],
-        states: Sequence[TrainState],
-        recipe: Recipe,
-        dataset: Dataset,
-        keep: Keep,
-        ranks: Ranks,
-    ):
-        self.experiments, self.states, self.keep = experiments, states, keep
-        self.recipe, self.dataset, self.ranks = recipe, dataset, ranks
+    def __post_init__(self) -> None:
+        recipe, dataset = self.recipe, self.dataset
         self.dtype = PRECISIONS[recipe.precision].weights
         self.arithmetic = partial(arithmetic, recipe.precision, dataset.device)
-        self.ensemble = assemble(experiments, states, recipe, dataset, ranks)
-        self.optimizer = optimizer_of(recipe, self.ensemble)
-        restore(self.optimizer, self.ensemble, states)
-        self.steps_of_epoch = math.ceil(len(dataset.train_labels) / recipe.batch_size)
+        name, shape = self.experiment.network, dataset.image_shape
+        network = build_by(recipe, name, shape, dataset.classes)
+        self.network = placed(network, name, shape, dataset.device, self.dtype)
+        self.network.load_state_dict(self.state.weights)
+        frozen = [module for unit in frozen_units(name) for module in unit_modules(name)[unit]]
+        self.frozen = [self.network.get_submodule(module) for module in frozen]
+        for module in self.frozen:
+            module.requires_grad_(False)
+        self.forward = in_parallel(self.network) if self.ranks.count > 1 else self.network
+        parameters = self.network.named_parameters()
+        self.trained = {name: tensor for name, tensor in parameters if tensor.requires_grad}
+        self.optimizer = optimizer_of(recipe, self.trained)
+        restore(self.optimizer, self.trained, self.state.optimizer)
         self.kept_at = time.monotonic()
 
-    def epoch(self, epoch: int) -> tuple[float, float]:
-        """Train what is left of an epoch, test, and keep the states; mean loss and test error."""
-        self.begin()
-        self.steps(epoch)
-        test_errors = self.test_errors()
-        count, seconds = len(self.dataset.train_labels), time.perf_counter() - self.started
-        losses, errors = ((total.double() / count).tolist() for total in self.sums())
-        for index in self.going_on:
-            finite = math.isfinite(losses[index])
-            self.states[index].record(
-                rate=self.recipe.rate(epoch),  # of its last step
-                train_loss=losses[index],
-                train_error=errors[index] if finite else math.nan,
-                test_error=test_errors[index] if finite else math.nan,
-                seconds=seconds,
-            )
-        self.keep_states()
-        return sum(losses) / len(losses), sum(test_errors) / len(test_errors)
+    def run(self) -> None:
+        """Train to the recipe's last epoch, or to one whose loss is not finite.
 
-    def begin(self) -> None:
-        """Take up the epoch where the states are in it: at its start, or after some batches."""
-        self.going_on = [i for i, state in enumerate(self.states) if not state.diverged]
-        (self.batches,) = {state.part.batches for state in self.states}
+        Raises
+        ------
+        Interrupted
+            If a signal to stop has come; the state after the last batch is kept.
+        """
+        while self.state.epoch < self.recipe.epochs and not self.state.diverged:
+            self.epoch(self.state.epoch + 1)
+
+    def epoch(self, epoch: int) -> None:
+        """Train what is left of an epoch, test, and keep the state."""
+        self.batches = self.state.part.batches
         # What all ranks did before is counted by the first.
-        parts = [s.part if self.ranks.rank == 0 else PartOfEpoch() for s in self.states]
-        device = self.dataset.device
-        self.losses = torch.tensor([p.loss for p in parts], dtype=torch.float64, device=device)
-        self.wrong = torch.tensor([p.wrong for p in parts], dtype=torch.int64, device=device)
-        self.started = time.perf_counter() - self.states[0].part.seconds
+        part = self.state.part if self.ranks.rank == 0 else PartOfEpoch()
+        device, count = self.dataset.device, len(self.dataset.train_labels)
+        self.loss = torch.tensor(part.loss, dtype=torch.float64, device=device)
+        self.wrong = torch.tensor(part.wrong, dtype=torch.int64, device=device)
+        self.started = time.perf_counter() - self.state.part.seconds
+        self.steps(epoch)
+        test_error = self.test_error()
+        seconds = time.perf_counter() - self.started
+        loss, error = (float(total.double() / count) for total in self.sums())
+        finite = math.isfinite(loss)
+        self.state.record(
+            rate=self.recipe.rate(epoch),  # of its last step
+            train_loss=loss,
+            train_error=error if finite else math.nan,
+            test_error=test_error if finite else math.nan,
+            seconds=seconds,
+        )
+        self.keep_state()
+        if self.ranks.rank == 0:
+            told = f"epoch {epoch}/{self.recipe.epochs} loss {loss:.4f} test error {test_error:.4f}"
+            print(self.experiment, told, file=sys.stderr, flush=True)
 
     def steps(self, epoch: int) -> None:
         """Take the steps of an epoch that are left, and add up loss and errors on the way."""
-        ranks = self.ranks
-        self.ensemble.train(True)
+        self.train_mode(True)
+        steps_of_epoch = math.ceil(len(self.dataset.train_labels) / self.recipe.batch_size)
         for images, labels, size in batches(
-            self.dataset,
-            self.experiments,
-            epoch,
-            self.recipe,
-            ranks,
-            self.batches,
+            self.dataset, self.experiment, epoch, self.recipe, self.ranks, self.batches
         ):
-            self.prepare_step(epoch)
+            rate = self.recipe.rate(epoch, (self.batches + 1) / steps_of_epoch)
+            self.optimizer.param_groups[0]["lr"] = rate
+            if self.recipe.model:  # which may have dropout: all chance in a step is its own
+                names = self.experiment, "step", epoch, self.batches, self.ranks.rank
+                torch.manual_seed(generator(*names).initial_seed())
             with self.arithmetic():
-                logits = self.ensemble(self.dataset.normalize(images, self.dtype))
-                losses = mean_loss(logits, labels, size)
+                logits = self.forward(self.dataset.normalize(images, self.dtype))
+                loss = cross_entropy(logits, labels, reduction="none").sum() / size
             self.optimizer.zero_grad()
             # Gradients are averaged over the ranks, of which each has but its part of the sum.
-            (losses.sum() * ranks.count).backward()
+            (loss * self.ranks.count).backward()
             self.optimizer.step()
-            self.losses += losses.detach() * size
-            self.wrong += (logits.argmax(-1) != labels).sum(1)
+            self.loss += loss.detach() * size
+            self.wrong += (logits.argmax(-1) != labels).sum()
             self.batches += 1
             self.pause()
 
-    def prepare_step(self, epoch: int) -> None:
-        """Set a step's rate and, for networks that may have dropout, all chance in it."""
-        share = (self.batches + 1) / self.steps_of_epoch
-        self.optimizer.param_groups[0]["lr"] = self.recipe.rate(epoch, share)
-        if self.recipe.model:
-            chance = generator(self.experiments[0], "step", epoch, self.batches, self.ranks.rank)
-            torch.manual_seed(chance.initial_seed())
+    def train_mode(self, mode: bool) -> None:
+        """Switch between training and evaluation; frozen running statistics stand still."""
+        self.network.train(mode)
+        for module in self.frozen:
+            module.eval()
 
     @torch.no_grad()
-    def test_errors(self) -> list[float]:
-        """Fraction of test images that each member gets wrong."""
-        dataset, members = self.dataset, len(self.experiments)
-        wrong = torch.zeros(members, dtype=torch.int64, device=dataset.device)
-        self.ensemble.train(False)
-        for images, labels in self.test_parts():
-            inputs = dataset.normalize(images.to(dataset.device), self.dtype)
-            with self.arithmetic():
-                logits = self.ensemble(inputs.expand(members, *inputs.shape))
-            wrong += (logits.argmax(-1) != labels.to(dataset.device)).sum(1)
-            self.pause()
-        return (self.ranks.sum(wrong).double() / len(dataset.test_labels)).tolist()
+    def test_error(self) -> float:
+        """Fraction of test images that the network gets wrong.
 
-    def test_parts(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield this rank's test images; the last part may be empty, as all have equally many.
-
-        No more at once than in training: the batch size is what bounds an epoch's memory.
+        No more images at once than in training: the batch size is what bounds an epoch's memory.
         """
-        images, labels = self.dataset.test_images, self.dataset.test_labels
-        step = math.ceil(self.recipe.batch_size / self.ranks.count)
-        for first in range(0, len(labels), step * self.ranks.count):
-            start = first + step * self.ranks.rank
-            yield images[start : start + step], labels[start : start + step]
+        dataset, ranks = self.dataset, self.ranks
+        images, labels = dataset.test_images, dataset.test_labels
+        wrong = torch.zeros((), dtype=torch.int64, device=dataset.device)
+        self.train_mode(False)
+        size = math.ceil(self.recipe.batch_size / ranks.count)
+        # All ranks have equally many parts; the last one may be empty.
+        for first in range(size * ranks.rank, len(labels) + size * ranks.rank, size * ranks.count):
+            part = slice(first, first + size)
+            inputs = dataset.normalize(images[part].to(dataset.device), self.dtype)
+            with self.arithmetic():
+                logits = self.forward(inputs)
+            wrong += (logits.argmax(-1) != labels[part].to(dataset.device)).sum()
+            self.pause()
+        return float(ranks.sum(wrong).double() / len(labels))
 
     def sums(self) -> list[Tensor]:
-        """Each member's loss and number of errors, summed over the epoch's images so far."""
-        return [self.ranks.sum(total.clone()) for total in (self.losses, self.wrong)]
+        """Loss and number of errors, summed over the epoch's images so far."""
+        return [self.ranks.sum(total.clone()) for total in (self.loss, self.wrong)]
 
     def pause(self) -> None:
-        """Keep the states in the middle of an epoch, where it is time or a signal asks to leave."""
+        """Keep the state in the middle of an epoch, where it is time or a signal asks to leave."""
         overdue = time.monotonic() - self.kept_at > PAUSE
         leaving, overdue = self.ranks.any(asked(), overdue)
         if leaving or overdue:
             seconds = time.perf_counter() - self.started
-            losses, wrong = self.sums()
-            for index in self.going_on:
-                sums = float(losses[index]), int(wrong[index])
-                self.states[index].part = PartOfEpoch(self.batches, *sums, seconds)
-            self.keep_states()
+            loss, wrong = self.sums()
+            self.state.part = PartOfEpoch(self.batches, float(loss), int(wrong), seconds)
+            self.keep_state()
         if leaving:
             leave()
 
-    def keep_states(self) -> None:
-        """Hand on what each member that is still trained has become."""
-        weights = self.ensemble.weights()
-        of_optimizer = optimizer_state(self.optimizer, self.ensemble)
-        for index in self.going_on:
-            state = self.states[index]
-            state.weights = self.ensemble.member(weights, index)
-            state.optimizer = self.ensemble.member(of_optimizer, index)
-            self.keep(self.experiments[index], state)
+    def keep_state(self) -> None:
+        """Hand on what the network has become."""
+        self.state.weights = dict(self.network.state_dict())
+        self.state.optimizer = optimizer_state(self.optimizer, self.trained)
+        if self.ranks.rank == 0:
+            self.keep(self.state)
         self.kept_at = time.monotonic()
 
 
-def assemble(
-    experiments: Sequence[Experiment],
-    states: Sequence[TrainState],
-    recipe: Recipe,
-    dataset: Dataset,
-    ranks: Ranks,
-) -> Single | Stack:
-    """Build the networks, on the data's device, and load their states."""
-    networks = []
-    for experiment, state in zip(experiments, states, strict=True):
-        shape, weights = dataset.image_shape, PRECISIONS[recipe.precision].weights
-        network = build_by(recipe, experiment.network, shape, dataset.classes)
-        network = placed(network, experiment.network, shape, dataset.device, weights)
-        network.load_state_dict(state.weights)
-        networks.append(network)
-    if len(networks) > 1:
-        return Stack(networks)
-    network = experiments[0].network
-    units = frozen_units(network)
-    frozen = [module for unit in units for module in unit_modules(network)[unit]]
-    return Single(networks[0], frozen, ranks)
+def in_parallel(network: nn.Module) -> DistributedDataParallel:
+    """Average gradients over processes; batch statistics become those of the whole batch."""
+    device = next(network.parameters()).device
+    if any(isinstance(part, nn.BatchNorm2d) for part in network.modules()):
+        if device.type != "cuda":
+            raise InputError(
+                "batch normalization over several processes needs GPUs: use one process on a CPU"
+            )
+        convert_sync_batchnorm(network)
+    ids = [device] if device.type == "cuda" else None
+    return DistributedDataParallel(network, ids, broadcast_buffers=False)
 
 
-def optimizer_of(recipe: Recipe, ensemble: Single | Stack) -> torch.optim.Optimizer:
+def optimizer_of(recipe: Recipe, trained: dict[str, nn.Parameter]) -> torch.optim.Optimizer:
     """Make a recipe's optimizer; fused is measured fastest: each tensor is read and written once.
 
     Weight decay is decoupled from the gradients in AdamW, and a part of them in SGD.
     """
-    tensors, rate, decay = ensemble.trained.values(), recipe.learning_rate, recipe.weight_decay
+    tensors, rate, decay = trained.values(), recipe.learning_rate, recipe.weight_decay
     if recipe.optimizer == "adamw":
         return torch.optim.AdamW(tensors, lr=rate, weight_decay=decay, fused=True)
     return torch.optim.SGD(
@@ -245,28 +218,27 @@ def optimizer_of(recipe: Recipe, ensemble: Single | Stack) -> torch.optim.Optimi
 
 
 def optimizer_state(
-    optimizer: torch.optim.Optimizer, ensemble: Single | Stack
+    optimizer: torch.optim.Optimizer, trained: dict[str, nn.Parameter]
 ) -> dict[str, Tensor]:
     """All that an optimizer remembers, as in `layer1.weight.exp_avg`."""
     return {
         f"{name}.{key}": value
-        for name, tensor in ensemble.trained.items()
+        for name, tensor in trained.items()
         for key, value in optimizer.state[tensor].items()
         if value is not None
     }
 
 
 def restore(
-    optimizer: torch.optim.Optimizer, ensemble: Single | Stack, states: Sequence[TrainState]
+    optimizer: torch.optim.Optimizer,
+    trained: dict[str, nn.Parameter],
+    remembered: dict[str, Tensor],
 ) -> None:
-    """Put what the optimizer remembered in the states back into it, where there is any yet."""
-    for full_name in states[0].optimizer:
+    """Put what an optimizer remembered back into it."""
+    for full_name, value in remembered.items():
         name, _, key = full_name.rpartition(".")
-        tensor, values = ensemble.trained[name], [state.optimizer[full_name] for state in states]
-        if key == "step":  # one number, the same for all members
-            value = values[0].to(tensor.device, copy=True)
-        else:
-            stacked = values[0] if len(states) == 1 else torch.stack(values)
-            # In the tensor's own memory layout, in which the fused step takes both for granted.
-            value = torch.empty_like(tensor).copy_(stacked)
-        optimizer.state[tensor][key] = value
+        tensor = trained[name]
+        # In the tensor's own memory layout, in which the fused step takes both for granted; AdamW's
+        # `step` is a single number.
+        like = tensor if value.ndim else value
+        optimizer.state[tensor][key] = torch.empty_like(like, device=tensor.device).copy_(value)

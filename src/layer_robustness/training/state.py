@@ -24,17 +24,23 @@ class PartOfEpoch:
 class TrainState:
     """State after `epoch` epochs and a `part` of the next, and the rows of `training.csv` so far.
 
-    A row has epoch, rate, train_loss, train_error, test_error (fractions in [0, 1]) and seconds (of
-    the whole stack, if networks are stacked). Loss and error of training are means over the epoch's
-    batches, each taken before its step. If the loss is not finite, the errors are NaN. `machines`
-    are those that trained it, in their order. `optimizer` is what that remembers of each parameter,
-    as in `layer1.weight.momentum_buffer`.
+    A row has epoch, rate, train_loss, train_error, test_error (fractions in [0, 1]) and seconds.
+    Loss and error of training are means over the epoch's batches, each taken before its step. If
+    the loss is not finite, the errors are NaN.
+
+    optimizer
+        What it remembers of each parameter, as in `layer1.weight.momentum_buffer`.
+    machines
+        Those that trained it, in their order.
+    checkpoints
+        SHA-256 of the weights that were kept, by name: `epoch0`, ...
     """
 
     weights: dict[str, Tensor]
     optimizer: dict[str, Tensor] = field(default_factory=dict)
     history: list[dict[str, float]] = field(default_factory=list)
     machines: list[dict[str, object]] = field(default_factory=list)
+    checkpoints: dict[str, str] = field(default_factory=dict)
     part: PartOfEpoch = field(default_factory=PartOfEpoch)
 
     @property
@@ -56,18 +62,14 @@ class TrainState:
         """Write the state; `fingerprint` names the recipe, data and code that it belongs to."""
         tensors = {f"weights.{name}": tensor for name, tensor in self.weights.items()}
         tensors |= {f"optimizer.{name}": tensor for name, tensor in self.optimizer.items()}
-        metadata = {
-            "fingerprint": fingerprint,
-            "history": json.dumps(self.history),
-            "machines": json.dumps(self.machines),
-            "part": json.dumps(asdict(self.part)),
-        }
-        tensorfile.save(path, tensors, metadata)
+        told = {name: getattr(self, name) for name in ("history", "machines", "checkpoints")}
+        text = json.dumps({**told, "part": asdict(self.part)})
+        tensorfile.save(path, tensors, {"fingerprint": fingerprint, "state": text})
 
     @classmethod
     def load(cls, path: Path, fingerprint: str) -> "TrainState | None":
         """Read a state of the same recipe, data and code; log why if training has to start over."""
-        found = tensorfile.kept(path, fingerprint, "history", "another recipe, data or code")
+        found = tensorfile.kept(path, fingerprint, "another recipe, data or code")
         if found is None:
             return None
         tensors, metadata = found
@@ -75,5 +77,5 @@ class TrainState:
         for name, tensor in tensors.items():
             part, _, name = name.partition(".")
             parts[part][name] = tensor
-        lists = {name: json.loads(metadata[name]) for name in ("history", "machines")}
-        return cls(**parts, **lists, part=PartOfEpoch(**json.loads(metadata["part"])))
+        told = json.loads(metadata["state"])
+        return cls(**parts, **{**told, "part": PartOfEpoch(**told["part"])})

@@ -18,9 +18,6 @@ from layer_robustness.runtime.precision import PRECISIONS
 from layer_robustness.storage import tensorfile
 from layer_robustness.storage.files import remedy
 
-# What a unit is reset to: `rerand` or an epoch, and the number of the draw.
-Source = tuple[str, int]
-
 
 @dataclass
 class TrainedNetwork:
@@ -35,15 +32,17 @@ class TrainedNetwork:
     network: nn.Module
 
     @classmethod
-    def load(cls, path: Path, experiment: Experiment) -> "TrainedNetwork":
-        """Read an experiment of the manifest at `path`.
+    def load(
+        cls, path: Path, experiment: Experiment, manifest: Manifest | None = None
+    ) -> "TrainedNetwork":
+        """Read an experiment of the manifest at `path`, which may have been read before.
 
         Raises
         ------
         InputError
             If a file is missing, damaged or of another experiment.
         """
-        manifest = Manifest.load(path)
+        manifest = manifest or Manifest.load(path)
         data, recipe = manifest.data, manifest.recipe
         if recipe.precision not in PRECISIONS:
             raise InputError(f"{path} has an unknown precision: {remedy(path)}")
@@ -51,7 +50,13 @@ class TrainedNetwork:
         network.to(PRECISIONS[recipe.precision].weights)
         trained = cls(path, manifest, experiment, network)
         if not trained.diverged:
-            network.load_state_dict(trained.weights(f"epoch{recipe.epochs}"))
+            weights = trained.weights(f"epoch{recipe.epochs}")
+            try:
+                network.load_state_dict(weights)
+            except RuntimeError as error:
+                raise InputError(
+                    f"{path} lists checkpoints of another network: {remedy(path)}"
+                ) from error
         return trained
 
     @property
@@ -65,8 +70,8 @@ class TrainedNetwork:
         return self.entry.did_not_train is not None
 
     @property
-    def sources(self) -> list[Source]:
-        """Name everything that a unit can be reset to."""
+    def sources(self) -> list[tuple[str, int]]:
+        """Name all that a unit can be reset to: `rerand` or an epoch, and the draw's number."""
         fresh = [(RERAND, number) for number in range(self.manifest.draws)]
         return [*fresh, *((str(epoch), 0) for epoch in self.manifest.recipe.checkpoints)]
 
@@ -80,19 +85,11 @@ class TrainedNetwork:
         Raises
         ------
         InputError
-            If the file is missing, damaged, of another network, or not the one that was trained.
+            If the file is missing, damaged, or not the one that was trained.
         """
         path = paths.weights(self.path, self.experiment, name)
         folder = paths.checkpoints(self.path)  # one output of Snakemake's: it is made as a whole
         tensors, metadata = tensorfile.load(path, delete=folder)
-        shapes = {name: tuple(tensor.shape) for name, tensor in self.network.state_dict().items()}
-        found = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
-        for name in sorted({*shapes, *found}):
-            if shapes.get(name) != found.get(name):
-                raise InputError(
-                    f"{path} is a checkpoint of another network: {name} has shape "
-                    f"{found.get(name)}, expected {shapes.get(name)}; {remedy(folder)}"
-                )
         if metadata["sha256"] != self.entry.checkpoints.get(path.stem):
             raise InputError(
                 f"{path} is not the checkpoint that was trained ({self.path.name} has another "
@@ -108,10 +105,12 @@ class TrainedNetwork:
         return network
 
 
-def check_data(manifest: Path, dataset: Dataset) -> None:
-    """Refuse data that a job was not trained on."""
-    if Manifest.load(manifest).data.sha256 != dataset.sha256:
-        raise InputError(f"{manifest} was trained on other data than {dataset.source}: train again")
+def check_data(trained: TrainedNetwork, dataset: Dataset) -> None:
+    """Refuse data that a network was not trained on."""
+    if trained.manifest.data.sha256 != dataset.sha256:
+        raise InputError(
+            f"{trained.path} was trained on other data than {dataset.source}: train again"
+        )
 
 
 def tell_other_versions(trained: TrainedNetwork, device: torch.device) -> None:

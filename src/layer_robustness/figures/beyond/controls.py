@@ -8,9 +8,9 @@ from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import style
 from layer_robustness.figures.beyond import panels
-from layer_robustness.figures.beyond.panels import Results
 from layer_robustness.figures.beyond.registry import BeyondFigure
 from layer_robustness.figures.beyond.rows import costs
+from layer_robustness.networks.result import Result
 from layer_robustness.paper.criticality import CRITICAL
 
 AROUND = 0.7  # inches: title, axis and its label
@@ -23,29 +23,24 @@ SOURCES = {
 }
 
 
-def draw(figure: BeyondFigure, results: Results) -> tuple[Drawing, pd.DataFrame]:
+def draw(figure: BeyondFigure, results: panels.Results) -> tuple[Drawing, pd.DataFrame]:
     """Draw the costs of each entry as dots; return what is drawn too."""
-    drawing, axes = panels.laid_out(figure.rows, results, AROUND, [1])
-    drawn = []
-    for number, (entry, (own,)) in enumerate(zip(figure.entries, axes, strict=True)):
-        panels.title(own, number, entry, results[entry])
-        found = costs(results[entry], list(SOURCES))
-        if found.empty:
-            style.say(own, f"not measured: {', '.join(SOURCES)}")
-            continue
-        draw_panel(own, found)
-        drawn.append(found.assign(entry=entry))
+    drawing, frame = panels.drawn(figure, results, AROUND, draw_entry)
     handles = {}
     for own in drawing.axes:
         handles |= dict(zip(*reversed(own.get_legend_handles_labels()), strict=True))
     drawing.subfigs[-1].legend(
         handles.values(), handles, loc="outside lower center", ncols=len(handles), frameon=False
     )
-    return drawing, pd.concat(drawn) if drawn else pd.DataFrame()
+    return drawing, frame
 
 
-def draw_panel(axes: Axes, found: pd.DataFrame) -> None:
+def draw_entry(result: Result, axes: Axes) -> pd.DataFrame:
     """Draw one panel: a row for each unit, the first on top, a mark for each source."""
+    found = costs(result, list(SOURCES))
+    if found.empty:
+        style.say(axes, f"not measured: {', '.join(SOURCES)}")
+        return found
     units = list(found["unit"].unique())
     colours = dict(zip(SOURCES, sns.color_palette("deep"), strict=False))
     spans = found.groupby("unit", sort=False)["value"].agg(["min", "max"])
@@ -70,3 +65,4 @@ def draw_panel(axes: Axes, found: pd.DataFrame) -> None:
     axes.set_yticks(range(len(units)), units)
     axes.tick_params(axis="y", length=0)
     sns.despine(ax=axes, left=True)
+    return found

@@ -2,34 +2,34 @@
 
 import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import heatmap, style
 from layer_robustness.figures.beyond import panels
-from layer_robustness.figures.beyond.panels import Results
 from layer_robustness.figures.beyond.registry import BeyondFigure
 from layer_robustness.figures.beyond.rows import cells, states
+from layer_robustness.networks.result import Result
 
 BAR = 45  # a colour bar is so many times as high as wide
 
 
-def draw(figure: BeyondFigure, results: Results) -> tuple[Drawing, pd.DataFrame]:
+def draw(figure: BeyondFigure, results: panels.Results) -> tuple[Drawing, pd.DataFrame]:
     """Draw a heatmap of each entry; return what is drawn too."""
-    drawing, axes = panels.laid_out(figure.rows, results, heatmap.AROUND, [1])
-    drawn = []
-    for number, (entry, (own,)) in enumerate(zip(figure.entries, axes, strict=True)):
-        result = results[entry]
-        panels.title(own, number, entry, result)
-        labels = states(result.resets["source"].unique())
-        found = cells(result, "error", list(labels))
-        if found.empty:
-            style.say(own, "not measured: rerand, reinit")
-            continue
-        drawn.append(found.assign(entry=entry))
-        values = np.append(found["value"].to_numpy(), result.frame["error"].iloc[0])
-        shown = found.rename(columns={"unit": "layer"})
-        shown["checkpoint"] = shown["source"].map(labels)
-        norm = Normalize(values.min(), values.max())
-        heatmap.draw_cells(own, shown, norm, "Test error", aspect=BAR)
-    return drawing, pd.concat(drawn) if drawn else pd.DataFrame()
+    return panels.drawn(figure, results, heatmap.AROUND, draw_entry)
+
+
+def draw_entry(result: Result, axes: Axes) -> pd.DataFrame:
+    """Draw the heatmap of one entry."""
+    labels = states(result.resets["source"].unique())
+    found = cells(result, "error", list(labels))
+    if found.empty:
+        style.say(axes, "not measured: rerand, reinit")
+        return found
+    values = np.append(found["value"].to_numpy(), result.frame["error"].iloc[0])
+    shown = found.rename(columns={"unit": "layer"})
+    shown["checkpoint"] = shown["source"].map(labels)
+    norm = Normalize(values.min(), values.max())
+    heatmap.draw_cells(axes, shown, norm, "Test error", aspect=BAR)
+    return found

@@ -7,7 +7,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import colours, style
-from layer_robustness.figures.beyond.panels import Results
+from layer_robustness.figures.beyond.panels import Results, together
 from layer_robustness.figures.beyond.registry import BeyondFigure, label
 from layer_robustness.figures.beyond.rows import costs
 from layer_robustness.paper.criticality import CRITICAL
@@ -41,11 +41,10 @@ def draw(figure: BeyondFigure, results: Results) -> tuple[Drawing, pd.DataFrame]
         own.set_xlabel("relative depth")
         own.spines[:].set_visible(False)
     mappable = axes[-1].pcolormesh([[np.nan]], norm=norm, cmap=colours.VALUES)
-    bar = drawing.subfigs[0].colorbar(mappable, ax=axes, aspect=15, pad=0.07, fraction=0.03)
-    bar.ax.tick_params(labelsize=6, length=2)
-    bar.set_label("cost of a reset", fontsize=style.SMALL_PRINT)
+    where = {"aspect": 15, "pad": 0.07, "fraction": 0.03}
+    bar = style.colour_bar(mappable, axes, "cost of a reset", **where)
     bar.ax.axhline(CRITICAL, color="white", linewidth=0.8)
-    return drawing, pd.concat(drawn) if drawn else pd.DataFrame()
+    return drawing, together(drawn)
 
 
 def draw_row(axes: Axes, row: int, values: np.ndarray, norm: Normalize) -> None:

@@ -1,44 +1,54 @@
-"""How the panels of these figures are laid out."""
+"""How the panels of these figures are laid out and drawn, one or more for each entry."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import heatmap, style
-from layer_robustness.figures.beyond.registry import label
+from layer_robustness.figures.beyond.registry import BeyondFigure, label
 from layer_robustness.networks.result import Result
 
-UNIT = heatmap.ROW  # inches
 Results = Mapping[str, Result]
 
 
-def units(result: Result) -> int:
-    """Number of units that were reset."""
-    return result.resets["unit"].nunique()
-
-
-def laid_out(
-    rows: Sequence[Sequence[str]], results: Results, around: float, widths: Sequence[float]
-) -> tuple[Drawing, list[list[Axes]]]:
-    """Return a drawing and the axes of each entry, in rows that are as high as their units need.
+def drawn(
+    figure: BeyondFigure,
+    results: Results,
+    around: float,
+    draw_entry: Callable[..., pd.DataFrame],
+    widths: Sequence[float] = (1,),
+) -> tuple[Drawing, pd.DataFrame]:
+    """Draw all entries, in rows that are as high as their units need; return what is drawn too.
 
     Parameters
     ----------
-    rows
-        The entries of each row.
     around
         Inches above and below the units.
+    draw_entry
+        Draws a result into its axes, and returns what it has drawn.
     widths
         Of the axes of one entry, relative to each other.
     """
-    heights = [
-        around + UNIT * max(heatmap.ROWS, *(units(results[entry]) for entry in row)) for row in rows
-    ]
+    units = {entry: results[entry].resets["unit"].nunique() for entry in figure.entries}
+    tallest = [max(heatmap.ROWS, *(units[entry] for entry in row)) for row in figure.rows]
+    heights = [around + heatmap.ROW * units for units in tallest]
     each = len(widths)
-    counts = [len(row) * each for row in rows]
-    drawing, axes = style.panels(counts, heights, [*widths] * sum(map(len, rows)))
-    return drawing, [axes[start : start + each] for start in range(0, len(axes), each)]
+    counts = [len(row) * each for row in figure.rows]
+    drawing, axes = style.panels(counts, heights, [*widths] * len(figure.entries))
+    frames = []
+    for number, entry in enumerate(figure.entries):
+        own = axes[number * each : (number + 1) * each]
+        title(own[0], number, entry, results[entry])
+        frames.append(draw_entry(results[entry], *own).assign(entry=entry))
+    return drawing, together(frames)
+
+
+def together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """Join what was drawn of entries, of some of which that is nothing."""
+    found = [frame for frame in frames if not frame.empty]
+    return pd.concat(found) if found else pd.DataFrame()
 
 
 def title(axes: Axes, number: int, entry: str, result: Result) -> None:

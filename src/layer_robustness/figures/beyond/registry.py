@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 SECTION = "Beyond the paper"
-OVERVIEW = "networks"
-OURS = "The figure is ours, not the paper's."
 
 LABELS = {
     "vit": "ViT",
@@ -63,11 +61,11 @@ FIGURES = {
             "heatmaps",
             "Robustness of the units of networks beyond the paper's",
             (("vit", "mixer"), ("vit_parts", "convnext", "resnet50bn")),
-            "Test error after one unit is put back to fresh random values (`rerand`) or to its own "
-            "values of an earlier epoch, all other units keeping their final values. Units are "
-            "blocks and what lies beside them, in the order in which they are called; the ViT's "
-            "`loose` is its position embedding. Its sub-layers are those of the same trained "
-            "network. The paper has neither a ViT, a Mixer nor a ConvNeXt; the residual "
+            "Test error after one unit is put back to fresh random values (`rerand`) or to its "
+            "own values of an earlier epoch, all other units keeping their final values. Units "
+            "are blocks and what lies beside them, in the order in which they are called; the "
+            "ViT's `loose` is its position embedding. Its sub-layers are those of the same "
+            "trained network. The paper has neither a ViT, a Mixer nor a ConvNeXt; the residual "
             "network is its ResNet50 with batch normalization.",
         ),
         BeyondFigure(
@@ -75,15 +73,14 @@ FIGURES = {
             "controls",
             "How much of a unit's cost is the scale of its weights, how much their structure",
             TRAINED,
-            "Cost of a reset: the part of the way from the trained network's test error to that of "
-            "guessing; right of the dashed line (0.2) a unit counts as critical. `fresh` is a new "
-            "draw of the initial law, `rescaled` the same draw with the norm of each trained "
+            "Cost of a reset: the part of the way from the trained network's test error to that "
+            "of guessing; right of the dashed line (0.2) a unit counts as critical. `fresh` is a "
+            "new draw of the initial law, `rescaled` the same draw with the norm of each trained "
             "tensor, `shuffled` the trained weights, the entries of each tensor in random order. "
             "`zeroed` sets them to 0; nothing passes a unit then that no skip leads around. Where "
             "`rescaled` costs less than `fresh`, the unit needs the scale that training gave it; "
-            "what `rescaled` and `shuffled` still cost is structure: "
-            "which weight is where. These controls are ours; the paper resets units to fresh "
-            "and to earlier values only.",
+            "what `rescaled` and `shuffled` still cost is structure: which weight is where. These "
+            "controls are ours; the paper resets units to fresh and to earlier values only.",
         ),
         BeyondFigure(
             "figureB3",
@@ -108,37 +105,32 @@ def figures(entries: Collection[str]) -> dict[str, BeyondFigure]:
     overview of all.
     """
     drawable = [figure.of(entries) for figure in FIGURES.values()]
-    drawable += [single(entry) for entry in entries]
-    drawable.append(overview(tuple(entries)))
+    drawable += [
+        BeyondFigure(
+            f"networks/{entry}",
+            "single",
+            f"Robustness of the units of {label(entry)}",
+            ((entry,),),
+            "Test error after one unit is reset, all others as trained; units in the order in "
+            "which they are called. `rerand` is a fresh draw, `reinit` the unit's own initial "
+            "values, `epoch3` its own values of that epoch; `shuffle`, `rescaled` and `zero` are "
+            "controls of ours, and so is the line from the initial (0) to the trained weights (1).",
+        )
+        for entry in entries
+    ]
+    drawable.append(
+        BeyondFigure(
+            "networks",
+            "overview",
+            "Where the critical units of each network are",
+            (tuple(entries),),
+            "Each row is a network, each cell one of its units, from the first that is called (0) "
+            "to the last (1). The colour is the cost of a reset: the part of the way from the "
+            "trained network's test error to that of guessing. Beside a row: units that are "
+            "critical (cost over 0.2), of all units. The figure is ours, not the paper's.",
+        )
+    )
     return {figure.name: figure for figure in drawable if figure.entries}
-
-
-def single(entry: str) -> BeyondFigure:
-    """Return the figure of one entry."""
-    return BeyondFigure(
-        f"{OVERVIEW}/{entry}",
-        "single",
-        f"Robustness of the units of {label(entry)}",
-        ((entry,),),
-        "Test error after one unit is reset, all others as trained; units in the order in which "
-        "they are called. `rerand` is a fresh draw, `reinit` the unit's own initial values, "
-        "`epoch3` its own values of that epoch; `shuffle`, `rescaled` and `zero` are controls of "
-        "ours, and so is the line from the initial (0) to the trained weights (1).",
-    )
-
-
-def overview(entries: tuple[str, ...]) -> BeyondFigure:
-    """Return the overview of all entries."""
-    return BeyondFigure(
-        OVERVIEW,
-        "overview",
-        "Where the critical units of each network are",
-        (entries,),
-        "Each row is a network, each cell one of its units, from the first that is called (0) to "
-        "the last (1). The colour is the cost of a reset: the part of the way from the trained "
-        "network's test error to that of guessing. Beside a row: units that are critical (cost "
-        f"over 0.2), of all units. {OURS}",
-    )
 
 
 def label(entry: str) -> str:

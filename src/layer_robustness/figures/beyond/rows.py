@@ -14,15 +14,12 @@ def cells(result: Result, measure: str, sources: Sequence[str]) -> pd.DataFrame:
     Its columns are `unit`, `source`, `value` and `draws`; units in order, sources as given.
     """
     rows = result.resets[result.resets["source"].isin(sources)]
-    by = rows.groupby(["unit", "source"], sort=False)
-    found = by[measure].agg(["mean", "count"]).reset_index()
-    found.columns = ["unit", "source", "value", "draws"]
-    place = {source: number for number, source in enumerate(sources)}
-    units = {unit: number for number, unit in enumerate(found["unit"].unique())}
-    order = sorted(
-        range(len(found)), key=lambda n: (units[found["unit"][n]], place[found["source"][n]])
-    )
-    return found.iloc[order].reset_index(drop=True)
+    places = {"unit": list(rows["unit"].unique()), "source": sources}
+    by = rows.groupby(["unit", "source"])[measure]
+    found = by.agg(value="mean", draws="count").reset_index()
+    return found.sort_values(
+        ["unit", "source"], key=lambda column: column.map(places[column.name].index)
+    ).reset_index(drop=True)
 
 
 def costs(result: Result, sources: Sequence[str]) -> pd.DataFrame:
@@ -36,16 +33,9 @@ def states(sources: Iterable[str]) -> dict[str, str]:
 
     As in the paper, the label is `rerand` or the epoch.
     """
-    epochs = {int(s.removeprefix("epoch")): s for s in sources if EPOCH.fullmatch(s)}
-    found = {"rerand": "rerand", "reinit": "0"}
-    found |= {epochs[number]: str(number) for number in sorted(epochs)}
-    return {source: name for source, name in found.items() if source in set(sources)}
-
-
-def places(sources: Iterable[str]) -> dict[str, float]:
-    """Return the inner places of the line among sources, from the initial weights on."""
-    found = {source: place(source) for source in sources if source.startswith(INTERPOLATE)}
-    return dict(sorted(found.items(), key=lambda item: item[1]))
+    epochs = sorted(int(s.removeprefix("epoch")) for s in sources if EPOCH.fullmatch(s))
+    labels = {"rerand": "rerand", "reinit": "0"} | {f"epoch{n}": str(n) for n in epochs}
+    return {source: label for source, label in labels.items() if source in sources}
 
 
 def on_line(result: Result, measure: str) -> pd.DataFrame:
@@ -54,12 +44,13 @@ def on_line(result: Result, measure: str) -> pd.DataFrame:
     The ends are `reinit` and the trained network; empty if either end or the line was not measured.
     """
     sources = list(result.resets["source"].unique())
-    inner = {source: at for source, at in places(sources).items() if 0 < at < 1}
+    line = {source: place(source) for source in sources if source.startswith(INTERPOLATE)}
+    inner = {source: at for source, at in line.items() if 0 < at < 1}
     if "reinit" not in sources or not inner:
         return pd.DataFrame()
     found = cells(result, measure, ["reinit", *inner])
-    columns = found["source"].map({"reinit": 0.0, **inner}).rename("a")
-    grid = found.pivot_table(index="unit", columns=columns, values="value", sort=False)
+    found["a"] = found["source"].map({"reinit": 0.0, **inner})
+    grid = found.pivot(index="unit", columns="a", values="value").loc[found["unit"].unique()]
     grid[1.0] = float(result.frame[measure].iloc[0])
     return grid
 

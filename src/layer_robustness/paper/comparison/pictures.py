@@ -37,7 +37,7 @@ def draw(figure: Figure, rows: pd.DataFrame, *, error_scale: ErrorScale = "panel
         counts, widths = [len(SIDES)] * len(layers), [1] * len(order)
     drawing, axes = style.panels(counts, height, widths)
     for (panel, side), panel_axes in zip(order, axes, strict=True):
-        of_panel = rows[rows["target"] == f"{figure.number}{panel.letter}"]
+        of_panel = rows[rows["target"] == panel.name]
         panel_axes.set_title(title(figure, panel, side, of_panel))
         if not style.is_empty(panel_axes, panel, of_panel[side]):
             draw_side(panel_axes, figure, panel, of_panel, side, error_scale)
