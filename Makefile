@@ -21,8 +21,9 @@ status: .venv/requirements.done ## say what of PRESET is built, what is missing,
 report: figures ## build all of PRESET, then put it into one page, report.html
 	snakemake --cores $(CORES) paper_figures/all --report report.html --config preset=$(PRESET)
 
+# In one process more than there are cores, as one waits for SLURM for minutes.
 test: .venv/requirements-test.done ## run the tests
-	pytest -n $(CORES) --dist loadfile
+	pytest -n $$(($(CORES) + 1)) --dist loadfile --no-loadscope-reorder
 
 benchmarks: .venv/requirements-test.done ## print the tables of docs/benchmarks.md
 	python benchmarks/budget.py

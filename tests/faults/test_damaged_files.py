@@ -175,23 +175,6 @@ def test_every_command_names_the_damaged_file_and_the_way_back(
     survived("text in its place", "every command that reads a file", SAME, len(readers))
 
 
-@pytest.mark.parametrize("damage", ["flipped", "missing", "directory"])
-@pytest.mark.parametrize("name", ["state", "epoch1"])
-def test_training_starts_over_without_its_resume_file(
-    steps, undisturbed, capfd, survived, name, damage
-):
-    path = steps.folder / RESUME / f"{name}.safetensors"
-    harm(path, damage)
-    if damage == "directory":  # which nothing here deletes by itself
-        assert f"{path} cannot be written (Is a directory)" in steps.train()
-        path.rmdir()
-    assert not steps.train()
-    assert "fcn3x256/seed0 epoch 1/2" in capfd.readouterr().err
-    assert steps.weights() == undisturbed.weights()
-    ended = SAME if damage == "directory" else STARTED_OVER
-    survived("flipped, missing, directory", "resume state or checkpoint", ended)
-
-
 # Text that can be read, and is not what it should be
 
 
@@ -286,24 +269,6 @@ def test_no_flipped_bit_of_text_is_a_traceback(steps, name):
 # Whole files, but not the right ones
 
 
-def refused_and_made_again(steps: Steps, undisturbed: Steps, told: str) -> None:
-    """By every step that reads checkpoints, until what the line says is deleted."""
-    for reader in (steps.probe, steps.distances):
-        assert told in reader()
-    remove(steps.results / "checkpoints")
-    assert not steps.train()
-    assert steps.weights() == undisturbed.weights()
-
-
-def test_a_checkpoint_of_another_network_is_refused(steps, undisturbed, survived):
-    other = build(parse_network("mnist/fcn3x64"), (1, 28, 28), 10)
-    path = steps.folder / WEIGHTS / "epoch2.safetensors"
-    path.unlink()
-    tensorfile.save(path, other.state_dict(), {})
-    refused_and_made_again(steps, undisturbed, f"{path} is not the checkpoint that was trained")
-    survived("of another network, seed, training or epoch", "published checkpoint", SAME)
-
-
 def trained_otherwise(steps: Steps, folder: Path) -> Path:
     """Train by another recipe, in another folder."""
     other = replace(steps, folder=folder, recipe=replace(steps.recipe, learning_rate=0.02))
@@ -312,16 +277,24 @@ def trained_otherwise(steps: Steps, folder: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("whose", ["seed", "training", "epoch"])
-def test_a_checkpoint_of_another_training_is_refused(steps, undisturbed, tmp_path, survived, whose):
-    other = f"{WEIGHTS}/epoch1.safetensors" if whose == "epoch" else f"{WEIGHTS}/epoch2.safetensors"
-    source = tmp_path / other.replace("seed0", "seed1" if whose == "seed" else "seed0")
-    if whose == "training":
-        source = trained_otherwise(steps, tmp_path / "other") / other
+@pytest.mark.parametrize("whose", ["network", "seed", "training", "epoch"])
+def test_a_checkpoint_of_another_is_refused(steps, undisturbed, tmp_path, survived, whose):
+    """By every step that reads checkpoints, until what the line says is deleted."""
     path = steps.folder / WEIGHTS / "epoch2.safetensors"
     path.unlink()
-    shutil.copy(source, path)
-    refused_and_made_again(steps, undisturbed, f"{path} is not the checkpoint that was trained")
+    if whose == "network":
+        other = build(parse_network("mnist/fcn3x64"), (1, 28, 28), 10)
+        tensorfile.save(path, other.state_dict(), {})
+    elif whose == "training":
+        shutil.copy(trained_otherwise(steps, tmp_path / "other") / WEIGHTS / path.name, path)
+    else:
+        source = "seed1/epoch2" if whose == "seed" else "seed0/epoch1"
+        shutil.copy(path.parents[1] / f"{source}.safetensors", path)
+    for reader in (steps.probe, steps.distances):
+        assert f"{path} is not the checkpoint that was trained" in reader()
+    remove(steps.results / "checkpoints")
+    assert not steps.train()
+    assert steps.weights() == undisturbed.weights()
     survived("of another network, seed, training or epoch", "published checkpoint", SAME)
 
 
@@ -333,37 +306,42 @@ def test_other_data_than_trained_on_is_refused(steps, survived):
     survived("of another data set", "prepared data", "refused in one line")
 
 
-@pytest.mark.parametrize("whose", ["recipe", "seed"])
-def test_training_never_goes_on_from_a_state_of_another(
-    steps, undisturbed, tmp_path, capfd, survived, whose
+DAMAGED = "flipped, missing, directory", "resume state or checkpoint"
+PLACED = "another file in its place", "resume state or checkpoint"
+OTHERS = "of another recipe or seed", "resume state"
+# A row of the table, a file of the resume folder, and how it is damaged or what lies in its place.
+RESUMED = [
+    *((DAMAGED, "state", damage) for damage in ("flipped", "missing", "directory")),
+    *((DAMAGED, "epoch1", damage) for damage in ("flipped", "missing", "directory")),
+    *((PLACED, "state", other) for other in ("data/digits5k", f"{RESUME}/epoch0")),
+    *((PLACED, "epoch1", other) for other in (f"{RESUME}/state", f"{RESUME}/epoch0")),
+    (OTHERS, "state", f"{JOB}/resume/fcn3x256/seed1/state"),
+    (OTHERS, "state", f"otherwise/{RESUME}/state"),
+]
+
+
+@pytest.mark.parametrize(("row", "name", "what"), RESUMED)
+def test_training_starts_over_where_it_cannot_go_on(
+    steps, undisturbed, capfd, survived, row, name, what
 ):
-    name, source = f"{RESUME}/state.safetensors", steps.folder / RESUME.replace("seed0", "seed1")
-    if whose == "recipe":
-        source = trained_otherwise(steps, tmp_path / "other") / RESUME
-    shutil.copy(source / "state.safetensors", steps.folder / name)
+    path = steps.folder / RESUME / f"{name}.safetensors"
+    if row == DAMAGED:
+        harm(path, what)
+    else:
+        if "otherwise" in what:
+            trained_otherwise(steps, steps.folder / "otherwise")
+        path.unlink()
+        shutil.copy(steps.folder / f"{what}.safetensors", path)
+    if what == "directory":  # which nothing here deletes by itself
+        assert f"{path} cannot be written (Is a directory)" in steps.train()
+        path.rmdir()
     capfd.readouterr()
     assert not steps.train()
-    assert "is of another recipe, data or code" in capfd.readouterr().err
+    told = capfd.readouterr().err
+    assert "fcn3x256/seed0 epoch 1/2" in told
+    assert row != OTHERS or "is of another recipe, data or code" in told
     assert steps.weights() == undisturbed.weights()
-    survived("of another recipe or seed", "resume state", STARTED_OVER)
-
-
-@pytest.mark.parametrize(
-    ("place", "other"),
-    [("state", "data"), ("state", "epoch0"), ("epoch1", "state"), ("epoch1", "epoch0")],
-)
-def test_a_whole_file_in_a_wrong_place_of_the_resume_folder_starts_training_over(
-    steps, undisturbed, survived, place, other
-):
-    """One of the same training too, whose fingerprint is right."""
-    resume = steps.folder / RESUME
-    content = (steps.data if other == "data" else resume / f"{other}.safetensors").read_bytes()
-    target = resume / f"{place}.safetensors"
-    target.unlink()
-    target.write_bytes(content)
-    assert not steps.train()
-    assert steps.weights() == undisturbed.weights()
-    survived("another file in its place", "resume state or checkpoint", STARTED_OVER)
+    survived(*row, SAME if what == "directory" else STARTED_OVER)
 
 
 def test_a_checkpoint_is_no_data_set(steps, survived):

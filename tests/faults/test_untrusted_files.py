@@ -5,70 +5,63 @@ That no call in the source could do so is what ruff checks (pyproject.toml, S...
 
 import gzip
 import io
+import os
 import pickle
 import shutil
 import subprocess
 import zipfile
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
 from layer_robustness.data import sources
 from layer_robustness.runtime.errors import InputError
 from support.checkout import ROOT
-from support.downloads import Payload
 from support.image_folders import CLASSES, write_images
 from support.steps import Steps, ended
 
 NEVER = "one line; the payload never ran"
 
 
-def pickled(mark: Path) -> bytes:
-    return pickle.dumps(Payload(mark))
+class Payload:
+    """Runs when it is unpickled."""
+
+    def __init__(self, mark: Path):
+        self.mark = mark
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.mark),)
 
 
-def saved_by_torch(mark: Path) -> bytes:
-    file = io.BytesIO()
-    torch.save({"weights": Payload(mark)}, file)
-    return file.getvalue()
-
-
-def saved_by_old_torch(mark: Path) -> bytes:
-    file = io.BytesIO()
-    torch.save({"weights": Payload(mark)}, file, _use_new_zipfile_serialization=False)
-    return file.getvalue()
-
-
-def saved_by_numpy(mark: Path) -> bytes:
-    file = io.BytesIO()
-    np.save(file, np.array([Payload(mark)], dtype=object), allow_pickle=True)
-    return file.getvalue()
-
-
-def zipped_program(mark: Path) -> bytes:
-    file = io.BytesIO()
+def zip_program(evil: Payload, file: io.BytesIO) -> None:
     with zipfile.ZipFile(file, "w") as archive:
-        archive.writestr("__main__.py", f"import os; os.mkdir({str(mark)!r})")
-    return file.getvalue()
+        archive.writestr("__main__.py", f"import os; os.mkdir({str(evil.mark)!r})")
 
 
-def gzipped(mark: Path) -> bytes:
-    return gzip.compress(pickled(mark))
-
-
-def yaml_object(mark: Path) -> bytes:
-    return f"!!python/object/apply:os.mkdir ['{mark}']\n".encode()
-
-
+LOAD = partial(torch.load, weights_only=False)
+# What writes a payload into a file, and what would run it.
 PAYLOADS = {
-    payload.__name__: payload
-    for payload in (
-        *(pickled, saved_by_torch, saved_by_old_torch, saved_by_numpy),
-        *(zipped_program, gzipped, yaml_object),
-    )
+    "pickled": (pickle.dump, pickle.load),
+    "saved by torch": (torch.save, LOAD),
+    "saved by old torch": (partial(torch.save, _use_new_zipfile_serialization=False), LOAD),
+    "saved by numpy": (
+        lambda evil, file: np.save(file, np.array([evil], dtype=object)),
+        partial(np.load, allow_pickle=True),
+    ),
+    "gzipped": (
+        lambda evil, file: file.write(gzip.compress(pickle.dumps(evil))),
+        lambda file: pickle.loads(gzip.decompress(file.read())),
+    ),
+    "zipped program": (zip_program, lambda file: exec(zipfile.ZipFile(file).read("__main__.py"))),
+    "yaml object": (
+        lambda evil, file: file.write(f"!!python/object/apply:os.mkdir ['{evil.mark}']".encode()),
+        yaml.unsafe_load,
+    ),
 }
 
 
@@ -80,22 +73,14 @@ def mark(tmp_path) -> Path:
 
 @pytest.fixture(params=PAYLOADS)
 def payload(request, mark) -> bytes:
-    return PAYLOADS[request.param](mark)
-
-
-@pytest.mark.parametrize(
-    ("name", "run"),
-    [
-        ("pickled", pickle.loads),
-        ("saved_by_torch", lambda text: torch.load(io.BytesIO(text), weights_only=False)),
-        ("saved_by_old_torch", lambda text: torch.load(io.BytesIO(text), weights_only=False)),
-        ("saved_by_numpy", lambda text: np.load(io.BytesIO(text), allow_pickle=True)),
-        ("gzipped", lambda text: pickle.loads(gzip.decompress(text))),
-    ],
-)
-def test_a_payload_that_runs_is_seen(mark, name, run):
-    run(PAYLOADS[name](mark))
-    assert mark.exists()
+    """A file that runs where it is read carelessly, as is seen here."""
+    write, run = PAYLOADS[request.param]
+    file = io.BytesIO()
+    write(Payload(mark), file)
+    file.seek(0)
+    run(file)
+    mark.rmdir()
+    return file.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +146,7 @@ def test_nothing_that_is_compared_or_drawn_runs(done, tmp_path, mark, payload, s
 
 
 def test_no_file_of_fashion_mnist_runs(tmp_path, mark, payload, survived):
-    """Of Debian's; what is downloaded is not read before its checksum matched (test_data.py)."""
+    """Of Debian's; a download is not read before its checksum matched (test_downloads.py)."""
     for name in sources.FASHION_MD5:
         (tmp_path / f"{name}.gz").write_bytes(payload)
     with pytest.raises(InputError) as raised:
@@ -181,8 +166,9 @@ def test_no_image_runs(tmp_path, mark, payload, survived):
 
 def test_no_config_runs(tmp_path, mark, survived):
     config = tmp_path / "config.yaml"
-    for text in (yaml_object(mark), b"device: " + yaml_object(mark)):
-        config.write_bytes(text)
+    evil = f"!!python/object/apply:os.mkdir ['{mark}']\n"
+    for text in (evil, f"device: {evil}"):
+        config.write_text(text)
         ended = subprocess.run(
             ["snakemake", "-n", "--configfile", config], cwd=ROOT, capture_output=True, text=True
         )

@@ -1,8 +1,6 @@
 """A probe of any network that was stopped goes on: nothing is counted or decoded twice."""
 
 import signal
-import subprocess
-import sys
 
 import pandas as pd
 import pytest
@@ -10,14 +8,14 @@ import torch
 from torch import nn
 
 from layer_robustness import probe_network
+from layer_robustness.commands import any_network
 from layer_robustness.networks import inputs
 from layer_robustness.probing import measurement
 from layer_robustness.runtime import interruption
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.interruption import EXIT_STATUS, Interrupted
-from support.checkout import ENVIRONMENT
 from support.colour_network import write_colours, write_own_network
-from support.signals import Stops, signalled
+from support.processes import Forked, Stops, signal_after
 
 EACH = 50  # of three colours; they are decoded in batches of 64, of which the first is 4 and 60
 SOURCES = ["shuffle", "zero"]
@@ -102,18 +100,19 @@ def test_a_loader_cannot_be_gone_on_with(tmp_path):
         probe_network(Peeking(), iter([]), sources=["zero"], keep=tmp_path / "kept.safetensors")
 
 
-def test_the_command_stops_at_a_signal_and_goes_on(tmp_path):
+def test_the_command_stops_at_a_signal_and_goes_on(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     write_own_network(tmp_path)
     write_colours(tmp_path / "images", EACH)
-    command = "any_network probe --model mine:build --checkpoint trained.pt --data images "
-    command += "--sources zero --input-size 3 32 32 --device cpu --output out"
-    kept = ("layer_robustness.probing.measurement:Measurement", "keep")
-    stopped = signalled(signal.SIGTERM, *kept, *command.split(), cwd=tmp_path)
-    assert stopped.returncode == EXIT_STATUS
-    assert "stopped by SIGTERM: run it again to go on" in stopped.stderr
+    arguments = "probe --model mine:build --checkpoint trained.pt --data images --sources zero "
+    arguments += "--input-size 3 32 32 --device cpu --output out"
+    with monkeypatch.context() as patched:
+        signal_after(patched, measurement.Measurement, "keep", signal.SIGTERM)
+        stopped = Forked(any_network.main, arguments.split(), tmp_path / "stopped")
+    assert stopped.wait() == EXIT_STATUS
+    assert "stopped by SIGTERM: run it again to go on" in (tmp_path / "stopped").read_text()
     assert not (tmp_path / "out/probe.csv").exists()
-    words = [sys.executable, "-m", *f"layer_robustness.commands.{command}".split()]
-    ended = subprocess.run(words, cwd=tmp_path, env=ENVIRONMENT, capture_output=True, text=True)
-    assert "goes on after 4/150" in ended.stderr
-    frame = pd.read_csv(tmp_path / "out/probe.csv")
+    assert Forked(any_network.main, arguments.split(), tmp_path / "ended").wait() == 0
+    assert "goes on after 4/150" in (tmp_path / "ended").read_text()
+    frame = pd.read_csv("out/probe.csv")
     assert list(frame["error"]) == [0, pytest.approx(2 / 3)] and (frame["images"] == 150).all()

@@ -15,7 +15,7 @@ from layer_robustness.probing.engine import Engine
 from layer_robustness.runtime import interruption
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.interruption import Interrupted
-from support.signals import Stops
+from support.processes import Stops
 
 CPU = torch.device("cpu")
 

@@ -15,7 +15,7 @@ import yaml
 from layer_robustness.commands import train
 from layer_robustness.runtime.devices import choose
 from layer_robustness.runtime.errors import InputError
-from support.forked import FORK
+from support.processes import FORK
 from support.snakemake_runs import copy_checkout, resources, snakemake
 from support.training import train_arguments
 

@@ -25,7 +25,7 @@ from layer_robustness.training import loop
 from layer_robustness.training.folder import TrainingFolder, train_alone
 from layer_robustness.training.trained import TrainedNetwork
 from support.image_folders import write_images
-from support.signals import Stops
+from support.processes import Stops
 from support.simulated_gpu import simulated_gpu
 from support.stochastic import SETTINGS
 from support.training import finished, history

@@ -129,8 +129,9 @@ def edit(path: Path) -> None:
 
 def configured(folder: Path, settings: Mapping) -> list[str]:
     """Options for the tiny preset with other settings on top."""
-    (folder / "settings.yaml").write_text(yaml.safe_dump(dict(settings)))
-    return ["--configfile", "tests/support/tiny.yaml", "settings.yaml"]
+    path = folder / "settings.yaml"
+    path.write_text(yaml.safe_dump(dict(settings)))
+    return ["--configfile", "tests/support/tiny.yaml", str(path)]
 
 
 def with_imagenet(images: Path | None, **settings) -> dict:

@@ -25,9 +25,8 @@ from layer_robustness.training.folder import TrainingFolder, train_alone
 from layer_robustness.training.state import TrainState
 from layer_robustness.training.trained import TrainedNetwork, check_data, tell_other_versions
 from support.checkout import ROOT
-from support.forked import Forked
+from support.processes import Forked, Stops
 from support.result_files import read_csv
-from support.signals import Stops
 from support.steps import ended
 from support.training import finished, history, train_arguments, weights
 

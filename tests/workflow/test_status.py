@@ -1,12 +1,13 @@
 """What the status says, against sums by hand and against what Snakemake would do."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
 from layer_robustness.commands.status import table, to_do
 from layer_robustness.status.jobs import Made, summary
-from support.snakemake_runs import SOURCE, TINY, copy_checkout, edit, planned, snakemake
+from support.snakemake_runs import SOURCE, TINY, edit, planned
 from support.steps import ended
 
 FIGURE = "paper_figures/tiny/figure1.pdf"
@@ -89,27 +90,26 @@ def status(capsys, *options: str) -> str:
     return capsys.readouterr().out
 
 
-def test_a_real_run(tmp_path, monkeypatch, capsys):
-    folder = copy_checkout(tmp_path / "checkout")
-    monkeypatch.chdir(folder)
-    printed = status(capsys)
-    assert row(printed, "train") == ["0", "1", "1", "not", "known", "yet"]
-    assert "Missing (5): " in printed and not Path("results/tiny").exists()
-    assert ended("status", "--config", "device=tpu").startswith("error: config key device is 'tpu'")
-
-    assert snakemake(folder, targets=[FIGURE]).returncode == 0
+def test_a_real_run(checkout, monkeypatch, capsys):
+    monkeypatch.chdir(checkout)
     # as a run does that goes on, or was killed
-    write(Path(".snakemake/locks/0.output.lock"), f"{folder}/{FIGURE}", "")
+    write(Path(".snakemake/locks/0.output.lock"), f"{checkout}/{FIGURE}", "")
     printed = status(capsys)
     for step in ("train", "probe", "distances"):
-        assert row(printed, step) == ["1", "1", "under", "0.01"]
+        assert row(printed, step)[:2] == ["1", "1"]
     assert printed.endswith("All is built and up to date.\n")
 
     edit(SOURCE / "probing/engine.py")
     printed = status(capsys)
     assert "Out of date (1): probe mnist/fcn3x256\nTo follow (1): figure1" in printed
-    assert row(printed, "train") == ["1", "1", "under", "0.01"]
-    assert row(printed, "probe") == ["0", "1", *["under", "0.01"] * 2]
+    assert row(printed, "train")[:2] == ["1", "1"] and row(printed, "probe")[:2] == ["0", "1"]
     Path(".snakemake/locks/0.output.lock").unlink()
     pending = {made.step for made in summary([FIGURE, *TINY]) if made.state != "done"}
-    assert pending == planned(folder, targets=[FIGURE]) == {"probe", "figure"}
+    assert pending == planned(checkout, targets=[FIGURE]) == {"probe", "figure"}
+
+    shutil.rmtree("results")
+    Path(FIGURE).unlink()
+    printed = status(capsys)
+    assert row(printed, "train") == ["0", "1", "1", "not", "known", "yet"]
+    assert "Missing (5): " in printed and not Path("results/tiny").exists()
+    assert ended("status", "--config", "device=tpu").startswith("error: config key device is 'tpu'")
