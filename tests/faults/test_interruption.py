@@ -22,7 +22,7 @@ from layer_robustness.attacks import accuracy as adversarial
 from layer_robustness.attacks.accuracy import Trial, adversarial_rows
 from layer_robustness.attacks.settings import Settings
 from layer_robustness.commands import distances, figure, probe, train
-from layer_robustness.commands.train import train_alone
+from layer_robustness.commands.train import train_one
 from layer_robustness.data import dataset as data
 from layer_robustness.data.imagefolder import imagenet
 from layer_robustness.experiments import paths
@@ -61,7 +61,7 @@ def assert_same(first: Path, second: Path) -> None:
 
 def finish(folder: TrainingFolder) -> Path:
     """Train one network and publish it; where it lies then."""
-    train_alone(folder)
+    train_one(folder)
     publish([folder])
     return folder.manifest.parent
 
@@ -220,7 +220,7 @@ def test_going_on_from_any_batch_is_bit_identical(
         run = f"stopped{number}"
         monkeypatch.setattr(training, "asked", Stops(number))
         with pytest.raises(Interrupted):
-            train_alone(started(run))
+            train_one(started(run))
         monkeypatch.setattr(training, "asked", lambda: False)
         part = started(run).state().part
         assert part.batches == min((number - 1) % 9 + 1, 5)
@@ -233,13 +233,13 @@ def test_a_long_epoch_is_kept_every_few_minutes(tmp_path, recipe, few_digits, mo
         TrainingFolder(tmp_path / run / "checkpoints.json", NETWORK.seed(0), recipe, few_digits)
         for run in ("whole", "often")
     )
-    train_alone(whole)
+    train_one(whole)
     monkeypatch.setattr(training, "PAUSE", -1)
     saved = []
     monkeypatch.setattr(
         TrainState, "save", lambda self, *_: saved.append((self.epoch, self.part.batches))
     )
-    train_alone(often)
+    train_one(often)
     # After each of five batches, and of four parts of the test images.
     epoch = [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5), *[(0, 5)] * 4]
     assert saved[: len(epoch) + 2] == [(0, 0), *epoch, (1, 0)]
@@ -275,7 +275,7 @@ def test_two_processes_that_train_together_leave_together(
         of_run = tmp_path / run / "checkpoints.json", parse_network(JOB).seed(0), recipe
         folder = TrainingFolder(*of_run, data.load(tmp_path / "digits.safetensors"))
         assert (folder.state().epoch > 0) == run.startswith("two")
-        train_alone(folder)
+        train_one(folder)
         found.append(tensorfile.load(folder.kept("epoch40"))[0])
     torch.testing.assert_close(*found, rtol=1e-6, atol=1e-9)
     survived("SIGTERM", "training in two processes", "status 75 of all, after the same batch")

@@ -22,7 +22,7 @@ from layer_robustness.probing import engine
 from layer_robustness.probing.rows import reset_rows
 from layer_robustness.runtime.interruption import Interrupted
 from layer_robustness.training import loop
-from layer_robustness.training.folder import TrainingFolder, train_alone
+from layer_robustness.training.folder import TrainingFolder, train_one
 from layer_robustness.training.trained import TrainedNetwork
 from support.image_folders import write_images
 from support.processes import Stops
@@ -158,7 +158,7 @@ def trained_on(job: Path, name: str, recipe: Recipe, dataset: Dataset) -> Traine
     """Train a network that is stopped once."""
     manifest, experiment = job / "checkpoints.json", parse_network(name).seed(0)
     with patch.object(loop, "asked", Stops(3)), pytest.raises(Interrupted):
-        train_alone(TrainingFolder(manifest, experiment, recipe, dataset))
+        train_one(TrainingFolder(manifest, experiment, recipe, dataset))
     return finished(manifest, experiment, recipe, dataset)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from layer_robustness.experiments.flags import as_flags
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.models.recipes import draw_by
-from layer_robustness.training.folder import TrainingFolder, publish, train_alone
+from layer_robustness.training.folder import TrainingFolder, publish, train_one
 from layer_robustness.training.loop import Training
 from layer_robustness.training.state import TrainState
 from layer_robustness.training.trained import TrainedNetwork
@@ -31,7 +31,7 @@ def trained(experiment, recipe, dataset) -> TrainState:
 def finished(manifest: Path, experiment, recipe, dataset, draws=1) -> TrainedNetwork:
     """Train one experiment to its end, with all its files, and load it."""
     folder = TrainingFolder(manifest, experiment, recipe, dataset, draws)
-    train_alone(folder)
+    train_one(folder)
     publish([folder])
     return TrainedNetwork.load(manifest, experiment)
 

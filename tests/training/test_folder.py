@@ -21,7 +21,7 @@ from layer_robustness.runtime.interruption import Interrupted
 from layer_robustness.storage import tensorfile
 from layer_robustness.training import folder as folder_module
 from layer_robustness.training import loop
-from layer_robustness.training.folder import TrainingFolder, train_alone
+from layer_robustness.training.folder import TrainingFolder, train_one
 from layer_robustness.training.state import TrainState
 from layer_robustness.training.trained import TrainedNetwork, check_data, tell_other_versions
 from support.checkout import ROOT
@@ -113,7 +113,7 @@ def test_going_on_and_measuring_elsewhere_is_said_in_one_line(
 ):
     for number in (7, 3):  # the second time on the same machine
         with patch.object(loop, "asked", Stops(number)), pytest.raises(Interrupted):
-            train_alone(TrainingFolder(manifest, EXPERIMENT, recipe, few_digits))
+            train_one(TrainingFolder(manifest, EXPERIMENT, recipe, few_digits))
     here, there = torch.__version__, "2.14.1"
     monkeypatch.setattr(torch, "__version__", there)
     capsys.readouterr()

@@ -19,7 +19,7 @@ from layer_robustness.runtime.interruption import note_signals
 from layer_robustness.runtime.memory import bounded_by
 from layer_robustness.runtime.ranks import joined, run_as_ranks, started_as_rank
 from layer_robustness.runtime.workers import run_all
-from layer_robustness.training.folder import TrainingFolder, publish, train_alone
+from layer_robustness.training.folder import TrainingFolder, publish, train_one
 
 
 def parser() -> argparse.ArgumentParser:
@@ -80,10 +80,10 @@ def main() -> None:
         ]
         if device.type == "cuda" or ranks.count > 1:
             for folder in folders:
-                train_alone(folder, ranks)
+                train_one(folder, ranks)
         else:
             # From the widest network of a sweep, so that the last ones to end are short.
-            run_all(train_alone, reversed(folders), arguments.workers)
+            run_all(train_one, reversed(folders), arguments.workers)
         if ranks.rank == 0:
             publish(folders)
 

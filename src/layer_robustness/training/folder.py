@@ -172,7 +172,7 @@ class TrainingFolder:
         return Trained(state.machines, reason, checksums)
 
 
-def train_alone(folder: TrainingFolder, ranks: Ranks = ALONE) -> None:
+def train_one(folder: TrainingFolder, ranks: Ranks = ALONE) -> None:
     """Train one experiment from where it is to its end."""
     with ranks.first_goes_ahead():  # it writes the initial state if there is none
         state = folder.state()
@@ -189,7 +189,7 @@ def publish(folders: Sequence[TrainingFolder]) -> None:
     for folder in folders:
         # Another command that trains the same may have kept an earlier state meanwhile.
         while not folder.ended(state := folder.state()):
-            train_alone(folder)
+            train_one(folder)
         states[folder.experiment] = state
     trained = {folder.experiment: folder.publish(states[folder.experiment]) for folder in folders}
     history = [
