@@ -48,6 +48,14 @@ def test_a_network_has_the_parameters_of_the_librarys(architecture, ending):
     assert count(ours) == count(theirs) - (0 if ending else sum(map(count, norms)))
 
 
+def test_a_vgg_of_other_depth_needs_its_stages_alone(monkeypatch):
+    monkeypatch.setitem(VGG_STAGES, "vgg8", (1, 1, 1, 1, 1))
+    network = parse_network("cifar10/vgg8")
+    layers = [part for part in build(network, CIFAR, 10).modules() if isinstance(part, nn.Conv2d)]
+    assert [layer.out_channels for layer in layers] == [64, 128, 256, 512, 512]
+    assert len(network.units) == 5 + 3
+
+
 @pytest.mark.parametrize("ending", ["", "+bn"])
 def test_a_vgg_computes_what_torchvisions_does(ending):
     theirs = getattr(torchvision.models, "vgg16" + ending.replace("+", "_"))().eval()

@@ -63,13 +63,6 @@ def test_a_job_that_was_not_measured_takes_the_median_of_its_kind():
     assert printed.endswith("Hours left on one core or GPU: 3.00 + 1 not known yet.")
 
 
-def test_seeds_that_trained_at_once_share_their_hours():
-    rows = [f"cifar10/vgg11,{seed},{epoch},1800" for seed in range(5) for epoch in range(10)]
-    write(QUICK / "cifar10/vgg11/training.csv", "network,seed,epoch,seconds", *rows)
-    jobs = [job("train", "cifar10/vgg11", "out of date")]
-    assert row(table(jobs), "train") == ["0", "1", "5.00", "5.00"]
-
-
 def test_a_few_of_many_are_named():
     assert to_do(missing("train", *"abcdef")) == (
         "Missing (6): train a, train b, train c, train d, and 2 more"

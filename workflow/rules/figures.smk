@@ -1,4 +1,4 @@
-# Figures and tables: light steps that read numbers and never import torch.
+# Figures and tables: light steps that read numbers, and never import torch but for `structure`.
 from layer_robustness.figures.names import labelled
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.report.labels import labels

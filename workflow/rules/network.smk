@@ -20,9 +20,9 @@ rule network:
         critical=f"{ENTRY}/critical.txt",
         heatmap=multiext(f"{ENTRY}/heatmap", ".pdf", ".png"),
     log:
-        f"{LOGS}/network/{{entry}}.log",
+        f"{LOGS}/network/{BEYOND}/{{entry}}.log",
     benchmark:
-        f"{LOGS}/network/{{entry}}.benchmark.tsv"
+        f"{LOGS}/network/{BEYOND}/{{entry}}.benchmark.tsv"
     conda:
         "../../envs/heavy.yaml"
     threads: lambda wildcards: 1 if entry_of(wildcards).network else demand.CORES

@@ -4,6 +4,7 @@ A figure is an entry here. Where two differ in their data set alone, one entry m
 """
 
 from dataclasses import replace
+from string import ascii_lowercase
 
 from layer_robustness.experiments import sweeps
 from layer_robustness.experiments.names import parse_network
@@ -41,7 +42,7 @@ def resnets(dataset: str, group: str = "") -> tuple[Panel, ...]:
 
 def whole(figure: Figure) -> Figure:
     """Name the panels of a figure, 3a, 3b, ..., and count those of its only row."""
-    letters = zip("abcdef", figure.panels, strict=False)
+    letters = zip(ascii_lowercase, figure.panels, strict=False)
     panels = tuple(replace(panel, name=f"{figure.number}{letter}") for letter, panel in letters)
     return replace(figure, panels=panels, rows=figure.rows or (len(panels),))
 

@@ -1,1 +1,1 @@
-"""The paper's networks: plain modules, and which of them each unit is made of."""
+"""The paper's networks and others by name; which modules each of the paper's units is made of."""

@@ -5,9 +5,11 @@ from typing import Any
 
 import torch
 from torch import nn
-from torchvision.models.vgg import VGG, cfgs, make_layers
+from torchvision.models.vgg import VGG, make_layers
 
-CONFIGURATIONS = {"vgg11": "A", "vgg13": "B", "vgg16": "D", "vgg19": "E"}  # torchvision's
+from layer_robustness.experiments.architectures import VGG_STAGES
+
+CHANNELS = (64, 128, 256, 512, 512)  # of the convolutions of each stage
 HIDDEN = 4096
 
 
@@ -31,8 +33,9 @@ def vgg(
     def narrowed(count: int) -> int:
         return max(1, round(count * width))
 
-    config = cfgs[CONFIGURATIONS[architecture]]
-    config = [narrowed(entry) if isinstance(entry, int) else entry for entry in config]
+    config = []  # "M" is a pooling
+    for channels, convolutions in zip(CHANNELS, VGG_STAGES[architecture], strict=True):
+        config += [narrowed(channels)] * convolutions + ["M"]
     layers = make_layers(config, batch_norm=normalized)
     first, *_, last = (layer.out_channels for layer in layers if isinstance(layer, nn.Conv2d))
     if image_shape[0] != 3:

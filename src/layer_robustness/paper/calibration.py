@@ -26,7 +26,7 @@ def published(paper: pd.DataFrame) -> pd.DataFrame:
     Parameters
     ----------
     paper
-        What `values.load` returns.
+        What `paper.values.load` returns.
     """
     rows = paper[(paper["layer"] == "fullmodel") & (paper["quantity"] == "test_error")]
     rows = rows[(rows["joint_group"] == "") & rows["checkpoint"].isin(map(str, EPOCHS))]

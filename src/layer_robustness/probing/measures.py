@@ -10,7 +10,7 @@ from torch.nn import functional
 # error: images whose prediction is not their label, as a fraction.
 # loss: mean cross entropy.
 # agreement: fraction of images that get the trained network's own prediction.
-# kl: mean Kullback-Leibler divergence of the predicted distribution from the trained network's.
+# kl: mean KL(p||q), where p is the trained network's distribution and q that of the reset one.
 # cosine: mean cosine of the angle between the two distributions.
 MEASURES = ("error", "loss", "agreement", "kl", "cosine")
 

@@ -13,7 +13,7 @@ from statistics import median
 from layer_robustness.experiments import paths
 from layer_robustness.runtime.errors import InputError
 
-MEASURED = ("train", "probe", "joint", "distances", "attack")  # what takes long
+MEASURED = ("train", "probe", "joint", "distances", "attack", "network")  # what takes long
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ def summary(options: Sequence[str]) -> list[Made]:
     for row in csv.DictReader(ended.stdout.splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE):
         path, step = Path(row["output_file"]), row["rule"]
         # results/{preset}/{job}/...
-        name = "/".join(path.parts[2:4]) if step in (*MEASURED, "network") else path.stem
+        name = "/".join(path.parts[2:4]) if step in MEASURED else path.stem
         outputs[step, name, path.parent].append(row)
     return [Made(step, name, state_of(rows), at) for (step, name, at), rows in outputs.items()]
 
@@ -66,9 +66,7 @@ def spent(made: Made) -> float | None:
     """Return the hours that were measured of a job, if any."""
     if made.step == "train":
         rows = read(made.folder / paths.TRAINING, ",")
-        # Seeds that a GPU trains at once have the very same seconds, which count once.
-        epochs = {(row["network"], row["epoch"], row["seconds"]) for row in rows}
-        return sum(float(seconds) for *_, seconds in epochs) / 3600 if epochs else None
+        return sum(float(row["seconds"]) for row in rows) / 3600 if rows else None
     logs = made.folder.parents[1] / "logs"
     rows = read(logs / f"{made.step}/{made.name}.benchmark.tsv", "\t")
     # Cores add up in cpu_time; a process that uses a GPU mostly waits for it.

@@ -1,1 +1,1 @@
-"""Training by the paper's recipe, its state, and the folder of checkpoints."""
+"""Training by a recipe, its state, and the folder of checkpoints."""

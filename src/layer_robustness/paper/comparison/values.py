@@ -46,7 +46,7 @@ def compare(
     Parameters
     ----------
     paper
-        What `paper.load` returns.
+        What `paper.values.load` returns.
     """
     parts = []
     for target in targets:
