@@ -25,10 +25,10 @@ LATE, KILLED = NETWORKS = ("mnist/fcn3x256", "mnist/fcn5x256")
 FIGURES = [f"paper_figures/cluster/{figure}.pdf" for figure in ("figure1", "figure8")]
 MEASURED = {LATE: ("probe", "distances"), KILLED: ("joint",)}
 ROWS = [f"results/cluster/{name}/{file}.csv" for name in NETWORKS for file in MEASURED[name]]
-# The profile as it is, but with less patience. The first job of one network gets a minute.
+# The profile as it is, but with less patience. The first job of one network gets two minutes.
 CLUSTER = ["--profile", "profiles/slurm", "--latency-wait", "5"]
 CLUSTER += ["--slurm-init-seconds-before-status-checks", "7", "--set-threads", "probe=3"]
-MINUTES = f"train:runtime=1 if wildcards.job == '{LATE}' and attempt == 1 else 10"
+MINUTES = f"train:runtime=2 if wildcards.job == '{LATE}' and attempt == 1 else 10"
 CLUSTER += ["--set-resources", MINUTES, "--cores", "100"]
 
 
@@ -142,7 +142,7 @@ def disturbed(cluster, beside, tmp_path_factory) -> Path:
         return [job["JobId"] for job in of("train", KILLED)]
 
     def hold() -> None:
-        """Let the minute of its first job pass before it is at its end; SLURM then wakes it up."""
+        """Let the time of its first job pass before it is at its end; SLURM then wakes it up."""
         if len(of("train", LATE)) == 1:  # where the machine is busy, it was late by itself
             os.kill(trainer(LATE, folder), signal.SIGSTOP)
 
@@ -186,7 +186,7 @@ def test_each_job_asks_for_what_it_needs_or_was_set(disturbed):
         step = job["Comment"].split("_")[1]
         gpu = "gres/gpu" in job["TRES"] or "gpu" in job.get("TresPerJob", "")
         assert gpu == (step != "distances") and job["CPUs/Task"] == cores[step]
-    assert of("train", LATE)[0]["TimeLimit"] == "00:01:00"
+    assert of("train", LATE)[0]["TimeLimit"] == "00:02:00"
     assert first["TimeLimit"] == "00:10:00"
 
 

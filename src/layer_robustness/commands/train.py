@@ -61,11 +61,8 @@ def main() -> None:
         run_as_ranks(__spec__.name, sys.argv[1:], arguments.processes)
         return
     device = choose(arguments.device)
-    experiments = [
-        network.seed(seed)
-        for network in networks_of(arguments.job)
-        for seed in range(arguments.seeds)
-    ]
+    networks = networks_of(arguments.job)
+    experiments = [network.seed(seed) for network in networks for seed in range(arguments.seeds)]
     decoding = decoders(arguments, device, len(experiments))
     dataset = data.load(arguments.data, arguments.images, decoding).to(device)
     recipe = from_flags(arguments, Recipe)
@@ -83,7 +80,10 @@ def main() -> None:
                 train_one(folder, ranks)
         else:
             # From the widest network of a sweep, so that the last ones to end are short.
-            run_all(train_one, reversed(folders), arguments.workers)
+            widest_first = sorted(
+                folders, key=lambda own: networks.index(own.experiment.network), reverse=True
+            )
+            run_all(train_one, widest_first, arguments.workers)
         if ranks.rank == 0:
             publish(folders)
 
