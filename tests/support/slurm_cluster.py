@@ -1,4 +1,7 @@
-"""A SLURM cluster of one node on this machine: Debian's packages, as root, without systemd."""
+"""A SLURM cluster of one node on this machine: Debian's packages, as root, without systemd.
+
+`python tests/support/slurm_cluster.py` starts one and leaves it running until it is interrupted.
+"""
 
 import contextlib
 import os
@@ -18,8 +21,8 @@ KILL_WAIT = 10  # seconds between SIGTERM and SIGKILL
 # The daemons lie where not every PATH leads.
 ENVIRONMENT = os.environ | {"PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
 
-# The node pretends to have the cores, the memory and the GPUs that a cluster's have. A job of the
-# partition `urgent` pushes those of `main` off it, first the one that began last.
+# The node pretends to have the cores and the memory that a cluster's have. Jobs of the partition
+# `urgent` push those of `main` off it.
 CONFIGURATION = """\
 ClusterName=toy
 SlurmctldHost={host}(127.0.0.1)
@@ -40,10 +43,10 @@ ReturnToService=2
 MailProg=/bin/true
 MinJobAge=3000
 KillWait={kill_wait}
-SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2,preempt_youngest_first
+SchedulerParameters=batch_sched_delay=0,sched_interval=2,bf_interval=2
 GresTypes=gpu
 SlurmdParameters=config_overrides
-NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=64000 Gres=gpu:2
+NodeName={host} NodeAddr=127.0.0.1 CPUs=16 RealMemory=64000 Gres=gpu:1
 PreemptType=preempt/partition_prio
 PreemptMode=REQUEUE
 PartitionName=main Nodes={host} Default=YES DefMemPerCPU=500
@@ -115,8 +118,7 @@ def start(base: Path) -> None:
     fields = {"host": host, "base": base, "kill_wait": KILL_WAIT}
     (FOLDER / "slurm.conf").write_text(MARK + CONFIGURATION.format(**fields))
     # A count without a file drains the node.
-    gpus = "Name=gpu File=/dev/null\nName=gpu File=/dev/zero\n"
-    (FOLDER / "gres.conf").write_text(MARK + gpus)
+    (FOLDER / "gres.conf").write_text(f"{MARK}Name=gpu File=/dev/null\n")
     files = {"key-file": key, "socket": munge / "socket", "pid-file": base / "munged.pid"}
     files |= {"seed-file": munge / "seed", "log-file": munge / "log"}
     call("munged", *(f"--{option}={path}" for option, path in files.items()))
@@ -138,10 +140,27 @@ def stop(base: Path) -> None:
         call("scancel", "--user=root")
         until(lambda: not call("squeue", "-h"), 2 * KILL_WAIT, "jobs do not end")
     for name in ("slurmd", "slurmctld", "munged"):
-        with contextlib.suppress(OSError, ValueError):
-            os.kill(int((base / f"{name}.pid").read_text()), signal.SIGKILL)
+        end(base / f"{name}.pid")
     for name in ("slurm.conf", "gres.conf"):
         (FOLDER / name).unlink(missing_ok=True)
+
+
+def end(pid_file: Path) -> None:
+    """Ask a daemon to leave; kill it where it does not."""
+    with contextlib.suppress(OSError, ValueError):
+        process = int(pid_file.read_text())
+        os.kill(process, signal.SIGTERM)
+        with contextlib.suppress(TimeoutError):
+            until(lambda: not alive(process), 10, "still there")
+            return
+        os.kill(process, signal.SIGKILL)
+
+
+def alive(process: int) -> bool:
+    """Whether a process is there, and is more than a zombie."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 def call(*command: str) -> str:
@@ -159,3 +178,12 @@ def until(holds, seconds: float, complaint: str) -> None:
         if time.monotonic() > end:
             raise TimeoutError(complaint)
         time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    with running() as logs:
+        print(f"a cluster is running, with logs in {logs}; Ctrl-C stops it", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()
