@@ -267,7 +267,7 @@ def test_two_processes_that_train_together_leave_together(
         while " epoch " not in log.read_text():
             assert command.process.is_alive(), log.read_text()
             time.sleep(0.05)
-        os.kill(rank(1), number)
+        os.kill(rank(command, 1), number)
         assert command.wait(60) == status, log.read_text()
         assert "Traceback" not in log.read_text()
         assert log.read_text().splitlines()[-1].startswith(last)

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import psutil
+
 from layer_robustness.runtime.errors import exit_with_one_line
 
 FORK = multiprocessing.get_context("fork")
@@ -44,12 +46,12 @@ def run(main: Callable[[], None], arguments: Sequence[object], log: Path) -> Non
     exit_with_one_line(main)
 
 
-def rank(number: int) -> int:
+def rank(command: Forked, number: int) -> int:
     """Process id of one of the processes that train together; torchrun tells them their number."""
-    for path in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            if f"\0RANK={number}\0".encode() in path.read_bytes():
-                return int(path.parent.name)
+    for process in psutil.Process(command.process.pid).children(recursive=True):
+        with contextlib.suppress(psutil.Error):
+            if process.environ().get("RANK") == str(number):
+                return process.pid
     raise ProcessLookupError(number)
 
 
