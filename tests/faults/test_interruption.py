@@ -1,6 +1,7 @@
 """Stopped at any moment, by signals that ask or that kill: nothing is lost or trained twice."""
 
 import itertools
+import math
 import os
 import random
 import re
@@ -149,7 +150,10 @@ def test_a_job_that_is_asked_to_leave_does_and_goes_on(
         survived(number.name, "training", "status 75, then the same bytes", stops)
 
 
-def test_a_job_killed_at_random_moments_loses_no_epoch(tmp_path, job, undisturbed, kills, survived):
+def test_a_job_killed_at_random_moments_loses_no_epoch(
+    tmp_path, job, undisturbed, kills, survived, monkeypatch
+):
+    monkeypatch.setattr(publishing, "LARGE", math.inf)  # saves every epoch, on a slow disk too
     for folder, told, stops in disturbed_runs(tmp_path, job, signal.SIGKILL, kills):
         assert "starting over" not in told
         for epochs in epochs_told(told).values():

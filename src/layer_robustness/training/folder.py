@@ -136,10 +136,10 @@ class TrainingFolder:
             try:
                 _, metadata = tensorfile.load(self.kept(name))
             except InputError as error:
-                self.tell(f"starts over: {error}")
+                self.tell(f"is starting over: {error}")
                 return False
             if metadata["sha256"] != state.checkpoints.get(name):
-                self.tell(f"starts over: {self.kept(name)} is of another training or epoch")
+                self.tell(f"is starting over: {self.kept(name)} is of another training or epoch")
                 return False
         return True
 
