@@ -30,7 +30,7 @@ rule comparison:
         f"{LOGS}/comparison/comparison.log",
     localrule: True
     conda:
-        "../../envs/light.yaml"
+        "../../envs/steps.yaml"
     shell:
         shown_by("comparison", f"--paper {PAPER} --output {{output.values}}")
 
@@ -55,7 +55,7 @@ rule comparison_figure:
         f"{LOGS}/comparison/{{figure}}.log",
     localrule: True
     conda:
-        "../../envs/light.yaml"
+        "../../envs/steps.yaml"
     params:
         scale=config["error_scale"],
     shell:
@@ -85,7 +85,7 @@ rule claims:
         f"{LOGS}/comparison/claims.log",
     localrule: True
     conda:
-        "../../envs/light.yaml"
+        "../../envs/steps.yaml"
     shell:
         shown_by("claims", "--output {output.csv}")
 
@@ -112,7 +112,7 @@ rule explorer:
         f"{LOGS}/comparison/explorer.log",
     localrule: True
     conda:
-        "../../envs/light.yaml"
+        "../../envs/steps.yaml"
     shell:
         shown_by("explorer", f"--paper {PAPER} --output {{output}}")
 
