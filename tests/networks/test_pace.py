@@ -52,7 +52,7 @@ def clocked(monkeypatch, faster: str) -> None:
 
 @pytest.fixture
 def layouts(monkeypatch) -> list[str]:
-    """Layouts of the copies that resets are held to, and of what replays run with."""
+    """Layouts of the full passes that resets are held to, and of what replays run with."""
     seen = []
     for name in ("full_pass", "replayed"):
         own = getattr(Engine, name)
@@ -114,7 +114,7 @@ def test_what_was_stopped_goes_on_in_its_layout(monkeypatch, network, data, tmp_
 
     clocked(monkeypatch, "channels_last")
     with monkeypatch.context() as patched, pytest.raises(Interrupted):
-        patched.setattr(interruption, "asked", Stops(8))
+        patched.setattr(interruption, "asked", Stops(11))
         run()
     layouts.clear()
     clocked(monkeypatch, "contiguous")

@@ -1,6 +1,7 @@
 """The engine against its definition: full passes of changed copies, with equal logits."""
 
 import math
+from threading import Lock
 
 import pytest
 import torch
@@ -256,6 +257,78 @@ def test_networks_that_are_hard_to_replay(kind):
     full = {reset.unit for reset in engine.resets if reset.engine == "full pass"}
     assert full == FULL.get(kind, set())
     assert torch.equal(images, before)
+
+
+class Hooked(Small):
+    """A hook that is no method keeps what is used later."""
+
+    def __init__(self):
+        super().__init__()
+        self.hooked().register_forward_hook(lambda *call: setattr(self, "features", call[-1]))
+
+    def hooked(self):
+        return self.first
+
+    def forward(self, x):
+        return super().forward(x) + self.features.mean((1, 2, 3))[:, None]
+
+
+class HookedInside(Hooked):
+    """Its hook is not called when the tape answers for the unit around it."""
+
+    def hooked(self):
+        self.first = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1))
+        return self.first[0]
+
+
+class HoldsAFunction(Small):
+    def __init__(self):
+        super().__init__()
+        self.stem = lambda x: self.second(self.first(x))
+
+    def forward(self, x):
+        return self.head(self.stem(x).mean((2, 3)))
+
+
+class HoldsALock(Small):
+    def __init__(self):
+        super().__init__()
+        self.lock = Lock()
+
+
+def traced():
+    return torch.jit.trace(Small().eval(), some_images(4))
+
+
+def scripted():
+    return torch.jit.script(Small())
+
+
+NO_COPY = {
+    Hooked: set(),
+    HookedInside: {"second", "head"},
+    HoldsAFunction: set(),
+    HoldsALock: set(),
+}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("build", [*NO_COPY, traced, scripted], ids=lambda build: build.__name__)
+def test_networks_that_a_copy_cannot_stand_for(build):
+    """Held to the network that is built anew with the weights of a reset."""
+    torch.manual_seed(3)
+    network, images = build().eval(), some_images(4)
+    named = {name: build().state_dict() for name in ("other", "another")}
+    states = States(network, named=named)
+    engine = engine_on(network, ["first", "second", "head"], states, list(named), images)
+    found = {row: logits for rows, logits in engine.logits(images) for row in rows}
+    for row, reset in enumerate(engine.resets, 1):
+        again = build().eval()
+        again.load_state_dict(network.state_dict() | reset.values)
+        assert torch.equal(found[row], engines.logits_of(again, images)), reset.unit
+        assert not torch.equal(found[row], found[0])
+    full = {reset.unit for reset in engine.resets if reset.engine == "full pass"}
+    assert full == NO_COPY.get(build, set())
 
 
 class MixesImages(Small):

@@ -1,7 +1,7 @@
 """All resets of a network, evaluated for one micro-batch of images after the other.
 
-By definition each reset is one full pass of a copy of the network in which some tensors were
-replaced. The engine gives the same predictions for less work, by replay.
+By definition each reset is one full pass of the network with some tensors replaced. The engine
+gives the same predictions for less work, by replay.
 """
 
 from collections import defaultdict
@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from layer_robustness.probing.measures import same
 from layer_robustness.probing.replay import Diverged, Replay, logits_of
 from layer_robustness.probing.sources import Source, changes
-from layer_robustness.probing.tensors import copy_with
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.interruption import leave_if_asked
 
@@ -76,9 +75,9 @@ class Engine:
         Parameters
         ----------
         checked
-            Hold each reset to a full pass of a copy. Where they differ, or where the network calls
-            other modules, the reset takes full passes of copies from then on. The paper's networks
-            do without, as the tests hold them to copies.
+            Hold each reset to a full pass. Where they differ, or where the network calls other
+            modules, the reset takes full passes from then on. The paper's networks do without, as
+            the tests hold them to changed copies.
 
         Raises
         ------
@@ -107,13 +106,19 @@ class Engine:
             if reset.values:
                 leave_if_asked()
                 alone[row] = self.full_pass(reset, images)
-                if not same(self.replayed([reset], images), alone[row]):
-                    reset.engine = FULL_PASS
-        for rows in self.groups():
-            together = self.replayed([self.resets[row - 1] for row in rows], images)
-            if not close(together, torch.cat([alone[row] for row in rows])):
-                self.joined = 1
-                return
+        # Replays follow each other as they will from then on: a network may keep something that
+        # only a full pass brings up to date.
+        together, self.joined = self.joined, 1
+        for (row,), replayed in self.logits(images):
+            if row in alone and not same(replayed, alone[row]):
+                self.resets[row - 1].engine = FULL_PASS
+        if together > 1:
+            self.joined = together
+            for rows, replayed in self.logits(images):
+                if rows[0] in alone and not close(
+                    replayed, torch.cat([alone[row] for row in rows])
+                ):
+                    self.joined = 1
 
     def logits(self, images: Tensor) -> Iterator[tuple[list[int], Tensor]]:
         """Yield rows, and their logits [N, classes] one after the other.
@@ -162,8 +167,9 @@ class Engine:
         return torch.cat([self.full_pass(reset, images) for reset in resets])
 
     def full_pass(self, reset: Reset, images: Tensor) -> Tensor:
-        """Run a copy of the network with some tensors replaced: what a reset means."""
-        return logits_of(copy_with(self.network, reset.values), images.clone())
+        """Run the network with some tensors replaced: what a reset means."""
+        with self.replay.weights.replaced(reset.values):
+            return logits_of(self.network, images.clone())
 
 
 def close(one: Tensor, other: Tensor) -> bool:
