@@ -124,6 +124,15 @@ def test_what_was_stopped_goes_on_in_its_layout(monkeypatch, network, data, tmp_
     assert run(layout="contiguous").layout == "contiguous"  # another probe, which starts over
 
 
+def test_less_memory_helps_what_is_gone_on_with(monkeypatch, network, data, tmp_path):
+    given = {"sources": ["zero"], "keep": tmp_path / "kept.safetensors"}
+    monkeypatch.setattr(pace, "WORTHWHILE", math.inf)
+    with monkeypatch.context() as patched, pytest.raises(Interrupted):
+        patched.setattr(interruption, "asked", Stops(11))  # four images were counted
+        probe_network(network, data, **given)
+    assert probe_network(network, data, **given, memory_gb=1e-4).micro_batch == 8
+
+
 @pytest.mark.parametrize(
     ("seconds", "most", "expected"),
     [

@@ -1,9 +1,11 @@
 """The Python call: what it measures and what it refuses."""
 
+import gc
 import math
 import shutil
 import subprocess
 import sys
+import weakref
 
 import pytest
 import torch
@@ -12,6 +14,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import layer_robustness
+from layer_robustness.probing.replay import Replay
 from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.runtime.errors import InputError
 
@@ -132,6 +135,22 @@ def test_the_network_is_left_as_it_was(case):
     assert [module.training for module in network] == [False, True, False, False]
     assert all(torch.equal(before[key], t) for key, t in network.state_dict().items())
     network.eval()
+
+
+def test_nothing_is_held_after_the_probe(monkeypatch, case):
+    network, _, images, labels = case
+    begun, record = [], Replay.record
+
+    def watched(replay, pixels):
+        begun.append(weakref.ref(replay))
+        return record(replay, pixels)
+
+    monkeypatch.setattr(Replay, "record", watched)
+    gc.disable()
+    layer_robustness.probe_network(network, (images, labels), sources=["zero"])
+    gone = [replay() is None for replay in begun]
+    gc.enable()
+    assert gone and all(gone)
 
 
 def test_a_reset_that_puts_out_nan_is_wrong_on_every_image(case):

@@ -69,7 +69,7 @@ def test_the_papers_networks_need_no_check(name, few_digits):
     engine.joined = 3
     torch.testing.assert_close(by_engine(engine, images), expected, rtol=1e-9, atol=1e-9)
     engine.begin(images[:2], GENEROUS)  # with the check
-    assert engine.joined == 3 and {reset.engine for reset in engine.resets} == {"replay"}
+    assert {(reset.engine, reset.joins) for reset in engine.resets} == {("replay", True)}
 
 
 def test_the_weights_of_bf16_are_not_those_of_the_reset_before(few_digits):
@@ -338,18 +338,54 @@ class MixesImages(Small):
         return x - x.mean(0)
 
 
-@pytest.mark.parametrize(("kind", "joined"), [(Small, 2), (TiesWeights, 2), (MixesImages, 1)])
-def test_resets_travel_together_where_that_changes_nothing(kind, joined):
-    network, images = kind(), some_images(4)
+class HasPositions(Small):
+    """What a module puts out is not along the batch, but the same for all images."""
+
+    def __init__(self):
+        super().__init__()
+        self.positions = nn.Embedding(64, 3)
+
+    def between(self, x):
+        return x + self.positions(torch.arange(64)).T[:, None]
+
+
+class SequenceFirst(Small):
+    """The images are dimension 1 of what modules put out."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = (nn.TransformerEncoderLayer(64, 1, 8) for _ in range(2))
+
+    def forward(self, x):
+        x = x.mean(2).movedim(1, 0)
+        return self.head(self.second(self.first(x)).mean(2).T)
+
+
+TOGETHER = {
+    Small: {"first", "second", "head"},
+    TiesWeights: {"first", "second", "head"},
+    MixesImages: {"head"},
+    HasPositions: {"first", "second", "head"},
+    SequenceFirst: {"head"},
+}
+
+
+@pytest.mark.parametrize("kind", TOGETHER)
+@pytest.mark.parametrize("count", [4, 5])  # the number that was checked, and another one
+def test_resets_travel_together_where_that_changes_nothing(kind, count):
+    network, images = kind(), some_images(count)
     named = {"other": kind().state_dict(), "another": kind().state_dict()}
     states = States(network, named=named)
     engine = engine_on(network, "block", states, list(named), images, joined=2)
-    assert engine.joined == joined
-    assert max(len(rows) for rows, _ in engine.logits(images)) == joined
+    assert {reset.unit for reset in engine.resets if reset.joins} == TOGETHER[kind]
+    seen = 0
     for rows, logits in engine.logits(images):
         for row, found in zip(rows, logits.chunk(len(rows)), strict=True):
             values = engine.resets[row - 1].values if row else {}
             torch.testing.assert_close(found, plain_logits(network, values, images))
+            seen += 1
+        assert len(rows) == 1 + (rows != [0] and engine.resets[rows[0] - 1].joins)
+    assert seen == len(engine.resets) + 1
 
 
 def full_logits(network, state, images):

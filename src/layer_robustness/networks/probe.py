@@ -136,7 +136,7 @@ def evaluate(
     """Count all resets in one pass over the images, from where an earlier process was stopped."""
     done, counted = kept.load() if kept else (0, {})
     if counted:
-        restore(engine, tally, pace, counted)
+        restore(engine, tally, pace, counted, memory)
         lay_out(engine, pace.layout)
     # At a terminal only; it goes to stderr and tells the time that is left.
     with tqdm(total=inputs.count(batches), initial=done, unit="image", disable=None) as bar:
