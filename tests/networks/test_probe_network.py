@@ -7,6 +7,7 @@ import subprocess
 import sys
 import weakref
 
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -164,6 +165,23 @@ def test_a_reset_that_puts_out_nan_is_wrong_on_every_image(case):
     assert frame["engine"].iloc[1:].eq("replay").all()
 
 
+class ReturnsNothing(nn.Sequential):
+    """Its `train` forgets to return the module, as PyTorch's does."""
+
+    def train(self, mode=True):
+        super().train(mode)
+
+
+@pytest.mark.parametrize("kind", [ReturnsNothing, nn.Sequential])
+def test_a_probe_within_inference_mode(case, kind):
+    network, initial, images, labels = case
+    expected = layer_robustness.probe_network(network, (images, labels), initial).frame
+    again = kind(*network)
+    with torch.inference_mode():
+        found = layer_robustness.probe_network(again, (images * 1, labels), initial).frame
+    pd.testing.assert_frame_equal(found, expected)
+
+
 class IsRandom(nn.Module):
     def __init__(self):
         super().__init__()
@@ -177,7 +195,26 @@ def labels_of_five_classes(images):
     return torch.arange(len(images)) % 5
 
 
+def compiled_in_part():
+    network = fresh()
+    network[0].compile()
+    return network
+
+
+def built_without_versions():
+    with torch.inference_mode():
+        return fresh()
+
+
 WRONG = {
+    "built inside torch.inference_mode": {"model": built_without_versions()},
+    "initial equals the trained network: .*clone": {
+        "aliased": lambda network: network.state_dict()
+    },
+    "fresh is a OrderedDict: expected a function": {"fresh": fresh().state_dict()},
+    "fresh is a Sequential: expected a function": {"fresh": fresh()},
+    "the model is compiled: expected modules as they were": {"model": torch.compile(fresh())},
+    "0 is compiled": {"model": compiled_in_part()},
     "no module matches 'layr4'.*'?0": {"units": ["0", "layr4"]},
     "labels go from 0 to 4, but the network has 4 outputs": {"labels": labels_of_five_classes},
     "expected one class an image": {"labels": lambda images: images},
@@ -206,6 +243,8 @@ def test_wrong_input_is_one_line(case, complaint):
     labels = given.pop("labels", lambda _: labels)(images)
     if given.pop("name", None):
         given["initial"] = nn.Sequential(nn.Linear(2, 2), *fresh()[1:])
+    if "aliased" in given:
+        given["initial"] = given.pop("aliased")(model)
     with pytest.raises(InputError, match=complaint) as error:
         layer_robustness.probe_network(model, (images, labels), **given)
     assert "\n" not in str(error.value)

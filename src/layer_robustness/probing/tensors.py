@@ -35,7 +35,7 @@ class Weights:
 
     @contextmanager
     def replaced(self, values: State) -> Iterator[None]:
-        """Give tensors other values inside the block.
+        """Give tensors other values inside the block, wherever these are.
 
         Their data are exchanged, so that a tensor stays one and the same under all of its names.
         """
@@ -48,7 +48,7 @@ class Weights:
 
     def _exchange(self, values: State) -> None:
         for name, value in values.items():
-            self.tensors[name].data = value
+            self.tensors[name].data = value.to(self.tensors[name].device)
         torch.clear_autocast_cache()  # it knows weights by identity
         forget(self.remembering)
 
