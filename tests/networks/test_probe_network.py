@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import layer_robustness
+from layer_robustness.networks import inputs
 from layer_robustness.probing.replay import Replay
 from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.runtime.errors import InputError
@@ -126,6 +127,26 @@ def test_batches_of_a_loader_or_a_pair_and_memory_change_nothing(case):
         other = layer_robustness.probe_network(network, data, memory_gb=memory).frame
         assert frame["error"].equals(other["error"]) and frame["images"].equals(other["images"])
         assert frame["kl"].to_numpy() == pytest.approx(other["kl"].to_numpy(), rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("batches", "expected"),
+    [([64, 64, 64], [4, 100, 88]), ([1] * 6, [4, 2]), ([200], [4, 100, 96]), ([4], [4])],
+)
+def test_micro_batches_are_as_large_as_is_asked_for(batches, expected):
+    labels = torch.arange(sum(batches)).split(batches)
+    sizes = iter([4, *[100] * 9])
+    data = [(own.float(), own) for own in labels]
+    found = list(inputs.micro_batches(data, torch.device("cpu"), sizes))
+    assert [len(own) for _, own in found] == expected
+    assert torch.equal(torch.cat([own for _, own in found]), torch.cat(labels))
+    assert all(torch.equal(images, own) for images, own in found)
+
+
+def test_images_of_other_shapes_are_in_other_micro_batches():
+    data = [(torch.zeros(2, size), torch.zeros(2)) for size in (5, 5, 6, 6)]
+    found = inputs.micro_batches(data, torch.device("cpu"), iter([3] * 9))
+    assert [images.shape for images, _ in found] == [(3, 5), (1, 5), (3, 6), (1, 6)]
 
 
 def test_the_network_is_left_as_it_was(case):
