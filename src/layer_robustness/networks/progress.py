@@ -46,7 +46,7 @@ def state(engine: Engine, tally: Tally, pace: Pace) -> dict[str, Tensor]:
         "order": torch.tensor([reset.order for reset in engine.resets]),
         "full_pass": torch.tensor([reset.engine == FULL_PASS for reset in engine.resets]),
         "joins": torch.tensor([reset.joins for reset in engine.resets]),
-        "looked_at": torch.tensor([engine.classes, engine.bytes]),
+        "looked_at": torch.tensor([engine.classes, engine.image_bytes]),
         "pace": torch.tensor([list(LAYOUTS).index(pace.layout), pace.size]),
     }
 
@@ -60,7 +60,7 @@ def restore(
     for reset, order, full_pass, joins in zip(engine.resets, *each, strict=True):
         reset.order, reset.joins = order, joins
         reset.engine = FULL_PASS if full_pass else reset.engine
-    engine.classes, engine.bytes = counted.pop("looked_at").tolist()
+    engine.classes, engine.image_bytes = counted.pop("looked_at").tolist()
     layout, pace.size = counted.pop("pace").tolist()
     pace.layout = list(LAYOUTS)[layout]
     pace.allow(engine.fitting(memory))

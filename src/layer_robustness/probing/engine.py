@@ -65,9 +65,9 @@ class Engine:
         resets: Sequence[Reset],
         joined: int = 1,
     ):
-        network.eval()  # one of its own may return nothing
+        network.eval()  # a `train` of its own may return nothing
         self.network, self.resets, self.joined = network, resets, joined
-        self.classes, self.bytes = 0, 1  # the latter of an image; both known once `begin` ran
+        self.classes, self.image_bytes = 0, 1  # known once `begin` ran
         self.replay = Replay(network, modules)
         tensors = self.replay.weights.tensors
         for reset in resets:
@@ -101,12 +101,12 @@ class Engine:
         if checked:
             self.check(images)
         held, largest = self.replay.bytes()
-        self.bytes = max(1, (held + 4 * largest * (1 + self.joined)) // len(images))
+        self.image_bytes = max(1, (held + 4 * largest * (1 + self.joined)) // len(images))
         return self.fitting(memory)
 
     def fitting(self, memory: int) -> int:
         """Return how many images fit into so many bytes at once."""
-        return max(1, min(LARGEST, memory // self.bytes))
+        return max(1, min(LARGEST, memory // self.image_bytes))
 
     def check(self, images: Tensor) -> None:
         """Find out which resets cannot be replayed, and whether they can travel together."""
@@ -150,7 +150,8 @@ class Engine:
         beginning = defaultdict(list)
         for row, reset in enumerate(self.resets, 1):
             if reset.values:
-                joins = reset.joins and reset.engine == REPLAY and self.replay.owns(reset.values)
+                joins = self.joined > 1 and reset.joins and reset.engine == REPLAY
+                joins = joins and self.replay.owns(reset.values)
                 beginning[self.replay.first(reset.values) if joins else -row].append(row)
         for rows in beginning.values():
             for start in range(0, len(rows), self.joined):
