@@ -32,7 +32,7 @@ from layer_robustness.runtime.precision import arithmetic
 GIGABYTE = 10**9
 
 
-@bounded_by("memory_gb")
+@bounded_by("memory_gb or draws")
 def probe_network(
     model: nn.Module,
     data: Data,
@@ -81,7 +81,8 @@ def probe_network(
     device
         `cpu`, `cuda`, or `auto`: a GPU where there is one.
     memory_gb
-        For what a clean pass keeps of the images that are looked at together.
+        For what a clean pass keeps of the images that are looked at together. The weights of all
+        resets wait in the CPU's memory besides: those of the model, for each draw of a source.
     precision
         Of the arithmetic: float32, float64, tf32 or bf16.
     keep
@@ -102,7 +103,12 @@ def probe_network(
         raise InputError(f"draws is {draws}: expected 1 or more")
     if layout not in (AUTO, *LAYOUTS):
         raise InputError(f"layout is {layout!r}: expected {', '.join([AUTO, *LAYOUTS])}")
-    with in_evaluation(model, choose(device)) as where, arithmetic(precision, where):
+    check_model(model)
+    with (
+        torch.inference_mode(False),  # its tensors keep no versions
+        in_evaluation(model, choose(device)) as where,
+        arithmetic(precision, where),
+    ):
         known = initial.state_dict() if isinstance(initial, nn.Module) else initial
         prepared = States(model, known, fresh, states or {})
         if sources is None:
@@ -136,7 +142,7 @@ def evaluate(
     """Count all resets in one pass over the images, from where an earlier process was stopped."""
     done, counted = kept.load() if kept else (0, {})
     if counted:
-        restore(engine, tally, pace, counted)
+        restore(engine, tally, pace, counted, memory)
         lay_out(engine, pace.layout)
     # At a terminal only; it goes to stderr and tells the time that is left.
     with tqdm(total=inputs.count(batches), initial=done, unit="image", disable=None) as bar:
@@ -178,6 +184,24 @@ def check_images(network: nn.Module, images: Tensor) -> None:
             f"the network does not take images of {shape} ({in_one_line(error)}): expected images "
             "as it was trained on; --input-size gives the command line their shape"
         ) from error
+
+
+def check_model(model: nn.Module) -> None:
+    """Refuse a model whose calls or weights cannot be exchanged.
+
+    Raises
+    ------
+    InputError
+        In one line.
+    """
+    for name, module in model.named_modules():
+        if hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None):
+            raise InputError(
+                f"{name or 'the model'} is compiled: expected modules as they were before "
+                "torch.compile, which keeps them as ._orig_mod"
+            )
+    if any(tensor.is_inference() for tensor in named_tensors(model).values()):
+        raise InputError("the model was built inside torch.inference_mode: build it outside")
 
 
 @contextmanager

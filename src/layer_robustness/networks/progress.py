@@ -45,20 +45,23 @@ def state(engine: Engine, tally: Tally, pace: Pace) -> dict[str, Tensor]:
         **tally.tensors(),
         "order": torch.tensor([reset.order for reset in engine.resets]),
         "full_pass": torch.tensor([reset.engine == FULL_PASS for reset in engine.resets]),
-        "batch": torch.tensor([engine.classes, engine.joined]),
-        "pace": torch.tensor([list(LAYOUTS).index(pace.layout), pace.size, pace.sizes[-1]]),
+        "joins": torch.tensor([reset.joins for reset in engine.resets]),
+        "looked_at": torch.tensor([engine.classes, engine.image_bytes]),
+        "pace": torch.tensor([list(LAYOUTS).index(pace.layout), pace.size]),
     }
 
 
-def restore(engine: Engine, tally: Tally, pace: Pace, kept: Mapping[str, Tensor]) -> None:
-    """Go on from a state."""
+def restore(
+    engine: Engine, tally: Tally, pace: Pace, kept: Mapping[str, Tensor], memory: int
+) -> None:
+    """Go on from a state, within so many bytes: they may be fewer than before."""
     counted = dict(kept)
-    orders, full_passes = counted.pop("order").tolist(), counted.pop("full_pass").tolist()
-    for reset, order, full_pass in zip(engine.resets, orders, full_passes, strict=True):
-        reset.order = order
+    each = (counted.pop(name).tolist() for name in ("order", "full_pass", "joins"))
+    for reset, order, full_pass, joins in zip(engine.resets, *each, strict=True):
+        reset.order, reset.joins = order, joins
         reset.engine = FULL_PASS if full_pass else reset.engine
-    engine.classes, engine.joined = counted.pop("batch").tolist()
-    layout, pace.size, most = counted.pop("pace").tolist()
+    engine.classes, engine.image_bytes = counted.pop("looked_at").tolist()
+    layout, pace.size = counted.pop("pace").tolist()
     pace.layout = list(LAYOUTS)[layout]
-    pace.allow(most)
+    pace.allow(engine.fitting(memory))
     tally.restore(counted)
