@@ -1,6 +1,7 @@
 """A probe of any network that was stopped goes on: nothing is counted or decoded twice."""
 
 import signal
+import sys
 
 import pandas as pd
 import pytest
@@ -9,6 +10,7 @@ from torch import nn
 
 from layer_robustness import probe_network
 from layer_robustness.commands import any_network
+from layer_robustness.models.named import builder
 from layer_robustness.networks import inputs
 from layer_robustness.probing import measurement
 from layer_robustness.runtime import interruption
@@ -93,6 +95,46 @@ def test_another_probe_starts_over(monkeypatch, probe, decoded, capsys):
     frame = probe(sources=["zero"])
     assert len(decoded) == 3 * EACH and list(frame["source"].unique()) == ["trained", "zero"]
     assert "is of another measurement" in capsys.readouterr().err
+
+
+SCALED = """
+from torch import nn
+
+class Scaled(nn.Linear):
+    def __init__(self, by):
+        super().__init__(6, 3)
+        self.by = by
+
+    def forward(self, x):
+        return super().forward(x) * self.by
+
+def build(by=1, act="Tanh"):
+    return nn.Sequential(Scaled(by), getattr(nn, act)())
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "source"),
+    [({"by": 2}, SCALED), ({"act": "Sigmoid"}, SCALED), ({}, SCALED.replace("* self", "+ self"))],
+    ids=["an option that no module prints", "another activation", "an edited forward"],
+)
+def test_another_network_with_the_same_weights_starts_over(
+    tmp_path, monkeypatch, capsys, options, source
+):
+    data, kept = (torch.rand(9, 6), torch.zeros(9)), tmp_path / "kept.safetensors"
+    frames = []
+    for folder, text, given in (("before", SCALED, {}), ("after", source, options)):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "scaled.py").write_text(text)
+        monkeypatch.chdir(tmp_path / folder)
+        monkeypatch.delitem(sys.modules, "scaled", raising=False)
+        torch.manual_seed(0)
+        network = builder("scaled:build", given)()
+        frames.append(probe_network(network, data, sources=["zero"], keep=kept).frame)
+    assert "is of another measurement" in capsys.readouterr().err
+    afresh = probe_network(network, data, sources=["zero"]).frame
+    pd.testing.assert_frame_equal(frames[1], afresh, check_exact=True)
+    assert not frames[0].equals(afresh)
 
 
 def test_a_loader_cannot_be_gone_on_with(tmp_path):
