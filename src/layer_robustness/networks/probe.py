@@ -24,10 +24,10 @@ from layer_robustness.probing.replay import logits_of
 from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.probing.tensors import State, named_tensors
 from layer_robustness.runtime.allocator import freed_memory_kept
-from layer_robustness.runtime.devices import choose
+from layer_robustness.runtime.devices import chosen
 from layer_robustness.runtime.errors import InputError, in_one_line
 from layer_robustness.runtime.memory import bounded_by, ran_out
-from layer_robustness.runtime.precision import arithmetic
+from layer_robustness.runtime.precision import PRECISIONS, arithmetic, rounding_kept
 
 GIGABYTE = 10**9
 
@@ -43,7 +43,7 @@ def probe_network(
     draws: int = 1,
     measures: Sequence[str] = MEASURES,
     states: Mapping[str, State] | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     memory_gb: float = 2,
     precision: str = "float32",
     keep: Path | None = None,
@@ -79,11 +79,12 @@ def probe_network(
     states
         Other states of the model, such as checkpoints, by names.
     device
-        `cpu`, `cuda`, or `auto`: a GPU where there is one.
+        `cpu`, `cuda`, `cuda:N`, or `auto`: a GPU where there is one. Without a number it is the
+        model's own GPU, if it lies on one.
     memory_gb
         For what a clean pass keeps of the images that are looked at together.
     precision
-        Of the arithmetic: float32, float64, tf32 or bf16.
+        Of the arithmetic: float32, float64 (of weights that have that type), tf32 or bf16.
     keep
         A file for what is counted, written every ten seconds; a probe of the same network, resets
         and images goes on from there. The data then is a folder or a pair of tensors.
@@ -102,7 +103,20 @@ def probe_network(
         raise InputError(f"draws is {draws}: expected 1 or more")
     if layout not in (AUTO, *LAYOUTS):
         raise InputError(f"layout is {layout!r}: expected {', '.join([AUTO, *LAYOUTS])}")
-    with in_evaluation(model, choose(device)) as where, arithmetic(precision, where):
+    if precision not in PRECISIONS:
+        raise InputError(f"precision is {precision!r}: expected {', '.join(PRECISIONS)}")
+    first = next(model.parameters(), torch.zeros(0))
+    if precision == "float64" and first.dtype != torch.float64:
+        raise InputError(
+            f"precision is float64, but the weights are {first.dtype}: call model.double(), and "
+            "give images of that type"
+        )
+    with (
+        rounding_kept(),
+        chosen(str(device), first.device) as where,
+        in_evaluation(model, where),
+        arithmetic(precision, where),
+    ):
         known = initial.state_dict() if isinstance(initial, nn.Module) else initial
         prepared = States(model, known, fresh, states or {})
         if sources is None:
@@ -181,14 +195,14 @@ def check_images(network: nn.Module, images: Tensor) -> None:
 
 
 @contextmanager
-def in_evaluation(model: nn.Module, device: torch.device) -> Iterator[torch.device]:
+def in_evaluation(model: nn.Module, device: torch.device) -> Iterator[None]:
     """Hold the model in evaluation mode on a device inside the block."""
     tensors = list(named_tensors(model).values())
     home = tensors[0].device if tensors else device
     training = [module for module in model.modules() if module.training]
     try:
         model.to(device).eval()
-        yield device
+        yield
     finally:
         model.to(home)
         for module in training:
