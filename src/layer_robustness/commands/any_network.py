@@ -80,10 +80,10 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> None:
     """Probe the network that the arguments name, and write what was found."""
     code_digest("network")
-    note_signals()  # the probe saves what it has, and stops between its resets
     given = of_manifest(arguments) if arguments.manifest else of_name(arguments)
     units = list(cut(given["model"], arguments.units).units)
     print(f"{len(units)} units: {', '.join(units)}", file=sys.stderr)
+    note_signals()  # the probe saves what it has, and stops between its resets
     result = probe_network(
         **given,
         units=arguments.units,
