@@ -30,7 +30,7 @@ def write_own_network(folder: Path) -> None:
     for name, text in MODULES.items():
         (folder / name).write_text(text)
     trained = {"2.weight": torch.eye(3).flip(0), "2.bias": torch.zeros(3)}
-    wrapped = {f"module.{key}": tensor for key, tensor in trained.items()}
+    wrapped = {f"module._orig_mod.{key}": tensor for key, tensor in trained.items()}
     arguments = Namespace(model="mine", lr=0.1)
     torch.save({"epoch": 3, "state_dict": wrapped, "args": arguments}, folder / "trained.pt")
     zeros = {key: torch.zeros_like(tensor) for key, tensor in trained.items()}

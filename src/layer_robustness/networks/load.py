@@ -10,6 +10,7 @@ import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from timm.models import clean_state_dict
 from torch import nn
 
 from layer_robustness.models.named import network_of
@@ -87,4 +88,4 @@ def read_state(path: Path) -> State:
         found = found.get(key, found) if isinstance(found, dict) else found
     if not isinstance(found, dict) or not all(isinstance(t, torch.Tensor) for t in found.values()):
         raise InputError(f"{path} holds no state_dict: expected names and tensors")
-    return {name.removeprefix("module."): tensor for name, tensor in found.items()}
+    return clean_state_dict(found)  # without what torch.compile and several GPUs put before names
