@@ -19,6 +19,7 @@ from layer_robustness.networks import inputs
 from layer_robustness.probing.replay import Replay
 from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.precision import rounding_kept
 
 FEATURES, CLASSES = 6, 4
 
@@ -175,6 +176,17 @@ def test_nothing_is_held_after_the_probe(monkeypatch, case):
     assert gone and all(gone)
 
 
+def test_products_round_as_before(case):
+    network, _, images, labels = case
+    before = {torch.backends.cuda.matmul: "tf32", torch.backends.cudnn.conv: "ieee"}
+    with rounding_kept():
+        for part, value in before.items():
+            part.fp32_precision = value
+        layer_robustness.probe_network(network, (images, labels), sources=["zero"])
+        assert {part: part.fp32_precision for part in before} == before
+        assert torch.backends.cuda.matmul.allow_tf32  # raises where it is not the newer one's
+
+
 def test_a_reset_that_puts_out_nan_is_wrong_on_every_image(case):
     network, _, images, labels = case
     broken = {key: t * math.nan for key, t in network.state_dict().items()}
@@ -253,6 +265,10 @@ WRONG = {
     "source rerand needs `fresh`": {"sources": ["rerand"]},
     "measure 'top5' is unknown": {"measures": ["top5"]},
     "draws is 0": {"draws": 0},
+    "precision is 'fp16': expected float32, float64, tf32, bf16": {"precision": "fp16"},
+    "float64, but the weights are torch.float32: call": {"precision": "float64"},
+    "device is 'gpu': expected auto, cpu, cuda or cuda:N": {"device": "gpu"},
+    "device is 'mps'": {"device": torch.device("mps")},
 }
 
 

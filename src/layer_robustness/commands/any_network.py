@@ -15,6 +15,7 @@ from layer_robustness.networks.load import Named, read_state
 from layer_robustness.networks.pace import AUTO
 from layer_robustness.networks.probe import probe_network
 from layer_robustness.probing.cut import cut
+from layer_robustness.runtime.code import code_digest
 from layer_robustness.runtime.errors import InputError, exit_with_one_line
 from layer_robustness.runtime.interruption import note_signals
 from layer_robustness.storage import rows
@@ -78,10 +79,11 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> None:
     """Probe the network that the arguments name, and write what was found."""
-    note_signals()  # the probe saves what it has, and stops between its resets
+    code_digest("network")
     given = of_manifest(arguments) if arguments.manifest else of_name(arguments)
     units = list(cut(given["model"], arguments.units).units)
     print(f"{len(units)} units: {', '.join(units)}", file=sys.stderr)
+    note_signals()  # the probe saves what it has, and stops between its resets
     result = probe_network(
         **given,
         units=arguments.units,

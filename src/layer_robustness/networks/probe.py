@@ -24,10 +24,10 @@ from layer_robustness.probing.replay import logits_of
 from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.probing.tensors import State, named_tensors
 from layer_robustness.runtime.allocator import freed_memory_kept
-from layer_robustness.runtime.devices import choose
+from layer_robustness.runtime.devices import chosen
 from layer_robustness.runtime.errors import InputError, in_one_line
 from layer_robustness.runtime.memory import bounded_by, ran_out
-from layer_robustness.runtime.precision import arithmetic
+from layer_robustness.runtime.precision import PRECISIONS, arithmetic, rounding_kept
 
 GIGABYTE = 10**9
 
@@ -43,7 +43,7 @@ def probe_network(
     draws: int = 1,
     measures: Sequence[str] = MEASURES,
     states: Mapping[str, State] | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     memory_gb: float = 2,
     precision: str = "float32",
     keep: Path | None = None,
@@ -79,12 +79,13 @@ def probe_network(
     states
         Other states of the model, such as checkpoints, by names.
     device
-        `cpu`, `cuda`, or `auto`: a GPU where there is one.
+        `cpu`, `cuda`, `cuda:N`, or `auto`: a GPU where there is one. Without a number it is the
+        model's own GPU, if it lies on one.
     memory_gb
         For what a clean pass keeps of the images that are looked at together. The weights of all
         resets wait in the CPU's memory besides: those of the model, for each draw of a source.
     precision
-        Of the arithmetic: float32, float64, tf32 or bf16.
+        Of the arithmetic: float32, float64 (of weights that have that type), tf32 or bf16.
     keep
         A file for what is counted, written every ten seconds; a probe of the same network, resets
         and images goes on from there. The data then is a folder or a pair of tensors.
@@ -103,10 +104,15 @@ def probe_network(
         raise InputError(f"draws is {draws}: expected 1 or more")
     if layout not in (AUTO, *LAYOUTS):
         raise InputError(f"layout is {layout!r}: expected {', '.join([AUTO, *LAYOUTS])}")
-    check_model(model)
+    if precision not in PRECISIONS:
+        raise InputError(f"precision is {precision!r}: expected {', '.join(PRECISIONS)}")
+    check_model(model, precision)
+    home = next(model.parameters(), torch.zeros(0)).device
     with (
+        rounding_kept(),
         torch.inference_mode(False),  # its tensors keep no versions
-        in_evaluation(model, choose(device)) as where,
+        chosen(str(device), home) as where,
+        in_evaluation(model, where),
         arithmetic(precision, where),
     ):
         known = initial.state_dict() if isinstance(initial, nn.Module) else initial
@@ -186,8 +192,8 @@ def check_images(network: nn.Module, images: Tensor) -> None:
         ) from error
 
 
-def check_model(model: nn.Module) -> None:
-    """Refuse a model whose calls or weights cannot be exchanged.
+def check_model(model: nn.Module, precision: str) -> None:
+    """Refuse a model whose calls or weights cannot be exchanged, or have another precision.
 
     Raises
     ------
@@ -202,17 +208,23 @@ def check_model(model: nn.Module) -> None:
             )
     if any(tensor.is_inference() for tensor in named_tensors(model).values()):
         raise InputError("the model was built inside torch.inference_mode: build it outside")
+    weights = next(model.parameters(), torch.zeros(0, dtype=torch.float64)).dtype
+    if precision == "float64" and weights != torch.float64:
+        raise InputError(
+            f"precision is float64, but the weights are {weights}: call model.double(), and give "
+            "images of that type"
+        )
 
 
 @contextmanager
-def in_evaluation(model: nn.Module, device: torch.device) -> Iterator[torch.device]:
+def in_evaluation(model: nn.Module, device: torch.device) -> Iterator[None]:
     """Hold the model in evaluation mode on a device inside the block."""
     tensors = list(named_tensors(model).values())
     home = tensors[0].device if tensors else device
     training = [module for module in model.modules() if module.training]
     try:
         model.to(device).eval()
-        yield device
+        yield
     finally:
         model.to(home)
         for module in training:
