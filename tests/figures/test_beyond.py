@@ -126,21 +126,26 @@ def test_figures_are_those_of_the_entries_that_there_are():
 
 
 def test_the_command_writes_all_files_of_a_figure(tmp_path):
-    path = tmp_path / "mine/probe.csv"
+    path = tmp_path / "mine.v2/probe.csv"
     path.parent.mkdir()
     probe().to_csv(path, index=False)
-    given = ("--results", path, "--preset", "made up", "--output", tmp_path / "out.pdf")
-    assert not ended("network_figure", "networks/mine", *given)
-    assert (tmp_path / "out.pdf").stat().st_size > 5000
-    caption = (tmp_path / "out.md").read_text()
-    assert caption.startswith("**mine.** Robustness of the units of mine.")
+    output = tmp_path / "out/mine.v2.pdf"
+    given = ("--results", path, "--preset", "made up", "--output", output)
+    assert not ended("network_figure", "networks/mine.v2", *given)
+    endings = (".pdf", ".png", ".csv", ".md")
+    assert {path.name for path in output.parent.iterdir()} == {f"mine.v2{e}" for e in endings}
+    assert output.stat().st_size > 5000
+    caption = output.with_suffix(".md").read_text()
+    assert caption.startswith("**mine.v2.** Robustness of the units of mine.v2.")
     assert "made up preset; test images: 100; draws: 2" in caption
     assert "Critical to reinit, 1 of 2 units: stem (0.50)." in caption
     assert "interpolate" not in caption
-    drawn = pd.read_csv(tmp_path / "out.csv")
+    drawn = pd.read_csv(output.with_suffix(".csv"))
     assert list(drawn.columns) == list(network_figure.COLUMNS)
-    assert len(drawn) == 14 and set(drawn["entry"]) == {"mine"}
-    assert "expected one of networks/mine, networks" in ended("network_figure", "figureB1", *given)
+    assert len(drawn) == 14 and set(drawn["entry"]) == {"mine.v2"}
+    assert "expected one of networks/mine.v2, networks" in ended(
+        "network_figure", "figureB1", *given
+    )
 
 
 def test_a_file_that_is_no_probe_is_one_line(tmp_path):

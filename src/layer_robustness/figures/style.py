@@ -192,7 +192,7 @@ def lay_out(drawing: Drawing, small_print: str) -> None:
 
 
 def save(drawing: Drawing, output: Path, small_print: str) -> None:
-    """Write `output`.pdf and .png."""
+    """Write a .pdf and a .png beside each other; `output` is either."""
     lay_out(drawing, small_print)
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {})):
         drawn = io.BytesIO()  # on a full disk matplotlib's PDF fails with an error of its own
