@@ -16,6 +16,7 @@ from matplotlib.text import Text
 
 from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.results import Results, Setup
+from layer_robustness.experiments.sweeps import SWEEPS
 from layer_robustness.figures import bars, blocks, colours, heatmap, lines, style
 from layer_robustness.figures.captions import caption, small_print
 from layer_robustness.figures.collect import COLUMNS, collect, collect_blocks
@@ -295,6 +296,29 @@ def test_a_figure_may_have_panels_that_were_not_run(tmp_path, recipe):
     drawing = draw(figure, frame)
     assert [len(axes.texts) for axes in drawing.axes] == [0, 0, 0, 1, 1, 1]
     assert [len(row.legends) for row in drawing.subfigs] == [1, 0]
+
+
+def test_bars_of_networks_that_were_not_run_are_gaps(tmp_path, recipe):
+    """The sweep of widths has neither FCN 3x256 nor 5x256, and here one depth has one width."""
+    figure = FIGURES["figure2"]
+    results = write_results(tmp_path, figure, recipe)
+    ran = [*map(str, SWEEPS["mnist/fcn_widths"]), "cifar10/fcn3x64"]
+    frame = collect(figure, replace(results, setups={name: results.setups[name] for name in ran}))
+    assert len(frame) == 11
+    for axes, count in zip(draw(figure, frame).axes, (2, 11), strict=True):
+        widths = [int(name) for name in names_of(axes.get_xticklabels())]
+        assert widths == [16, 32, 64, 128, 256, 512]
+        assert names_of(axes.texts) == [" not run"] * count
+        low, high = axes.get_xlim()
+        assert all(low < text.get_position()[0] < high for text in axes.texts)
+        found = frame[frame["dataset"] == ("mnist" if count == 2 else "cifar10")]
+        drawn = [(round(bar.get_x()), bar.get_height()) for bar in axes.patches]
+        ends = zip(found["width"].map(widths.index), bar_lengths(found), strict=True)
+        assert [bar for bar in drawn if not math.isnan(bar[1])] == list(ends)
+
+
+def bar_lengths(bars: pd.DataFrame) -> pd.Series:
+    return bars["reinit_error_mean"] - bars["full_error_mean"]
 
 
 @pytest.mark.parametrize("name", ["figure2", "figure3", "figure18"])

@@ -7,6 +7,7 @@ from layer_robustness.experiments.names import Network
 
 # Of a network whose loss was no longer finite.
 DID_NOT_TRAIN = "did not train"
+NOT_RUN = "not run"
 
 DATASETS = {"mnist": "MNIST", "cifar10": "CIFAR10", "imagenet": "ImageNet"}
 # Images that may stand in for a data set's own.
@@ -59,4 +60,4 @@ def did_not_train(absent: int, seeds: int) -> str:
 def not_run(networks: Sequence[Network]) -> str:
     """Say which networks a panel would show."""
     first, last = networks[0], networks[-1]
-    return f"not run: {first}" if first == last else f"not run: {first} … {last}"
+    return f"{NOT_RUN}: {first}" if first == last else f"{NOT_RUN}: {first} … {last}"
