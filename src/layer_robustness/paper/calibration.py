@@ -43,7 +43,7 @@ def compare(trials: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     distance
         Mean absolute difference of the test errors at `EPOCHS`; of a trial that diverged, 1.
     best
-        Whether it is the network's smallest.
+        Whether it is the smallest of the network's trials that did not diverge.
 
     Parameters
     ----------
@@ -57,6 +57,7 @@ def compare(trials: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     theirs = paper.loc[ours.index.get_level_values("network")].set_axis(ours.index)
     table = ours.add_prefix("ours_").join(theirs.add_prefix("paper_"))
     table = table[[f"{who}_{epoch}" for epoch in EPOCHS for who in ("ours", "paper")]]
-    table["distance"] = (ours - theirs).abs().fillna(1).mean(axis=1)
-    table["best"] = table["distance"] == table.groupby("network")["distance"].transform("min")
+    distance = (ours - theirs).abs().mean(axis=1, skipna=False)
+    table["distance"] = distance.fillna(1)
+    table["best"] = distance == distance.groupby("network").transform("min")
     return table.reset_index()
