@@ -24,14 +24,23 @@ use rule train as trial with:
         draws=0,
 
 
+def trials(_):
+    """The history of each network that is trained, at each rate."""
+    published = calibration.published(or_exit(load, Path(PAPER))).index
+    networks = [name for name in published if PLAN.runs(parse_network(name))]
+    if not networks:
+        sys.exit(
+            "error: nothing to calibrate: config key networks, or missing data, leaves none of the "
+            f"networks whose first epochs the paper shows, such as {published[0]}: add one"
+        )
+    rates = config["calibration"]["rates"]
+    files = f"{TRIAL}/{paths.TRAINING}"
+    return [files.format(job=name, rate=rate) for name in networks for rate in rates]
+
+
 rule calibration:
     input:
-        trials=[
-            f"{TRIAL}/{paths.TRAINING}".format(job=network, rate=rate)
-            for network in calibration.published(or_exit(load, Path(PAPER))).index
-            for rate in config["calibration"]["rates"]
-            if PLAN.runs(parse_network(network))
-        ],
+        trials=trials,
         paper=VALUES,
         code=source_files("commands.calibration"),
     output:
