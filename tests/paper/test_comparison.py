@@ -176,7 +176,13 @@ UNITS = parse_network(NETWORK).units
 FULL = 0.1
 
 
-def fcn(*errors: float, sources: Sequence[str] = ("0",), full: float = FULL, **changes) -> Results:
+def fcn(
+    *errors: float,
+    sources: Sequence[str] = ("0",),
+    full: float = FULL,
+    checkpoints: Sequence[str] = ("0", "1", "5"),
+    **changes,
+) -> Results:
     """Make up a seed with these errors of layers that are put back to these sources.
 
     All else is as the full model; `changes` are in how the network was run.
@@ -185,7 +191,7 @@ def fcn(*errors: float, sources: Sequence[str] = ("0",), full: float = FULL, **c
         {"network": NETWORK, "seed": 0, "unit": unit, "source": source, "draw": 0}
         | {"error": error if source in sources else full, "dist_l2": 0.0, "dist_linf": 0.0}
         for unit, error in itertools.zip_longest([*UNITS, "fullmodel"], errors, fillvalue=full)
-        for source in ("rerand", "0", "1", "5")
+        for source in ("rerand", *checkpoints)
     ]
     setup = replace(Setup("digits5k", 10, 1, 5, seeds=1), **changes)
     frames = dict.fromkeys(("probe.csv", "distances.csv"), pd.DataFrame(rows))
@@ -229,6 +235,16 @@ def test_levels_are_compared_in_the_papers_setup_only():
     for change in ({"data": "digits5k"}, {"width": 0.5}, {"epochs": 99}):
         summary = panel_1a(fcn(*errors, **papers_run | change))
         assert not summary["papers_setup"].any() and summary["mean_abs_difference"].isna().all()
+
+
+def test_levels_of_different_stages_of_training_are_not_compared():
+    """The paper's epochs of MNIST are 0, 1, 2, 3, 8, 40, 90 and 100; here 9 stands for 8."""
+    epochs = ("0", "1", "2", "3", "9", "40", "90", "100")
+    results = fcn(0.5, 0.2, 0.1, 0.3, epochs=100, data="mnist", checkpoints=epochs)
+    summary = panel_1a(results)
+    assert summary["papers_setup"].all()
+    compared = summary["mean_abs_difference"].notna()
+    assert compared.index[~compared].tolist() == ["8"]
 
 
 def test_a_network_that_did_not_learn_agrees_with_nothing():

@@ -32,8 +32,9 @@ COLUMNS = [
     *("data", "width", "epochs", "papers_setup"),
 ]
 MEASURED = ["network", "ours", "std", "std_draws", "seeds", "draws"]
-# `matched_by` of epochs that are the same stage of training, so that values can be compared.
-CORRESPONDING = ("same", "final epoch")
+# `matched_by` of values that can be compared: they are of the same stage of training. Bars and
+# tables have no checkpoints to match.
+CORRESPONDING = ("same", "final epoch", "")
 
 
 def compare(
