@@ -344,7 +344,7 @@ def test_pictures_compare_no_epochs_of_different_stages(tmp_path):
 
 
 def test_the_commands_write_their_files(tmp_path, recipe, monkeypatch):
-    """Only what was run: Figure 1, of one network."""
+    """Only what was run: the network of Figure 1, which has a bar in Figure 2a too."""
     for file, frame in fcn(0.5, 0.2, 0.1, 0.3).frames.items():
         write_csv(tmp_path / NETWORK / file, frame)
     data = TrainingData("digits5k", "made up", (1, 28, 28), 10)
@@ -352,10 +352,10 @@ def test_the_commands_write_their_files(tmp_path, recipe, monkeypatch):
     made, out = [*arguments_of(tmp_path), "--paper", ROOT / "resources/paper"], tmp_path / "out"
     assert ended("comparison", *made, "--output", out / "comparison.csv") == ""
     written = pd.read_csv(out / "comparison.csv", dtype={"checkpoint": str})
-    assert set(written["target"]) == {"1a", "1b", "1c"}
+    assert set(written["target"]) == {"1a", "1b", "1c", "2a"}
     assert set(written["data"]) == {"digits5k"} and not written["papers_setup"].any()
     panels = pd.read_csv(out / "comparison_panels.csv")
-    assert set(panels["target"]) == {"1a", "1b", "1c"}
+    assert set(panels["target"]) == {"1a", "1b", "1c", "2a"}
     assert "<th>always_robust</th>" in (out / "comparison_panels.html").read_text()
     picture = ("comparison_figure", "figure1", *made, "--output", out / "comparison_figure1.pdf")
     assert ended(*picture) == ""
