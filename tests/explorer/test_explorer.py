@@ -15,6 +15,7 @@ from selenium.webdriver import ActionChains, Keys
 from layer_robustness.explorer.panels import CELL, panels
 from layer_robustness.figures.captions import small_print
 from layer_robustness.figures.collect import collect
+from layer_robustness.figures.names import DISTANCES
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.comparison.values import HEATMAPS, compare
 from support.browser import DESKTOP, PHONE, colours
@@ -180,6 +181,7 @@ def test_what_is_drawn_is_what_the_csvs_say_and_fits(made, browser, size):
         for mode in MODES:
             choose(browser, panel, mode)
             assert f"Figure {panel}," in text(browser, "heading")
+            assert (DISTANCES in text(browser, "reading")) == (panel == "15e")
             if not wanted[mode]:
                 assert browser.evaluate("element('heatmap').hidden")
                 assert "not run: " in text(browser, "missing")

@@ -21,7 +21,7 @@ from layer_robustness.figures import bars, blocks, colours, heatmap, lines, styl
 from layer_robustness.figures.captions import caption, small_print
 from layer_robustness.figures.collect import COLUMNS, collect, collect_blocks
 from layer_robustness.figures.figure import Figure
-from layer_robustness.figures.names import QUANTITIES, Sources, labelled
+from layer_robustness.figures.names import DISTANCES, QUANTITIES, Sources, labelled
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.storage import jsonfile
 from layer_robustness.tables.registry import TABLES
@@ -117,6 +117,8 @@ def test_every_figure_is_there_and_its_rows_hold_its_panels():
         assert name == figure.name
         assert sum(figure.rows) == len(figure.panels)
         assert figure.caption.endswith(".")
+        distances = figure.number in (1, 14, 15, 16, 17, 18)
+        assert figure.caption.endswith(DISTANCES) == distances
 
 
 # The numbers

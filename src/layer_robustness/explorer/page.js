@@ -67,6 +67,7 @@ function reading(panel, mode) {
   const joint = panel.joint.length
     ? " The starred, blue layers are reset together, and so are all the others."
     : "";
+  const meaning = panel.meaning && ` ${panel.meaning}`;
   const scale = mode === "difference"
     ? " Red: ours is larger; blue: the paper’s is larger."
     : " Ours and the paper’s have the same colour scale.";
@@ -76,7 +77,7 @@ function reading(panel, mode) {
     : "";
   const figure = panel.figure_title.replace(panel.dataset, data(panel, mode));
   return `${figure}.${title} Shown: ${panel.quantity.toLowerCase()} by layer and the `
-    + `checkpoint it is put back to.${joint}${scale}${epochs}`;
+    + `checkpoint it is put back to.${meaning}${joint}${scale}${epochs}`;
 }
 
 // Drawing.

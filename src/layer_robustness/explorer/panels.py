@@ -8,6 +8,7 @@ from layer_robustness.figures.collect import collect
 from layer_robustness.figures.names import (
     DATASETS,
     DID_NOT_TRAIN,
+    DISTANCES,
     QUANTITIES,
     data_label,
     not_run,
@@ -54,6 +55,7 @@ def panels(results: Results, values: pd.DataFrame) -> list[dict]:
                     "model": printed(network.model),
                     "network": str(network),
                     "quantity": QUANTITIES[panel.quantity],
+                    "meaning": "" if panel.quantity == "test_error" else DISTANCES,
                     "joint": list(members(network, panel.group)) if panel.group else [],
                     "layers": list(panel.layers),
                     "across": figure.transposed,

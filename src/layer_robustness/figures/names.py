@@ -20,6 +20,13 @@ QUANTITIES = {
     "dist_l2": "Normalized 2-norm distance",
     "dist_linf": "Infinity-norm distance",
 }
+# What these are: see probing/distances.py.
+DISTANCES = (
+    "The distances are what the paper's panels plot, judging by their values, and not quite the "
+    "norms that they are named after: the squared 2-norm of a layer's change, divided by the "
+    "square root of its number of parameters; and the largest change within each of its tensors, "
+    "summed over the tensors."
+)
 
 
 def printed(model: str) -> str:
