@@ -220,10 +220,14 @@ function show() {
   ].join(" ");
   element("heatmap").hidden = !drawn;
   if (drawn) heatmap(panel, mode);
-  const trained = panel.network in DATA.training;
+  const history = DATA.training[panel.network];
+  const trained = history !== undefined && history.epoch.length > 0;
   element("training-heading").textContent = `Training of ${panel.model} on ${panel.data}`;
   element("training").hidden = element("training-reading").hidden = !trained;
+  element("training-left-out").textContent = history?.left_out ? ` ${history.left_out}.` : "";
   element("training-missing").hidden = trained;
+  element("training-missing").textContent =
+    history ? "This network did not train." : "This network was not trained here.";
   if (trained) curves(panel);
   table(panel);
 }
