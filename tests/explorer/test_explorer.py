@@ -42,7 +42,7 @@ DIVERGED = {"cifar10/resnet18": [1], "cifar10/resnet101": [0, 1]}
 
 
 def write_training(folder: Path, network: str) -> None:
-    """Write a history; that of a seed that diverged ends with epoch 2, of which it has no errors."""
+    """Write a history; a seed that diverged ends with epoch 2, and has no errors there."""
     rows = [
         {"network": network, "seed": seed, "epoch": epoch, "train_loss": 2 / epoch + seed}
         | {"train_error": 0.8 / epoch, "test_error": 0.9 / epoch + seed / 100}

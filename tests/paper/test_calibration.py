@@ -4,7 +4,9 @@ import pandas as pd
 import pytest
 
 from layer_robustness.paper import calibration
+from layer_robustness.runtime.errors import InputError
 from support.papers_results import VALUES
+from support.plans import plan
 
 NAME = "cifar10/vgg11"
 
@@ -47,3 +49,11 @@ def test_the_papers_values_are_those_of_its_heatmaps():
     assert found.loc["cifar10/vgg16", 1] == 0.90
     assert found.loc["cifar10/resnet50", 10] == 0.24
     assert "imagenet/resnet152" in found.index
+
+
+def test_a_config_that_leaves_no_network_is_refused():
+    paper = calibration.published(VALUES)
+    runs = plan(networks=["cifar10/vgg1[16]", "mnist/*"]).runs
+    assert calibration.trained(paper, runs) == ["cifar10/vgg11", "cifar10/vgg16"]
+    with pytest.raises(InputError, match=r"leaves none of the networks .* such as cifar10/vgg11"):
+        calibration.trained(paper, plan(networks=["mnist/*"]).runs)

@@ -150,7 +150,6 @@ def test_a_shell_line_of_a_dry_run_can_be_copied(checkout):
     [
         (["paper_figures/fig4.pdf"], {}, f"the nearest targets are {SHOWN}/figure4.pdf, "),
         (["results/tiny/cifar10/vgg12/probe.csv"], {}, "architecture 'vgg12' is unknown"),
-        (["calibration"], {"networks": ["mnist/*"]}, "networks whose first epochs the paper shows"),
         (BUILT, {"device": "tpu"}, "config key device is 'tpu'; allowed: auto, cpu, cuda"),
         (BUILT, {"colour": "blue"}, "config key colour is unknown"),
     ],

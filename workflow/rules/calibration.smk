@@ -1,6 +1,5 @@
 # Which learning rate the paper may have used: short trainings at several rates, compared with its
 # errors after 1 and 10 epochs. Not a part of paper_figures/all.
-from layer_robustness.experiments.names import parse_network
 from layer_robustness.paper import calibration
 from layer_robustness.paper.values import load
 
@@ -26,13 +25,8 @@ use rule train as trial with:
 
 def trials(_):
     """The history of each network that is trained, at each rate."""
-    published = calibration.published(or_exit(load, Path(PAPER))).index
-    networks = [name for name in published if PLAN.runs(parse_network(name))]
-    if not networks:
-        sys.exit(
-            "error: nothing to calibrate: config key networks, or missing data, leaves none of the "
-            f"networks whose first epochs the paper shows, such as {published[0]}: add one"
-        )
+    published = calibration.published(or_exit(load, Path(PAPER)))
+    networks = or_exit(calibration.trained, published, PLAN.runs)
     rates = config["calibration"]["rates"]
     files = f"{TRIAL}/{paths.TRAINING}"
     return [files.format(job=name, rate=rate) for name in networks for rate in rates]

@@ -4,12 +4,15 @@ Its heatmaps have the test error of the whole network after 1 and 10 epochs (`fu
 that gives these errors at these epochs is a good guess, and costs a tenth of a full training.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pandas as pd
 
+from layer_robustness.experiments.names import Network, parse_network
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.paper.values import networks
+from layer_robustness.runtime.errors import InputError
 
 EPOCHS = (1, 10)
 
@@ -35,6 +38,20 @@ def published(paper: pd.DataFrame) -> pd.DataFrame:
         index="network", columns="epoch", values="value"
     )
     return errors.loc[rows["network"].unique()].dropna()
+
+
+def trained(paper: pd.DataFrame, runs: Callable[[Network], bool]) -> list[str]:
+    """Return the networks of `published` that are trained, as `runs` says.
+
+    Raises `InputError` if none is.
+    """
+    found = [name for name in paper.index if runs(parse_network(name))]
+    if not found:
+        raise InputError(
+            "nothing to calibrate: config key networks, or missing data, leaves none of the "
+            f"networks whose first epochs the paper shows, such as {paper.index[0]}: add one"
+        )
+    return found
 
 
 def compare(trials: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
