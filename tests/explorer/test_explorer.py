@@ -33,8 +33,9 @@ from support.steps import ended
 PAPER = ROOT / "resources/paper"
 LABELS = dict.fromkeys(("figure", "target", "layer", "checkpoint", "our_checkpoint"), str)
 MODES = ("ours", "paper", "difference")
-# Rows and columns, a joint group, a distance of a variant, and two that were not run.
-PANELS = ("1a", "4b", "6a", "15e", "13a", "3a")
+# Rows and columns, a seed that did not train, a joint group, a distance of a variant, and two that
+# were not run.
+PANELS = ("1a", "4a", "4b", "6a", "15e", "13a", "3a")
 RUN = ("figure1", "figure4", "figure6", "figure11", "figure15")
 SOURCES = {"mnist": "digits5k", "cifar10": "digits5k_as_cifar10"}
 # Seeds of Figures 4a and 4c.
@@ -216,7 +217,9 @@ def test_what_is_drawn_is_what_the_csvs_say_and_fits(made, browser, size):
         for mode in MODES:
             choose(browser, panel, mode)
             assert f"Figure {panel}," in text(browser, "heading")
-            assert (DISTANCES in text(browser, "reading")) == (panel == "15e")
+            reading = text(browser, "reading")
+            assert (DISTANCES in reading) == (panel == "15e")
+            assert ("1 of 2 seeds did not train" in reading) == (panel == "4a" and mode != "paper")
             if not wanted[mode]:
                 assert browser.evaluate("element('heatmap').hidden")
                 assert "not run: " in text(browser, "missing")
@@ -230,7 +233,8 @@ def test_what_is_drawn_is_what_the_csvs_say_and_fits(made, browser, size):
             found = {(c.across, c.down) if across else (c.down, c.across): c for c in cells}
             assert {key: cell.value for key, cell in found.items()} == pytest.approx(wanted[mode])
             for (layer, source), cell in found.items():
-                told, reset_to, ours, _, papers, difference = cell.words
+                told, reset_to, ours, spread, papers, difference = cell.words
+                assert (spread == "none") == (ours == "none")
                 assert told == layer and source in reset_to
                 words = dict(zip(MODES, map(number, (ours, papers, difference)), strict=True))
                 assert words[mode] == pytest.approx(cell.value, rel=1e-3)

@@ -31,7 +31,7 @@ from layer_robustness.tables.registry import TABLES
 from support import papers_results
 from support.checkout import ROOT
 from support.papers_results import VALUES
-from support.result_files import arguments_of, results_in, write_csv, write_manifest
+from support.result_files import NAMES, arguments_of, results_in, write_csv, write_manifest
 from support.steps import ended
 
 FIGURE1 = FIGURES["figure1"]
@@ -140,7 +140,7 @@ def test_results_equal_to_the_papers_agree_in_every_value(target, tmp_path):
     assert sorted(map(tuple, rows[key].to_numpy())) == sorted(map(tuple, theirs[key].to_numpy()))
     assert rows["difference"].abs().max() < 1e-12
     assert set(rows["matched_by"]) <= {"same", ""} and rows["papers_setup"].all()
-    assert set(rows["seeds"]) <= {1, 2}
+    assert set(rows["seeds"]) <= {1, 2} and set(rows["did_not_train"]) == {0}
     if target.kind == "bars":  # the whisker is the deviation of the bar's end
         bars = rows.pivot(index="network", columns="quantity", values=["ours", "std"])
         whiskers = bars["ours"]["reinit_error_std"]
@@ -256,7 +256,7 @@ def test_a_network_that_did_not_train_is_beside_the_papers_with_nothing():
     results = fcn(full=math.nan)
     rows = compare([FIGURE1], results, VALUES).query("target == '1a'")
     assert len(rows) == 20 and rows["paper"].notna().all() and rows["ours"].isna().all()
-    assert set(rows["seeds"]) == {0}
+    assert set(rows["seeds"]) == {0} and set(rows["did_not_train"]) == {1}
     assert panel_1a(results)[[*AGREEMENTS, "spearman", "critical_ours"]].isna().all(axis=None)
     drawing = pictures.draw(FIGURE1, rows)
     assert [len(axes.collections) for axes in drawing.axes[:3]] == [1, 0, 0]
@@ -317,6 +317,19 @@ def test_pictures_name_both_epochs_and_what_was_not_run():
     assert labels[1] == ["rerand", "0", "1", "5"]
     assert labels[2] == ["rerand", "0", "1", "5 / 100"]
     assert all("not run" in axes.texts[0].get_text() for axes in drawing.axes[3:9])
+
+
+@pytest.mark.parametrize("name", ["figure6", "figure14"])
+def test_pictures_say_how_many_seeds_did_not_train(name, tmp_path):
+    figure = FIGURES[name]
+    results = the_papers(figure, tmp_path)
+    for frame in results.frames.values():
+        frame.loc[frame["seed"] == 0, frame.columns.intersection(NAMES)] = math.nan
+    rows = compare([figure], results, VALUES)
+    assert set(rows["seeds"]) == set(rows["did_not_train"]) == {1}
+    titles = [axes.get_title() for axes in pictures.draw(figure, rows).axes[:3]]
+    said = [title.endswith("\n1 of 2 seeds did not train") for title in titles]
+    assert said == [side == "ours" for side in pictures.SIDES]
 
 
 def test_pictures_compare_no_epochs_of_different_stages(tmp_path):

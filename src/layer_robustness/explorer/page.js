@@ -43,7 +43,7 @@ function spread(cell) {
   const parts = [];
   if (cell.std !== null) parts.push(`${exact(cell.std)} over ${cell.seeds} seeds`);
   if (cell.std_draws !== null) parts.push(`${exact(cell.std_draws)} over ${cell.draws} draws`);
-  return parts.join(", ") || "none: one seed, one draw";
+  return parts.join(", ") || (cell.ours === null ? "none" : "none: one seed, one draw");
 }
 
 // The paper's epochs and ours differ where networks were trained for fewer.
@@ -75,9 +75,10 @@ function reading(panel, mode) {
   const epochs = joined && mode === "difference"
     ? " Two epochs, ours / the paper’s: the last is compared with the last."
     : "";
+  const leftOut = mode === "paper" ? "" : panel.left_out.map((seeds) => ` ${seeds}.`).join("");
   const figure = panel.figure_title.replace(panel.dataset, data(panel, mode));
   return `${figure}.${title} Shown: ${panel.quantity.toLowerCase()} by layer and the `
-    + `checkpoint it is put back to.${meaning}${joint}${scale}${epochs}`;
+    + `checkpoint it is put back to.${meaning}${joint}${scale}${epochs}${leftOut}`;
 }
 
 // Drawing.

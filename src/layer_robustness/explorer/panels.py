@@ -12,6 +12,7 @@ from layer_robustness.figures.names import (
     QUANTITIES,
     data_label,
     did_not_train,
+    left_out,
     not_run,
     printed,
 )
@@ -61,6 +62,7 @@ def panels(results: Results, values: pd.DataFrame) -> list[dict]:
                     "layers": list(panel.layers),
                     "across": figure.transposed,
                     "cells": join(own, pairs, values[values["target"] == name]),
+                    "left_out": left_out(own),
                     "absent": f"was {not_run(panel.networks)}" if own.empty else DID_NOT_TRAIN,
                     # Whether levels can be compared; nothing is known of what was not run.
                     "papers_setup": None if pairs.empty else bool(pairs["papers_setup"].iloc[0]),
@@ -112,6 +114,6 @@ def training(histories: pd.DataFrame | None) -> dict[str, dict[str, list]]:
             by_epoch = kept.groupby("epoch")[list(CURVES)]
             curves = by_epoch.mean().join(by_epoch.std().add_suffix("_std")).reset_index()
             seeds, absent = trained.sum(), (~trained).sum()
-            left_out = did_not_train(absent, seeds) if absent else ""
-            found[str(name)] = without_nan(curves).to_dict("list") | {"left_out": left_out}
+            told = did_not_train(absent, seeds) if absent else ""
+            found[str(name)] = without_nan(curves).to_dict("list") | {"left_out": told}
     return found

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
+
 from layer_robustness.experiments.names import Network
 
 # Of a network whose loss was no longer finite.
@@ -62,6 +64,12 @@ def labelled(text: str, sources: Sources) -> str:
 def did_not_train(absent: int, seeds: int) -> str:
     """Say how many seeds are not in a mean over so many others."""
     return f"{absent} of {absent + seeds} seeds {DID_NOT_TRAIN}"
+
+
+def left_out(cells: pd.DataFrame) -> list[str]:
+    """Say how many seeds are not in the means of some cells; nothing of cells without a mean."""
+    counts = cells[["did_not_train", "seeds"]].drop_duplicates().to_numpy()
+    return [did_not_train(absent, seeds) for absent, seeds in counts if absent and seeds]
 
 
 def not_run(networks: Sequence[Network]) -> str:

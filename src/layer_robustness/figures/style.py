@@ -137,11 +137,8 @@ def colour_bar(
 
 def title(axes: Axes, panel: Panel, cells: pd.DataFrame, sources: Sources) -> None:
     """Write a panel's title, and how many seeds are not in what it draws."""
-    lines = [f"({panel.letter}) {names.labelled(panel.title, sources)}"]
-    for absent, seeds in cells[["did_not_train", "seeds"]].drop_duplicates().to_numpy():
-        if absent and seeds:
-            lines.append(names.did_not_train(absent, seeds))
-    axes.set_title("\n".join(lines))
+    name = f"({panel.letter}) {names.labelled(panel.title, sources)}"
+    axes.set_title("\n".join([name, *names.left_out(cells)]))
 
 
 def is_empty(axes: Axes, panel: Panel, values: pd.Series) -> bool:
