@@ -66,7 +66,7 @@ def draw_panel(axes: Axes, bars: pd.DataFrame, networks: Sequence[Network]) -> N
     # Gaps count as bars, at the ends too.
     axes.update_datalim([(-BAR, 0), (len(widths) - 1 + BAR, 0)], updatey=False)
     axes.set(xlabel="hidden units per layer", ylabel="test error", ylim=(0, None))
-    axes.set_xticks(np.arange(len(widths)), widths)
+    axes.set_xticks(np.arange(len(widths)), map(str, widths))
     axes.legend(frameon=False)
     sns.despine(ax=axes)
 
