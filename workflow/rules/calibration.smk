@@ -23,18 +23,17 @@ use rule train as trial with:
         draws=0,
 
 
-def trials(_):
-    """The history of each network that is trained, at each rate."""
-    published = calibration.published(or_exit(load, Path(PAPER)))
-    networks = or_exit(calibration.trained, published, PLAN.runs)
-    rates = config["calibration"]["rates"]
-    files = f"{TRIAL}/{paths.TRAINING}"
-    return [files.format(job=name, rate=rate) for name in networks for rate in rates]
-
-
 rule calibration:
     input:
-        trials=trials,
+        trials=lambda wildcards: [
+            f"{TRIAL}/{paths.TRAINING}".format(job=network, rate=rate)
+            for network in or_exit(
+                calibration.trained,
+                calibration.published(or_exit(load, Path(PAPER))),
+                PLAN.runs,
+            )
+            for rate in config["calibration"]["rates"]
+        ],
         paper=VALUES,
         code=source_files("commands.calibration"),
     output:
