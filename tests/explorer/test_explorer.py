@@ -15,37 +15,66 @@ from selenium.webdriver import ActionChains, Keys
 from layer_robustness.explorer.panels import CELL, panels
 from layer_robustness.figures.captions import small_print
 from layer_robustness.figures.collect import collect
+from layer_robustness.figures.names import DISTANCES
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.comparison.values import HEATMAPS, compare
 from support.browser import DESKTOP, PHONE, colours
 from support.checkout import ROOT
-from support.result_files import SEEDS, arguments_of, write_csv, write_results
+from support.result_files import (
+    SEEDS,
+    arguments_of,
+    read_csv,
+    results_in,
+    write_csv,
+    write_results,
+)
 from support.steps import ended
 
 PAPER = ROOT / "resources/paper"
 LABELS = dict.fromkeys(("figure", "target", "layer", "checkpoint", "our_checkpoint"), str)
 MODES = ("ours", "paper", "difference")
-# Rows and columns, a joint group, a distance of a variant, and two that were not run.
-PANELS = ("1a", "4b", "6a", "15e", "13a", "3a")
+# Rows and columns, a seed that did not train, a joint group, a distance of a variant, and two that
+# were not run.
+PANELS = ("1a", "4a", "4b", "6a", "15e", "13a", "3a")
 RUN = ("figure1", "figure4", "figure6", "figure11", "figure15")
 SOURCES = {"mnist": "digits5k", "cifar10": "digits5k_as_cifar10"}
+# Seeds of Figures 4a and 4c.
+DIVERGED = {"cifar10/resnet18": [1], "cifar10/resnet101": [0, 1]}
 
 
 def write_training(folder: Path, network: str) -> None:
+    """Write a history; a seed that diverged ends with epoch 2, and has no errors there."""
     rows = [
         {"network": network, "seed": seed, "epoch": epoch, "train_loss": 2 / epoch + seed}
         | {"train_error": 0.8 / epoch, "test_error": 0.9 / epoch + seed / 100}
         for seed in range(SEEDS)
         for epoch in range(1, 5)
     ]
-    write_csv(folder / network / "training.csv", pd.DataFrame(rows))
+    history = pd.DataFrame(rows)
+    diverged = history["seed"].isin(DIVERGED.get(network, []))
+    history = history[~diverged | (history["epoch"] <= 2)]
+    values = ["train_loss", "train_error", "test_error"]
+    history.loc[diverged & (history["epoch"] == 2), values] = math.inf, math.nan, math.nan
+    write_csv(folder / network / "training.csv", history)
+
+
+def diverge(folder: Path, network: str) -> None:
+    """Have nothing be measured of the seeds that diverged."""
+    path = folder / network / "probe.csv"
+    frame = read_csv(path)
+    frame.loc[frame["seed"].isin(DIVERGED[network]), "error"] = math.nan
+    write_csv(path, frame)
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory, recipe) -> SimpleNamespace:
     """The page of made-up results of some figures, and what their CSV files would be."""
     folder = tmp_path_factory.mktemp("explorer")
-    results = [write_results(folder, HEATMAPS[name], recipe, SOURCES) for name in RUN][-1]
+    for name in RUN:
+        write_results(folder, HEATMAPS[name], recipe, SOURCES)
+    for network in DIVERGED:
+        diverge(folder, network)
+    results = results_in(folder)
     for network in results.setups:
         write_training(folder, network)
     made = (*arguments_of(folder), "--paper", PAPER)
@@ -64,10 +93,11 @@ def made(tmp_path_factory, recipe) -> SimpleNamespace:
 
 def expected(made, panel: str) -> dict[str, dict[tuple[str, str], float]]:
     """Values of a panel in each mode, by layer and source."""
-    ours = made.ours[made.ours["figure"] == panel]
+    ours = made.ours[made.ours["figure"] == panel].dropna(subset="value")
     theirs = made.paper[made.paper["figure"] == panel]
     both = made.comparison[made.comparison["target"] == panel]
     both = both[both["matched_by"] != "position"]  # other stages of training
+    both = both.dropna(subset="ours")
     pairs = [
         own if own == papers else f"{own} / {papers}"
         for own, papers in zip(both["our_checkpoint"], both["checkpoint"], strict=True)
@@ -101,7 +131,7 @@ def test_every_cell_is_the_csvs_cell(made):
         apart = (rows["ours"] - rows["paper"]).astype(float)
         assert rows["difference"].to_numpy(float) == pytest.approx(apart.to_numpy())
         own = made.ours[made.ours["figure"] == name]
-        assert sorted(cells["std"].dropna()) == pytest.approx(sorted(own["std"]))
+        assert sorted(cells["std"].dropna()) == pytest.approx(sorted(own["std"].dropna()))
 
 
 def test_a_network_that_did_not_train_has_the_papers_cells_alone(made):
@@ -120,6 +150,13 @@ def test_curves_are_means_over_seeds(made):
     assert curve["epoch"] == [1, 2, 3, 4]
     assert curve["test_error"] == pytest.approx([0.9 / n + 0.005 for n in (1, 2, 3, 4)])
     assert curve["train_loss_std"] == pytest.approx([math.sqrt(0.5)] * 4)
+
+
+def test_curves_leave_out_seeds_that_diverged(made):
+    curve = made.data["training"]["cifar10/resnet18"]
+    assert curve["test_error"] == pytest.approx([0.9 / n for n in (1, 2, 3, 4)])
+    assert curve["left_out"] == "1 of 2 seeds did not train"
+    assert made.data["training"]["cifar10/resnet101"]["epoch"] == []
 
 
 def test_the_page_can_be_sent_and_says_what_all_was_computed_from(made):
@@ -180,6 +217,9 @@ def test_what_is_drawn_is_what_the_csvs_say_and_fits(made, browser, size):
         for mode in MODES:
             choose(browser, panel, mode)
             assert f"Figure {panel}," in text(browser, "heading")
+            reading = text(browser, "reading")
+            assert (DISTANCES in reading) == (panel == "15e")
+            assert ("1 of 2 seeds did not train" in reading) == (panel == "4a" and mode != "paper")
             if not wanted[mode]:
                 assert browser.evaluate("element('heatmap').hidden")
                 assert "not run: " in text(browser, "missing")
@@ -193,7 +233,8 @@ def test_what_is_drawn_is_what_the_csvs_say_and_fits(made, browser, size):
             found = {(c.across, c.down) if across else (c.down, c.across): c for c in cells}
             assert {key: cell.value for key, cell in found.items()} == pytest.approx(wanted[mode])
             for (layer, source), cell in found.items():
-                told, reset_to, ours, _, papers, difference = cell.words
+                told, reset_to, ours, spread, papers, difference = cell.words
+                assert (spread == "none") == (ours == "none")
                 assert told == layer and source in reset_to
                 words = dict(zip(MODES, map(number, (ours, papers, difference)), strict=True))
                 assert words[mode] == pytest.approx(cell.value, rel=1e-3)
@@ -243,9 +284,13 @@ def test_the_training_curve_is_that_of_the_network(made, browser):
         ["training loss", curve["train_loss"]],
     ]
     assert not browser.evaluate("element('training').hidden")
-    choose(browser, "5a", "paper")
-    assert browser.evaluate("element('training').hidden")
-    assert not browser.evaluate("element('training-missing').hidden")
+    choose(browser, "4a", "ours")
+    assert text(browser, "training-reading").endswith("over seeds. 1 of 2 seeds did not train.")
+    for panel, words in {"4c": "did not train", "5a": "was not trained here"}.items():
+        choose(browser, panel, "paper")
+        assert browser.evaluate("element('training').hidden")
+        assert not browser.evaluate("element('training-missing').hidden")
+        assert text(browser, "training-missing") == f"This network {words}."
 
 
 @pytest.mark.browser

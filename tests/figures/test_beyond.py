@@ -111,9 +111,11 @@ def test_what_was_not_measured_is_said(read, module, name, words):
     assert frame.empty
 
 
-def test_a_network_that_learned_nothing_has_no_critical_units(read):
-    results = {"vit": read(error=0.7)}
-    drawing, frame = overview.draw(figures(results)["networks"], results)
+@pytest.mark.parametrize(("module", "name"), [(controls, "figureB2"), (overview, "networks")])
+@pytest.mark.parametrize("error", [0.7, 0.75, 0.8])  # 0.75 is chance: a cost would be 0 / 0
+def test_a_network_that_learned_nothing_has_no_costs(read, module, name, error):
+    results = {"vit": read(error=error)}
+    drawing, frame = module.draw(figures(results)[name], results)
     assert "learned too little" in [text.get_text() for text in drawing.axes[0].texts]
     assert frame.empty
 
@@ -126,21 +128,26 @@ def test_figures_are_those_of_the_entries_that_there_are():
 
 
 def test_the_command_writes_all_files_of_a_figure(tmp_path):
-    path = tmp_path / "mine/probe.csv"
+    path = tmp_path / "mine.v2/probe.csv"
     path.parent.mkdir()
     probe().to_csv(path, index=False)
-    given = ("--results", path, "--preset", "made up", "--output", tmp_path / "out.pdf")
-    assert not ended("network_figure", "networks/mine", *given)
-    assert (tmp_path / "out.pdf").stat().st_size > 5000
-    caption = (tmp_path / "out.md").read_text()
-    assert caption.startswith("**mine.** Robustness of the units of mine.")
+    output = tmp_path / "out/mine.v2.pdf"
+    given = ("--results", path, "--preset", "made up", "--output", output)
+    assert not ended("network_figure", "networks/mine.v2", *given)
+    endings = (".pdf", ".png", ".csv", ".md")
+    assert {path.name for path in output.parent.iterdir()} == {f"mine.v2{e}" for e in endings}
+    assert output.stat().st_size > 5000
+    caption = output.with_suffix(".md").read_text()
+    assert caption.startswith("**mine.v2.** Robustness of the units of mine.v2.")
     assert "made up preset; test images: 100; draws: 2" in caption
     assert "Critical to reinit, 1 of 2 units: stem (0.50)." in caption
     assert "interpolate" not in caption
-    drawn = pd.read_csv(tmp_path / "out.csv")
+    drawn = pd.read_csv(output.with_suffix(".csv"))
     assert list(drawn.columns) == list(network_figure.COLUMNS)
-    assert len(drawn) == 14 and set(drawn["entry"]) == {"mine"}
-    assert "expected one of networks/mine, networks" in ended("network_figure", "figureB1", *given)
+    assert len(drawn) == 14 and set(drawn["entry"]) == {"mine.v2"}
+    assert "expected one of networks/mine.v2, networks" in ended(
+        "network_figure", "figureB1", *given
+    )
 
 
 def test_a_file_that_is_no_probe_is_one_line(tmp_path):

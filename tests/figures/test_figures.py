@@ -16,11 +16,12 @@ from matplotlib.text import Text
 
 from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.results import Results, Setup
+from layer_robustness.experiments.sweeps import SWEEPS
 from layer_robustness.figures import bars, blocks, colours, heatmap, lines, style
 from layer_robustness.figures.captions import caption, small_print
 from layer_robustness.figures.collect import COLUMNS, collect, collect_blocks
 from layer_robustness.figures.figure import Figure
-from layer_robustness.figures.names import QUANTITIES, Sources, labelled
+from layer_robustness.figures.names import DISTANCES, QUANTITIES, Sources, labelled
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.storage import jsonfile
 from layer_robustness.tables.registry import TABLES
@@ -116,6 +117,8 @@ def test_every_figure_is_there_and_its_rows_hold_its_panels():
         assert name == figure.name
         assert sum(figure.rows) == len(figure.panels)
         assert figure.caption.endswith(".")
+        distances = figure.number in (1, 14, 15, 16, 17, 18)
+        assert figure.caption.endswith(DISTANCES) == distances
 
 
 # The numbers
@@ -297,6 +300,29 @@ def test_a_figure_may_have_panels_that_were_not_run(tmp_path, recipe):
     assert [len(row.legends) for row in drawing.subfigs] == [1, 0]
 
 
+def test_bars_of_networks_that_were_not_run_are_gaps(tmp_path, recipe):
+    """The sweep of widths has neither FCN 3x256 nor 5x256, and here one depth has one width."""
+    figure = FIGURES["figure2"]
+    results = write_results(tmp_path, figure, recipe)
+    ran = [*map(str, SWEEPS["mnist/fcn_widths"]), "cifar10/fcn3x64"]
+    frame = collect(figure, replace(results, setups={name: results.setups[name] for name in ran}))
+    assert len(frame) == 11
+    for axes, count in zip(draw(figure, frame).axes, (2, 11), strict=True):
+        widths = [int(name) for name in names_of(axes.get_xticklabels())]
+        assert widths == [16, 32, 64, 128, 256, 512]
+        assert names_of(axes.texts) == [" not run"] * count
+        low, high = axes.get_xlim()
+        assert all(low < text.get_position()[0] < high for text in axes.texts)
+        found = frame[frame["dataset"] == ("mnist" if count == 2 else "cifar10")]
+        drawn = [(round(bar.get_x()), bar.get_height()) for bar in axes.patches]
+        ends = zip(found["width"].map(widths.index), bar_lengths(found), strict=True)
+        assert [bar for bar in drawn if not math.isnan(bar[1])] == list(ends)
+
+
+def bar_lengths(bars: pd.DataFrame) -> pd.Series:
+    return bars["reinit_error_mean"] - bars["full_error_mean"]
+
+
 @pytest.mark.parametrize("name", ["figure2", "figure3", "figure18"])
 def test_seeds_that_did_not_train_are_left_out_and_said_to_be(name, tmp_path, recipe):
     """One of the two seeds of the first network, and both of the second."""
@@ -369,7 +395,9 @@ def test_the_small_print_says_what_was_computed_from_what():
     both = ran(width=0.125, cifar10="digits5k_as_cifar10", imagenet="mine")
     said = small_print(FIGURES["figure18"], "quick", both)
     assert "cifar10 = digits5k_as_cifar10, imagenet = mine, width 1/8, 30 epochs" in said
-    assert "rerand" not in small_print(TABLES["table3"], "quick", both)
+    assert not any(
+        "rerand" in small_print(TABLES[name], "quick", both) for name in ("table1", "table3")
+    )
     assert "imagenet" not in small_print(FIGURES["figure18"], "quick", ran(cifar10="cifar10"))
     assert small_print(FIGURES["figure5"], "paper", NOTHING) == "paper preset"
     assert "ResNet50" in small_print(FIGURES["figure7"], "paper", NOTHING)

@@ -317,8 +317,10 @@ def test_the_summary_and_heatmap(case, tmp_path):
     assert result.costs("shuffle")["3"] == pytest.approx((error - full) / (0.75 - full))
     count = sum(cost > 0.2 for cost in result.costs("shuffle").values())
     assert f"Critical to shuffle, {count} of 3 units: " in result.summary()
-    result.heatmap(tmp_path / "kl", "kl")
-    assert (tmp_path / "kl.pdf").exists() and (tmp_path / "kl.png").exists()
+    for path in ("resnet18.a1", "vit.png"):  # a dot in a name is no ending
+        result.heatmap(tmp_path / path, "kl")
+    written = {path.name for path in tmp_path.iterdir()}
+    assert written == {"resnet18.a1.pdf", "resnet18.a1.png", "vit.pdf", "vit.png"}
 
 
 def test_importing_the_package_imports_no_torch():

@@ -31,7 +31,7 @@ from layer_robustness.tables.registry import TABLES
 from support import papers_results
 from support.checkout import ROOT
 from support.papers_results import VALUES
-from support.result_files import arguments_of, results_in, write_csv, write_manifest
+from support.result_files import NAMES, arguments_of, results_in, write_csv, write_manifest
 from support.steps import ended
 
 FIGURE1 = FIGURES["figure1"]
@@ -140,7 +140,7 @@ def test_results_equal_to_the_papers_agree_in_every_value(target, tmp_path):
     assert sorted(map(tuple, rows[key].to_numpy())) == sorted(map(tuple, theirs[key].to_numpy()))
     assert rows["difference"].abs().max() < 1e-12
     assert set(rows["matched_by"]) <= {"same", ""} and rows["papers_setup"].all()
-    assert set(rows["seeds"]) <= {1, 2}
+    assert set(rows["seeds"]) <= {1, 2} and set(rows["did_not_train"]) == {0}
     if target.kind == "bars":  # the whisker is the deviation of the bar's end
         bars = rows.pivot(index="network", columns="quantity", values=["ours", "std"])
         whiskers = bars["ours"]["reinit_error_std"]
@@ -176,7 +176,13 @@ UNITS = parse_network(NETWORK).units
 FULL = 0.1
 
 
-def fcn(*errors: float, sources: Sequence[str] = ("0",), full: float = FULL, **changes) -> Results:
+def fcn(
+    *errors: float,
+    sources: Sequence[str] = ("0",),
+    full: float = FULL,
+    checkpoints: Sequence[str] = ("0", "1", "5"),
+    **changes,
+) -> Results:
     """Make up a seed with these errors of layers that are put back to these sources.
 
     All else is as the full model; `changes` are in how the network was run.
@@ -185,7 +191,7 @@ def fcn(*errors: float, sources: Sequence[str] = ("0",), full: float = FULL, **c
         {"network": NETWORK, "seed": 0, "unit": unit, "source": source, "draw": 0}
         | {"error": error if source in sources else full, "dist_l2": 0.0, "dist_linf": 0.0}
         for unit, error in itertools.zip_longest([*UNITS, "fullmodel"], errors, fillvalue=full)
-        for source in ("rerand", "0", "1", "5")
+        for source in ("rerand", *checkpoints)
     ]
     setup = replace(Setup("digits5k", 10, 1, 5, seeds=1), **changes)
     frames = dict.fromkeys(("probe.csv", "distances.csv"), pd.DataFrame(rows))
@@ -231,6 +237,16 @@ def test_levels_are_compared_in_the_papers_setup_only():
         assert not summary["papers_setup"].any() and summary["mean_abs_difference"].isna().all()
 
 
+def test_levels_of_different_stages_of_training_are_not_compared():
+    """The paper's epochs of MNIST are 0, 1, 2, 3, 8, 40, 90 and 100; here 9 stands for 8."""
+    epochs = ("0", "1", "2", "3", "9", "40", "90", "100")
+    results = fcn(0.5, 0.2, 0.1, 0.3, epochs=100, data="mnist", checkpoints=epochs)
+    summary = panel_1a(results)
+    assert summary["papers_setup"].all()
+    compared = summary["mean_abs_difference"].notna()
+    assert compared.index[~compared].tolist() == ["8"]
+
+
 def test_a_network_that_did_not_learn_agrees_with_nothing():
     summary = panel_1a(fcn(0.9, 0.9, 0.9, 0.9, full=0.88))
     assert summary[AGREEMENTS].isna().all(axis=None) and summary["critical_ours"].isna().all()
@@ -240,7 +256,7 @@ def test_a_network_that_did_not_train_is_beside_the_papers_with_nothing():
     results = fcn(full=math.nan)
     rows = compare([FIGURE1], results, VALUES).query("target == '1a'")
     assert len(rows) == 20 and rows["paper"].notna().all() and rows["ours"].isna().all()
-    assert set(rows["seeds"]) == {0}
+    assert set(rows["seeds"]) == {0} and set(rows["did_not_train"]) == {1}
     assert panel_1a(results)[[*AGREEMENTS, "spearman", "critical_ours"]].isna().all(axis=None)
     drawing = pictures.draw(FIGURE1, rows)
     assert [len(axes.collections) for axes in drawing.axes[:3]] == [1, 0, 0]
@@ -303,6 +319,19 @@ def test_pictures_name_both_epochs_and_what_was_not_run():
     assert all("not run" in axes.texts[0].get_text() for axes in drawing.axes[3:9])
 
 
+@pytest.mark.parametrize("name", ["figure6", "figure14"])
+def test_pictures_say_how_many_seeds_did_not_train(name, tmp_path):
+    figure = FIGURES[name]
+    results = the_papers(figure, tmp_path)
+    for frame in results.frames.values():
+        frame.loc[frame["seed"] == 0, frame.columns.intersection(NAMES)] = math.nan
+    rows = compare([figure], results, VALUES)
+    assert set(rows["seeds"]) == set(rows["did_not_train"]) == {1}
+    titles = [axes.get_title() for axes in pictures.draw(figure, rows).axes[:3]]
+    said = [title.endswith("\n1 of 2 seeds did not train") for title in titles]
+    assert said == [side == "ours" for side in pictures.SIDES]
+
+
 def test_pictures_compare_no_epochs_of_different_stages(tmp_path):
     figure = FIGURES["figure14"]
     rows = compare([figure], the_papers(figure, tmp_path, data="digits5k_as_cifar10"), VALUES)
@@ -328,7 +357,7 @@ def test_pictures_compare_no_epochs_of_different_stages(tmp_path):
 
 
 def test_the_commands_write_their_files(tmp_path, recipe, monkeypatch):
-    """Only what was run: Figure 1, of one network."""
+    """Only what was run: the network of Figure 1, which has a bar in Figure 2a too."""
     for file, frame in fcn(0.5, 0.2, 0.1, 0.3).frames.items():
         write_csv(tmp_path / NETWORK / file, frame)
     data = TrainingData("digits5k", "made up", (1, 28, 28), 10)
@@ -336,10 +365,10 @@ def test_the_commands_write_their_files(tmp_path, recipe, monkeypatch):
     made, out = [*arguments_of(tmp_path), "--paper", ROOT / "resources/paper"], tmp_path / "out"
     assert ended("comparison", *made, "--output", out / "comparison.csv") == ""
     written = pd.read_csv(out / "comparison.csv", dtype={"checkpoint": str})
-    assert set(written["target"]) == {"1a", "1b", "1c"}
+    assert set(written["target"]) == {"1a", "1b", "1c", "2a"}
     assert set(written["data"]) == {"digits5k"} and not written["papers_setup"].any()
     panels = pd.read_csv(out / "comparison_panels.csv")
-    assert set(panels["target"]) == {"1a", "1b", "1c"}
+    assert set(panels["target"]) == {"1a", "1b", "1c", "2a"}
     assert "<th>always_robust</th>" in (out / "comparison_panels.html").read_text()
     picture = ("comparison_figure", "figure1", *made, "--output", out / "comparison_figure1.pdf")
     assert ended(*picture) == ""

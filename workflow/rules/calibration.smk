@@ -1,6 +1,5 @@
 # Which learning rate the paper may have used: short trainings at several rates, compared with its
 # errors after 1 and 10 epochs. Not a part of paper_figures/all.
-from layer_robustness.experiments.names import parse_network
 from layer_robustness.paper import calibration
 from layer_robustness.paper.values import load
 
@@ -26,11 +25,14 @@ use rule train as trial with:
 
 rule calibration:
     input:
-        trials=[
+        trials=lambda wildcards: [
             f"{TRIAL}/{paths.TRAINING}".format(job=network, rate=rate)
-            for network in calibration.published(or_exit(load, Path(PAPER))).index
+            for network in or_exit(
+                calibration.trained,
+                calibration.published(or_exit(load, Path(PAPER))),
+                PLAN.runs,
+            )
             for rate in config["calibration"]["rates"]
-            if PLAN.runs(parse_network(network))
         ],
         paper=VALUES,
         code=source_files("commands.calibration"),

@@ -22,7 +22,7 @@ def main() -> None:
     rows = compare([figure], results, paper.load(arguments.paper))
     printed = small_print(figure, arguments.preset, results)
     drawn = pictures.draw(figure, rows, error_scale=arguments.error_scale)
-    style.save(drawn, arguments.output.with_suffix(""), printed)
+    style.save(drawn, arguments.output, printed)
 
 
 if __name__ == "__main__":

@@ -33,7 +33,7 @@ def main() -> None:
     texts = {".csv": frame.to_csv(index=False), ".md": caption(figure, printed, sources)}
     target.write_texts(arguments.output, texts)
     drawn = kind.draw(figure, frame, sources, arguments.error_scale)
-    style.save(drawn, arguments.output.with_suffix(""), printed)
+    style.save(drawn, arguments.output, printed)
 
 
 if __name__ == "__main__":

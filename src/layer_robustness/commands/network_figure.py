@@ -36,7 +36,7 @@ def main() -> None:
         (entry,) = figure.entries
         caption += f"\n{of_states(results[entry]).summary()}"
     target.write_texts(arguments.output, {".csv": frame.to_csv(index=False), ".md": caption})
-    style.save(drawing, arguments.output.with_suffix(""), printed)
+    style.save(drawing, arguments.output, printed)
 
 
 def of_states(result: Result) -> Result:

@@ -43,7 +43,7 @@ function spread(cell) {
   const parts = [];
   if (cell.std !== null) parts.push(`${exact(cell.std)} over ${cell.seeds} seeds`);
   if (cell.std_draws !== null) parts.push(`${exact(cell.std_draws)} over ${cell.draws} draws`);
-  return parts.join(", ") || "none: one seed, one draw";
+  return parts.join(", ") || (cell.ours === null ? "none" : "none: one seed, one draw");
 }
 
 // The paper's epochs and ours differ where networks were trained for fewer.
@@ -67,6 +67,7 @@ function reading(panel, mode) {
   const joint = panel.joint.length
     ? " The starred, blue layers are reset together, and so are all the others."
     : "";
+  const meaning = panel.meaning && ` ${panel.meaning}`;
   const scale = mode === "difference"
     ? " Red: ours is larger; blue: the paper’s is larger."
     : " Ours and the paper’s have the same colour scale.";
@@ -74,9 +75,10 @@ function reading(panel, mode) {
   const epochs = joined && mode === "difference"
     ? " Two epochs, ours / the paper’s: the last is compared with the last."
     : "";
+  const leftOut = mode === "paper" ? "" : panel.left_out.map((seeds) => ` ${seeds}.`).join("");
   const figure = panel.figure_title.replace(panel.dataset, data(panel, mode));
   return `${figure}.${title} Shown: ${panel.quantity.toLowerCase()} by layer and the `
-    + `checkpoint it is put back to.${joint}${scale}${epochs}`;
+    + `checkpoint it is put back to.${meaning}${joint}${scale}${epochs}${leftOut}`;
 }
 
 // Drawing.
@@ -219,10 +221,14 @@ function show() {
   ].join(" ");
   element("heatmap").hidden = !drawn;
   if (drawn) heatmap(panel, mode);
-  const trained = panel.network in DATA.training;
+  const history = DATA.training[panel.network];
+  const trained = history !== undefined && history.epoch.length > 0;
   element("training-heading").textContent = `Training of ${panel.model} on ${panel.data}`;
   element("training").hidden = element("training-reading").hidden = !trained;
+  element("training-left-out").textContent = history?.left_out ? ` ${history.left_out}.` : "";
   element("training-missing").hidden = trained;
+  element("training-missing").textContent =
+    history ? "This network did not train." : "This network was not trained here.";
   if (trained) curves(panel);
   table(panel);
 }

@@ -4,12 +4,15 @@ import pandas as pd
 
 from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.results import Results
-from layer_robustness.figures.collect import collect
+from layer_robustness.figures.collect import collect, final_errors
 from layer_robustness.figures.names import (
     DATASETS,
     DID_NOT_TRAIN,
+    DISTANCES,
     QUANTITIES,
     data_label,
+    did_not_train,
+    left_out,
     not_run,
     printed,
 )
@@ -54,10 +57,12 @@ def panels(results: Results, values: pd.DataFrame) -> list[dict]:
                     "model": printed(network.model),
                     "network": str(network),
                     "quantity": QUANTITIES[panel.quantity],
+                    "meaning": "" if panel.quantity == "test_error" else DISTANCES,
                     "joint": list(members(network, panel.group)) if panel.group else [],
                     "layers": list(panel.layers),
                     "across": figure.transposed,
                     "cells": join(own, pairs, values[values["target"] == name]),
+                    "left_out": left_out(own),
                     "absent": f"was {not_run(panel.networks)}" if own.empty else DID_NOT_TRAIN,
                     # Whether levels can be compared; nothing is known of what was not run.
                     "papers_setup": None if pairs.empty else bool(pairs["papers_setup"].iloc[0]),
@@ -94,6 +99,8 @@ def training(histories: pd.DataFrame | None) -> dict[str, dict[str, list]]:
     """Return the curves of each network, of builtin types: `epoch`, and of each curve by epoch the
     mean over seeds (`test_error`) and the sample standard deviation (`test_error_std`).
 
+    Seeds that diverged are left out, and `left_out` says so; if all did, the lists are empty.
+
     Parameters
     ----------
     histories
@@ -102,7 +109,11 @@ def training(histories: pd.DataFrame | None) -> dict[str, dict[str, list]]:
     found = {}
     if histories is not None:
         for name, history in histories.groupby("network", sort=False):
-            by_epoch = history.groupby("epoch")[list(CURVES)]
+            trained = final_errors(history).notna()
+            kept = history[history["seed"].map(trained)]
+            by_epoch = kept.groupby("epoch")[list(CURVES)]
             curves = by_epoch.mean().join(by_epoch.std().add_suffix("_std")).reset_index()
-            found[str(name)] = without_nan(curves).to_dict("list")
+            seeds, absent = trained.sum(), (~trained).sum()
+            told = did_not_train(absent, seeds) if absent else ""
+            found[str(name)] = without_nan(curves).to_dict("list") | {"left_out": told}
     return found

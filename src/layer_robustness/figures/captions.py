@@ -36,7 +36,7 @@ def small_print(target: Figure | Table, preset: str, results: Results) -> str:
     origin = f"{preset} preset, {scale}, {epochs} epochs; seeds: {seeds}"
     if target.kind == "adversarial":
         return f"{origin}; {attacks(results.frames[paths.ADVERSARIAL].iloc[0].to_dict())}"
-    if target.kind != "bars" and any(file != paths.TRAINING for _, file in target.needs):
+    if target.kind in ("heatmap", "lines"):
         origin += f", draws of rerand: {each(setup.draws for setup in setups)} each"
     return f"{origin}; means are shown"
 

@@ -5,6 +5,7 @@ seeds, empty for one seed, and its `std_draws` the same over draws, averaged ove
 diverged are left out of all of these, and counted as `did_not_train`.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -123,11 +124,12 @@ def bars_panel(figure: Figure, panel: Panel, results: Results) -> pd.DataFrame:
 
 
 def collect(figure: Figure, results: Results) -> pd.DataFrame:
-    """Return everything that a figure draws; panels of networks that were not run are left out."""
+    """Return everything that a figure draws; networks that were not run are left out."""
     of_panel = bars_panel if figure.kind == "bars" else cells_panel
-    panels = [
-        of_panel(figure, panel, results) for panel in figure.panels if results.ran(panel.networks)
-    ]
+    panels = []
+    for panel in figure.panels:
+        if ran := tuple(network for network in panel.networks if results.ran([network])):
+            panels.append(of_panel(figure, replace(panel, networks=ran), results))
     if not panels:
         return pd.DataFrame(columns=COLUMNS[figure.kind])
     return pd.concat(panels, ignore_index=True)

@@ -3,10 +3,13 @@
 import re
 from collections.abc import Mapping, Sequence
 
+import pandas as pd
+
 from layer_robustness.experiments.names import Network
 
 # Of a network whose loss was no longer finite.
 DID_NOT_TRAIN = "did not train"
+NOT_RUN = "not run"
 
 DATASETS = {"mnist": "MNIST", "cifar10": "CIFAR10", "imagenet": "ImageNet"}
 # Images that may stand in for a data set's own.
@@ -19,6 +22,13 @@ QUANTITIES = {
     "dist_l2": "Normalized 2-norm distance",
     "dist_linf": "Infinity-norm distance",
 }
+# What these are: see probing/distances.py.
+DISTANCES = (
+    "The distances are what the paper's panels plot, judging by their values, and not quite the "
+    "norms that they are named after: the squared 2-norm of a layer's change, divided by the "
+    "square root of its number of parameters; and the largest change within each of its tensors, "
+    "summed over the tensors."
+)
 
 
 def printed(model: str) -> str:
@@ -56,7 +66,13 @@ def did_not_train(absent: int, seeds: int) -> str:
     return f"{absent} of {absent + seeds} seeds {DID_NOT_TRAIN}"
 
 
+def left_out(cells: pd.DataFrame) -> list[str]:
+    """Say how many seeds are not in the means of some cells; nothing of cells without a mean."""
+    counts = cells[["did_not_train", "seeds"]].drop_duplicates().to_numpy()
+    return [did_not_train(absent, seeds) for absent, seeds in counts if absent and seeds]
+
+
 def not_run(networks: Sequence[Network]) -> str:
     """Say which networks a panel would show."""
     first, last = networks[0], networks[-1]
-    return f"not run: {first}" if first == last else f"not run: {first} … {last}"
+    return f"{NOT_RUN}: {first}" if first == last else f"{NOT_RUN}: {first} … {last}"

@@ -9,7 +9,7 @@ from string import ascii_lowercase
 from layer_robustness.experiments import sweeps
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.figures.figure import Figure, Panel
-from layer_robustness.figures.names import DATASETS, QUANTITIES, printed
+from layer_robustness.figures.names import DATASETS, DISTANCES, QUANTITIES, printed
 
 FULLY_CONNECTED = "3.1 Fully connected networks"
 CONVOLUTIONAL = "3.2 Large convolutional networks"
@@ -41,10 +41,12 @@ def resnets(dataset: str, group: str = "") -> tuple[Panel, ...]:
 
 
 def whole(figure: Figure) -> Figure:
-    """Name the panels of a figure, 3a, 3b, ..., and count those of its only row."""
+    """Name the panels of a figure, 3a, 3b, ..., count those of its only row, explain distances."""
     letters = zip(ascii_lowercase, figure.panels, strict=False)
     panels = tuple(replace(panel, name=f"{figure.number}{letter}") for letter, panel in letters)
-    return replace(figure, panels=panels, rows=figure.rows or (len(panels),))
+    distances = any(panel.quantity != "test_error" for panel in panels)
+    caption = f"{figure.caption} {DISTANCES}" if distances else figure.caption
+    return replace(figure, panels=panels, rows=figure.rows or (len(panels),), caption=caption)
 
 
 FIGURES = {

@@ -137,11 +137,8 @@ def colour_bar(
 
 def title(axes: Axes, panel: Panel, cells: pd.DataFrame, sources: Sources) -> None:
     """Write a panel's title, and how many seeds are not in what it draws."""
-    lines = [f"({panel.letter}) {names.labelled(panel.title, sources)}"]
-    for absent, seeds in cells[["did_not_train", "seeds"]].drop_duplicates().to_numpy():
-        if absent and seeds:
-            lines.append(names.did_not_train(absent, seeds))
-    axes.set_title("\n".join(lines))
+    name = f"({panel.letter}) {names.labelled(panel.title, sources)}"
+    axes.set_title("\n".join([name, *names.left_out(cells)]))
 
 
 def is_empty(axes: Axes, panel: Panel, values: pd.Series) -> bool:
@@ -192,7 +189,7 @@ def lay_out(drawing: Drawing, small_print: str) -> None:
 
 
 def save(drawing: Drawing, output: Path, small_print: str) -> None:
-    """Write `output`.pdf and .png."""
+    """Write a .pdf and a .png beside each other; `output` is either."""
     lay_out(drawing, small_print)
     for suffix, metadata in ((".pdf", {"CreationDate": None}), (".png", {})):
         drawn = io.BytesIO()  # on a full disk matplotlib's PDF fails with an error of its own

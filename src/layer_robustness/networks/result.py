@@ -60,10 +60,16 @@ class Result:
         return self.frame.iloc[1:]
 
     def heatmap(self, path: str | Path, measure: str = "error") -> None:
-        """Draw a measure, mean over draws, units by sources, into `path`.pdf and .png."""
+        """Draw a measure, mean over draws, units by sources, into `path`.pdf and .png.
+
+        A path may have either ending itself; any other dot belongs to the name.
+        """
         means = self.resets.groupby(["unit", "source"], sort=False)[measure].mean()
         cells = means.rename("value").reset_index()
-        style.save(drawn(cells, measure, float(self.frame[measure].iloc[0])), Path(path), "")
+        output = Path(path)
+        if output.suffix not in (".pdf", ".png"):
+            output = output.with_name(f"{output.name}.pdf")
+        style.save(drawn(cells, measure, float(self.frame[measure].iloc[0])), output, "")
 
     def costs(self, source: str) -> dict[str, float]:
         """Part of the way from the network's own error to chance that resets of a unit cost.

@@ -4,12 +4,15 @@ Its heatmaps have the test error of the whole network after 1 and 10 epochs (`fu
 that gives these errors at these epochs is a good guess, and costs a tenth of a full training.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pandas as pd
 
+from layer_robustness.experiments.names import Network, parse_network
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.paper.values import networks
+from layer_robustness.runtime.errors import InputError
 
 EPOCHS = (1, 10)
 
@@ -37,13 +40,27 @@ def published(paper: pd.DataFrame) -> pd.DataFrame:
     return errors.loc[rows["network"].unique()].dropna()
 
 
+def trained(paper: pd.DataFrame, runs: Callable[[Network], bool]) -> list[str]:
+    """Return the networks of `published` that are trained, as `runs` says.
+
+    Raises `InputError` if none is.
+    """
+    found = [name for name in paper.index if runs(parse_network(name))]
+    if not found:
+        raise InputError(
+            "nothing to calibrate: config key networks, or missing data, leaves none of the "
+            f"networks whose first epochs the paper shows, such as {paper.index[0]}: add one"
+        )
+    return found
+
+
 def compare(trials: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     """Return a row for each network and rate: ours, the paper's, their distance, and the best.
 
     distance
         Mean absolute difference of the test errors at `EPOCHS`; of a trial that diverged, 1.
     best
-        Whether it is the network's smallest.
+        Whether it is the smallest of the network's trials that did not diverge.
 
     Parameters
     ----------
@@ -57,6 +74,7 @@ def compare(trials: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     theirs = paper.loc[ours.index.get_level_values("network")].set_axis(ours.index)
     table = ours.add_prefix("ours_").join(theirs.add_prefix("paper_"))
     table = table[[f"{who}_{epoch}" for epoch in EPOCHS for who in ("ours", "paper")]]
-    table["distance"] = (ours - theirs).abs().fillna(1).mean(axis=1)
-    table["best"] = table["distance"] == table.groupby("network")["distance"].transform("min")
+    distance = (ours - theirs).abs().mean(axis=1, skipna=False)
+    table["distance"] = distance.fillna(1)
+    table["best"] = distance == distance.groupby("network").transform("min")
     return table.reset_index()

@@ -5,7 +5,7 @@ import pandas as pd
 from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.results import Results
 from layer_robustness.figures.collect import final_errors
-from layer_robustness.figures.names import DID_NOT_TRAIN, Sources, data_label, printed
+from layer_robustness.figures.names import DID_NOT_TRAIN, NOT_RUN, Sources, data_label, printed
 from layer_robustness.tables.registry import DRAWS, FILES, Column, Row, Table
 
 # A mean, a deviation, and how many seeds diverged; these are left out of both.
@@ -96,7 +96,7 @@ def layout(table: Table, frame: pd.DataFrame, sources: Sources) -> pd.DataFrame:
 def written(mean: float, deviation: float, absent: int, decimals: int) -> str:
     """Write one cell; `absent` seeds are not in the mean, as they did not train."""
     if pd.isna(absent):
-        return "not run"
+        return NOT_RUN
     if pd.isna(mean):
         return DID_NOT_TRAIN
     shown = f"{mean:.{decimals}f}"

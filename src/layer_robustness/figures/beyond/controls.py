@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Drawing
 from layer_robustness.figures import style
 from layer_robustness.figures.beyond import panels
 from layer_robustness.figures.beyond.registry import BeyondFigure
-from layer_robustness.figures.beyond.rows import costs
+from layer_robustness.figures.beyond.rows import TOO_LITTLE, costs
 from layer_robustness.networks.result import Result
 from layer_robustness.paper.criticality import CRITICAL
 
@@ -38,9 +38,9 @@ def draw(figure: BeyondFigure, results: panels.Results) -> tuple[Drawing, pd.Dat
 def draw_entry(result: Result, axes: Axes) -> pd.DataFrame:
     """Draw one panel: a row for each unit, the first on top, a mark for each source."""
     found = costs(result, list(SOURCES))
-    if found.empty:
-        style.say(axes, f"not measured: {', '.join(SOURCES)}")
-        return found
+    if found.empty or not result.is_trained:
+        style.say(axes, f"not measured: {', '.join(SOURCES)}" if found.empty else TOO_LITTLE)
+        return found.iloc[:0]
     units = list(found["unit"].unique())
     colours = dict(zip(SOURCES, sns.color_palette("deep"), strict=False))
     spans = found.groupby("unit", sort=False)["value"].agg(["min", "max"])

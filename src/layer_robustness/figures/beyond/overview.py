@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as Drawing
 from layer_robustness.figures import colours, style
 from layer_robustness.figures.beyond.panels import Results, together
 from layer_robustness.figures.beyond.registry import BeyondFigure, label
-from layer_robustness.figures.beyond.rows import costs
+from layer_robustness.figures.beyond.rows import TOO_LITTLE, costs
 from layer_robustness.paper.criticality import CRITICAL
 
 SOURCES = {"reinit": "re-initialized", "rerand": "re-randomized"}
@@ -27,7 +27,7 @@ def draw(figure: BeyondFigure, results: Results) -> tuple[Drawing, pd.DataFrame]
         for row, entry in enumerate(figure.entries):
             found = costs(results[entry], [source])
             if found.empty or not results[entry].is_trained:
-                reason = "not measured" if found.empty else "learned too little"
+                reason = "not measured" if found.empty else TOO_LITTLE
                 own.text(0.5, row, reason, ha="center", va="center", color="0.4", fontsize=7)
                 continue
             draw_row(own, row, found["value"].to_numpy(), norm)

@@ -7,6 +7,8 @@ import pandas as pd
 from layer_robustness.experiments.sources import EPOCH, INTERPOLATE, place
 from layer_robustness.networks.result import Result
 
+TOO_LITTLE = "learned too little"  # of a network whose resets have no cost
+
 
 def cells(result: Result, measure: str, sources: Sequence[str]) -> pd.DataFrame:
     """Mean over draws of a measure: a row for each unit and each of the sources that there are.

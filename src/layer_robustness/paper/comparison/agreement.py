@@ -10,6 +10,7 @@ from layer_robustness.experiments.groups import downsampling, identity_skips, me
 from layer_robustness.experiments.names import Network, parse_network
 from layer_robustness.experiments.results import Setup
 from layer_robustness.paper import values as paper
+from layer_robustness.paper.comparison.values import CORRESPONDING
 from layer_robustness.paper.criticality import CRITICAL, chance, cost, is_trained
 
 BY = ["target", "dataset", "architecture", "variant", "joint_group", "quantity"]
@@ -74,9 +75,10 @@ def common(values: pd.DataFrame) -> dict:
     several = {name: values[name].unique() for name in labels}
     row = {name: found[0] if len(found) == 1 else "several" for name, found in several.items()}
     row |= {name: "/".join(map(str, values[name].unique())) for name in COLUMNS[-4:-1]}
-    comparable = values["papers_setup"].all()
+    papers_setup = values["papers_setup"].all()
+    comparable = papers_setup and values["matched_by"].isin(CORRESPONDING).all()
     level = values["difference"].abs().mean() if comparable else None
-    return row | {"values": len(values), "mean_abs_difference": level, "papers_setup": comparable}
+    return row | {"values": len(values), "mean_abs_difference": level, "papers_setup": papers_setup}
 
 
 def correlation(values: pd.DataFrame) -> float | None:

@@ -47,13 +47,14 @@ def draw(figure: Figure, rows: pd.DataFrame, *, error_scale: ErrorScale = "panel
 
 
 def title(figure: Figure, panel: Panel, side: str, rows: pd.DataFrame) -> str:
-    """Name panel and side, and the images that stand in for the paper's."""
+    """Name panel and side; of ours the images that stand in for the paper's, and seeds left out."""
     # Three panels side by side have room for two short lines.
     colon = ": " if figure.transposed or "\n" in panel.title else "\n"
     found = f"({panel.letter}) {panel.title}{colon}{SIDES[side]}"
     if side == "ours" and not rows.empty:
         images = names.stand_in(*rows.iloc[0][["dataset", "data"]])
-        return f"{found} ({images})" if images else found
+        found = f"{found} ({images})" if images else found
+        return "\n".join([found, *names.left_out(rows)])
     return found
 
 

@@ -28,12 +28,14 @@ HEATMAPS = {figure.name: figure for figure in IN_PAPER if figure.kind == "heatma
 OF = ["target", "dataset", "architecture", "variant", "joint_group", "layer", "quantity"]
 COLUMNS = [
     *("target", "network", *OF[1:-1], "checkpoint", "our_checkpoint", "matched_by", "quantity"),
-    *("paper", "resolution", "ours", "std", "std_draws", "seeds", "draws", "difference"),
+    *("paper", "resolution", "ours", "std", "std_draws", "seeds", "did_not_train", "draws"),
+    "difference",
     *("data", "width", "epochs", "papers_setup"),
 ]
-MEASURED = ["network", "ours", "std", "std_draws", "seeds", "draws"]
-# `matched_by` of epochs that are the same stage of training, so that values can be compared.
-CORRESPONDING = ("same", "final epoch")
+MEASURED = ["network", "ours", "std", "std_draws", "seeds", "did_not_train", "draws"]
+# `matched_by` of values that can be compared: they are of the same stage of training. Bars and
+# tables have no checkpoints to match.
+CORRESPONDING = ("same", "final epoch", "")
 
 
 def compare(
@@ -115,7 +117,7 @@ def of_bars(bars: pd.DataFrame) -> pd.DataFrame:
     architecture = "fcn" + shape["hidden_layers"] + "x" + shape["width"]
     bars = bars.assign(architecture=architecture, network=bars["dataset"] + "/" + architecture)
     bars["std"] = bars["reinit_error_std"]
-    labels = ["target", "dataset", "architecture", "network", "seeds", "std"]
+    labels = ["target", "dataset", "architecture", "network", "seeds", "did_not_train", "std"]
     ends = ["reinit_error_mean", "full_error_mean", "reinit_error_std"]
     rows = bars.melt(labels, ends, "quantity", "ours")
     return rows.assign(std=rows["std"].where(rows["quantity"] == "reinit_error_mean"))
@@ -134,6 +136,7 @@ def of_table(table: Table, results: Results) -> pd.DataFrame:
         mean, deviation, absent = cells.cell(column, row, results)
         labels = {"target": table.name, "dataset": row.dataset, "architecture": row.architecture}
         labels |= {"network": str(network), "seeds": results.setups[str(network)].seeds - absent}
+        labels |= {"did_not_train": absent}
         if table.kind == "adversarial":
             labels["variant"] = f"r{DRAWS}s{row.replaced}" if row.replaced else "baseline"
         if column.quantity == "test_error":
