@@ -122,6 +122,7 @@ class Training:
         for images, labels, size in batches(
             self.dataset, self.experiment, epoch, self.recipe, self.ranks, self.batches
         ):
+            counts = self.ranks.rank < size  # otherwise its image is another rank's
             rate = self.recipe.rate(epoch, (self.batches + 1) / steps_of_epoch)
             self.optimizer.param_groups[0]["lr"] = rate
             if self.recipe.model:  # which may have dropout: all chance in a step is its own
@@ -129,13 +130,13 @@ class Training:
                 torch.manual_seed(generator(*names).initial_seed())
             with self.arithmetic():
                 logits = self.forward(self.dataset.normalize(images, self.dtype))
-                loss = cross_entropy(logits, labels, reduction="none").sum() / size
+                loss = cross_entropy(logits, labels, reduction="none").sum() * counts / size
             self.optimizer.zero_grad()
             # Gradients are averaged over the ranks, of which each has but its part of the sum.
             (loss * self.ranks.count).backward()
             self.optimizer.step()
             self.loss += loss.detach() * size
-            self.wrong += (logits.argmax(-1) != labels).sum()
+            self.wrong += (logits.argmax(-1) != labels).sum() * counts
             self.batches += 1
             self.pause()
 
@@ -156,13 +157,14 @@ class Training:
         wrong = torch.zeros((), dtype=torch.int64, device=dataset.device)
         self.train_mode(False)
         size = math.ceil(self.recipe.batch_size / ranks.count)
-        # All ranks have equally many parts; the last one may be empty.
+        # All ranks have equally many parts; the last one may be empty. Not every network takes none.
         for first in range(size * ranks.rank, len(labels) + size * ranks.rank, size * ranks.count):
-            part = slice(first, first + size)
-            inputs = dataset.normalize(images[part].to(dataset.device), self.dtype)
-            with self.arithmetic():
-                logits = self.forward(inputs)
-            wrong += (logits.argmax(-1) != labels[part].to(dataset.device)).sum()
+            if first < len(labels):
+                part = slice(first, first + size)
+                inputs = dataset.normalize(images[part].to(dataset.device), self.dtype)
+                with self.arithmetic():
+                    logits = self.forward(inputs)
+                wrong += (logits.argmax(-1) != labels[part].to(dataset.device)).sum()
             self.pause()
         return float(ranks.sum(wrong).double() / len(labels))
 
