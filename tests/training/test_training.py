@@ -119,9 +119,9 @@ def test_every_precision_learns(few_digits, recipe):
         torch.testing.assert_close(found, losses["float32"], rtol=0.1, atol=0)
 
 
-# Refuses to be given no images.
-BEIT = {"model": "beit_base_patch16_224", "initial_law": CONSTRUCTOR, "width": 1.0}
-BEIT["options"] = tuple("img_size=28 patch_size=7 embed_dim=16 depth=1 num_heads=2".split())
+# Does not take zero images.
+SMALL = ("img_size=28", "patch_size=7", "embed_dim=16", "depth=1", "num_heads=2")
+BEIT = {"model": "beit_base_patch16_224", "options": SMALL, "initial_law": CONSTRUCTOR, "width": 1}
 
 
 @pytest.mark.parametrize(
@@ -151,6 +151,17 @@ def test_several_processes_train_as_one(
         assert two == {**one, **{k: pytest.approx(v) for k, v in one.items() if k != "network"}}
     manifest = json.loads((folder / "checkpoints.json").read_text())
     assert manifest["experiments"][f"{name}/seed0"]["machines"][0]["processes"] == processes
+
+
+def test_a_last_batch_of_one_image_is_refused_where_it_has_no_batch_statistics(
+    few_digits, deep_recipe
+):
+    """Of 320 images batches of 29 leave one, whose last maps in a VGG are 1x1 at 14x14."""
+    half = few_digits.train_images[:, :, ::2, ::2], few_digits.test_images[:, :, ::2, ::2]
+    small = replace(few_digits, train_images=half[0], test_images=half[1])
+    recipe, vgg = replace(deep_recipe, batch_size=29), parse_network("mnist/vgg11+bn").seed(0)
+    with pytest.raises(InputError, match="batch_size is 29, which leaves 1 of 320 images"):
+        trained(vgg, recipe, small)
 
 
 def test_batch_statistics_over_processes_need_gpus():
