@@ -71,7 +71,7 @@ class Training:
         self.frozen = [self.network.get_submodule(module) for module in frozen]
         for module in self.frozen:
             module.requires_grad_(False)
-        self.check_last_batch()
+        self.check_last_batch()  # changes running statistics, so that weights are loaded later
         self.network.load_state_dict(self.state.weights)
         self.forward = in_parallel(self.network) if self.ranks.count > 1 else self.network
         parameters = self.network.named_parameters()
@@ -82,7 +82,7 @@ class Training:
 
     @torch.no_grad()
     def check_last_batch(self) -> None:
-        """Refuse batches that leave one image, if batch normalization does; it changes buffers."""
+        """Refuse batches that leave one image, if batch normalization does."""
         count, size = len(self.dataset.train_labels), self.recipe.batch_size
         if (count - 1) % size:
             return
