@@ -6,7 +6,7 @@ from pathlib import Path
 
 from layer_robustness.experiments import paths
 from layer_robustness.planning.beyond import entries
-from layer_robustness.planning.config import check_sweep, missing_data, recipe_of
+from layer_robustness.planning.config import check_job, missing_data
 from layer_robustness.planning.demand import SIZES
 from layer_robustness.planning.plan import Job, Plan
 from layer_robustness.runtime.errors import InputError
@@ -52,9 +52,7 @@ def check_result(job: Job, file: str) -> None:
     """Refuse a result that cannot be had; any network has most of them, not only the paper's."""
     if reason := missing_data(job.config, job.networks[0]):
         raise InputError(f"{job.name} is not trained here: there is {reason}")
-    for network in job.networks:
-        recipe_of(job.config, network)
-    check_sweep(job.config, job.name, job.networks)
+    check_job(job.config, job.name)
     if file not in files_of(job):
         shown = {paths.JOINT: "resets groups of its units", paths.ADVERSARIAL: "attacks it"}
         reason = f"no figure or table {shown.get(file, 'shows it')}"
