@@ -24,14 +24,18 @@ use rule train as trial with:
         draws=0,
 
 
+TRIALS = [
+    TRIAL.format(job=network, rate=rate)
+    for network in calibration.published(or_exit(load, Path(PAPER))).index
+    for rate in config["calibration"]["rates"]
+    if PLAN.runs(parse_network(network))
+]
+
+
 rule calibration:
     input:
-        trials=[
-            f"{TRIAL}/{paths.TRAINING}".format(job=network, rate=rate)
-            for network in calibration.published(or_exit(load, Path(PAPER))).index
-            for rate in config["calibration"]["rates"]
-            if PLAN.runs(parse_network(network))
-        ],
+        trials=[f"{trial}/{paths.TRAINING}" for trial in TRIALS],
+        manifests=[f"{trial}/{paths.MANIFEST}" for trial in TRIALS],
         paper=VALUES,
         code=source_files("commands.calibration"),
     output:
@@ -43,5 +47,5 @@ rule calibration:
     conda:
         "../../envs/light.yaml"
     shell:
-        f"python -m layer_robustness.commands.calibration {{input.trials}} --paper {PAPER}"
+        f"python -m layer_robustness.commands.calibration {{input.trials}} --paper {shlex.quote(PAPER)}"
         " --output {output.csv} > {log} 2>&1"
