@@ -131,7 +131,7 @@ def test_calibration_is_planned_in_any_folder_and_whatever_the_preset_is_called(
         snakemake(built, *asked, **given),
     ):
         assert counts(ended) == {"data": 1, "trial": 5, "calibration": 1}
-        (inputs,) = re.findall(r"^localrule calibration:\n +input: (.*)", ended.stdout, re.M)
+        (inputs,) = re.findall(r"^rule calibration:\n +input: (.*)", ended.stdout, re.M)
         for file in ("checkpoints.json", "training.csv"):
             assert f"results/data/calibration/cifar10/vgg16/rate0.05/{file}" in inputs
 
