@@ -5,7 +5,7 @@ were changed a little, as training does, so that no reset is for nothing. The pl
 weights of a unit, runs the network over all images and loads the trained ones again. Both see the
 same images in the memory layout that the probe chose, and have to find the same errors. The probe's
 time has everything in it: the clean pass, its choice of layout and micro-batch, and the check of
-each reset against a full pass of a copy. The probe lets its process keep freed memory; how long
+each reset against a full pass. The probe lets its process keep freed memory; how long
 the plain loop takes where it does that too stands beside it.
 """
 

@@ -20,6 +20,7 @@ import torch
 import yaml
 
 from layer_robustness.data import sources
+from layer_robustness.networks.load import read_state
 from layer_robustness.runtime.errors import InputError
 from support.checkout import ROOT
 from support.image_folders import CLASSES, write_images
@@ -143,6 +144,18 @@ def test_nothing_that_is_compared_or_drawn_runs(done, tmp_path, mark, payload, s
         path.write_bytes(content)
         survived("payload", "the paper's values, blocks", NEVER)
     assert not mark.exists() and not (tmp_path / "figures").exists()
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_no_weights_of_any_network_run(tmp_path, mark, payload, suffix, survived):
+    path = tmp_path / f"weights{suffix}"
+    path.write_bytes(payload)
+    with pytest.raises(InputError) as raised:
+        read_state(path)
+    assert str(raised.value).startswith(f"{path} cannot be read (")
+    assert "weights_only" not in str(raised.value), "no advice to run it"
+    assert str(raised.value).isprintable() and not mark.exists()
+    survived("payload", "weights of any network", NEVER)
 
 
 def test_no_file_of_fashion_mnist_runs(tmp_path, mark, payload, survived):

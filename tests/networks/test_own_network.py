@@ -27,10 +27,11 @@ def entry_point():
     return getattr(import_module(module), name)
 
 
-OWN = (
-    "layer-robustness probe --model mine:build --checkpoint trained.pt --initial initial.pt "
-    "--data images --num-samples 6 --input-size 3 32 32 --output out"
+PROBE = (
+    "layer-robustness probe --data images --num-samples 6 --input-size 3 32 32 --output out "
+    "--model {}"
 )
+OWN = PROBE.format("mine:build --checkpoint trained.pt --initial initial.pt")
 
 
 @pytest.mark.usefixtures("in_a_folder")
@@ -58,6 +59,20 @@ def test_an_initial_state_is_measured_without_being_asked_for(monkeypatch):
         "rerand",
         "shuffle",
     ]
-    monkeypatch.setattr(sys, "argv", [*OWN.split(), "--sources", "zero"])
-    with pytest.raises(SystemExit, match="no source needs it: add reinit or interpolate:a"):
+
+
+WRONG = {
+    f"{OWN} --sources zero": "no source needs it: add reinit or interpolate:a",
+    f"{OWN} --options output=3": "model mine:build output=3 cannot be built: TypeError: .*'output'",
+    PROBE.format("resnet18 --options dept=1"): "model resnet18 dept=1 cannot be built: TypeError: ",
+    PROBE.format("mine:build"): "mine:build needs --checkpoint: the file with its trained weights",
+}
+
+
+@pytest.mark.parametrize("line", WRONG)
+@pytest.mark.usefixtures("in_a_folder")
+def test_wrong_arguments_end_with_one_line(monkeypatch, line):
+    monkeypatch.setattr(sys, "argv", line.split())
+    with pytest.raises(SystemExit, match=WRONG[line]) as ended:
         entry_point()()
+    assert "\n" not in ended.value.code

@@ -52,7 +52,7 @@ def clocked(monkeypatch, faster: str) -> None:
 
 @pytest.fixture
 def layouts(monkeypatch) -> list[str]:
-    """Layouts of the copies that resets are held to, and of what replays run with."""
+    """Layouts of the full passes that resets are held to, and of what replays run with."""
     seen = []
     for name in ("full_pass", "replayed"):
         own = getattr(Engine, name)
@@ -114,7 +114,7 @@ def test_what_was_stopped_goes_on_in_its_layout(monkeypatch, network, data, tmp_
 
     clocked(monkeypatch, "channels_last")
     with monkeypatch.context() as patched, pytest.raises(Interrupted):
-        patched.setattr(interruption, "asked", Stops(8))
+        patched.setattr(interruption, "asked", Stops(11))
         run()
     layouts.clear()
     clocked(monkeypatch, "contiguous")
@@ -122,6 +122,15 @@ def test_what_was_stopped_goes_on_in_its_layout(monkeypatch, network, data, tmp_
     assert result.layout == "channels_last" and set(layouts) == {"channels_last"}
     assert (result.frame["images"] == 100).all()
     assert run(layout="contiguous").layout == "contiguous"  # another probe, which starts over
+
+
+def test_less_memory_helps_what_is_gone_on_with(monkeypatch, network, data, tmp_path):
+    given = {"sources": ["zero"], "keep": tmp_path / "kept.safetensors"}
+    monkeypatch.setattr(pace, "WORTHWHILE", math.inf)
+    with monkeypatch.context() as patched, pytest.raises(Interrupted):
+        patched.setattr(interruption, "asked", Stops(11))  # four images were counted
+        probe_network(network, data, **given)
+    assert probe_network(network, data, **given, memory_gb=1e-4).micro_batch == 8
 
 
 @pytest.mark.parametrize(

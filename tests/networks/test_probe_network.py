@@ -1,10 +1,13 @@
 """The Python call: what it measures and what it refuses."""
 
+import gc
 import math
 import shutil
 import subprocess
 import sys
+import weakref
 
+import pandas as pd
 import pytest
 import torch
 from PIL import Image
@@ -12,8 +15,11 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import layer_robustness
+from layer_robustness.networks import inputs
+from layer_robustness.probing.replay import Replay
 from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.precision import rounding_kept
 
 FEATURES, CLASSES = 6, 4
 
@@ -124,6 +130,26 @@ def test_batches_of_a_loader_or_a_pair_and_memory_change_nothing(case):
         assert frame["kl"].to_numpy() == pytest.approx(other["kl"].to_numpy(), rel=1e-4)
 
 
+@pytest.mark.parametrize(
+    ("batches", "expected"),
+    [([64, 64, 64], [4, 100, 88]), ([1] * 6, [4, 2]), ([200], [4, 100, 96]), ([4], [4])],
+)
+def test_micro_batches_are_as_large_as_is_asked_for(batches, expected):
+    labels = torch.arange(sum(batches)).split(batches)
+    sizes = iter([4, *[100] * 9])
+    data = [(own.float(), own) for own in labels]
+    found = list(inputs.micro_batches(data, torch.device("cpu"), sizes))
+    assert [len(own) for _, own in found] == expected
+    assert torch.equal(torch.cat([own for _, own in found]), torch.cat(labels))
+    assert all(torch.equal(images, own) for images, own in found)
+
+
+def test_images_of_other_shapes_are_in_other_micro_batches():
+    data = [(torch.zeros(2, size), torch.zeros(2)) for size in (5, 5, 6, 6)]
+    found = inputs.micro_batches(data, torch.device("cpu"), iter([3] * 9))
+    assert [images.shape for images, _ in found] == [(3, 5), (1, 5), (3, 6), (1, 6)]
+
+
 def test_the_network_is_left_as_it_was(case):
     network, initial, images, labels = case
     network[1].train()
@@ -132,6 +158,33 @@ def test_the_network_is_left_as_it_was(case):
     assert [module.training for module in network] == [False, True, False, False]
     assert all(torch.equal(before[key], t) for key, t in network.state_dict().items())
     network.eval()
+
+
+def test_nothing_is_held_after_the_probe(monkeypatch, case):
+    network, _, images, labels = case
+    begun, record = [], Replay.record
+
+    def watched(replay, pixels):
+        begun.append(weakref.ref(replay))
+        return record(replay, pixels)
+
+    monkeypatch.setattr(Replay, "record", watched)
+    gc.disable()
+    layer_robustness.probe_network(network, (images, labels), sources=["zero"])
+    gone = [replay() is None for replay in begun]
+    gc.enable()
+    assert gone and all(gone)
+
+
+def test_products_round_as_before(case):
+    network, _, images, labels = case
+    before = {torch.backends.cuda.matmul: "tf32", torch.backends.cudnn.conv: "ieee"}
+    with rounding_kept():
+        for part, value in before.items():
+            part.fp32_precision = value
+        layer_robustness.probe_network(network, (images, labels), sources=["zero"])
+        assert {part: part.fp32_precision for part in before} == before
+        assert torch.backends.cuda.matmul.allow_tf32  # raises where it is not the newer one's
 
 
 def test_a_reset_that_puts_out_nan_is_wrong_on_every_image(case):
@@ -143,6 +196,23 @@ def test_a_reset_that_puts_out_nan_is_wrong_on_every_image(case):
     ).frame
     assert frame["error"].iloc[1:].eq(1).all() and frame["loss"].iloc[1:].isna().all()
     assert frame["engine"].iloc[1:].eq("replay").all()
+
+
+class ReturnsNothing(nn.Sequential):
+    """Its `train` forgets to return the module, as PyTorch's does."""
+
+    def train(self, mode=True):
+        super().train(mode)
+
+
+@pytest.mark.parametrize("kind", [ReturnsNothing, nn.Sequential])
+def test_a_probe_within_inference_mode(case, kind):
+    network, initial, images, labels = case
+    expected = layer_robustness.probe_network(network, (images, labels), initial).frame
+    again = kind(*network)
+    with torch.inference_mode():
+        found = layer_robustness.probe_network(again, (images * 1, labels), initial).frame
+    pd.testing.assert_frame_equal(found, expected)
 
 
 class IsRandom(nn.Module):
@@ -158,7 +228,26 @@ def labels_of_five_classes(images):
     return torch.arange(len(images)) % 5
 
 
+def compiled_in_part():
+    network = fresh()
+    network[0].compile()
+    return network
+
+
+def built_without_versions():
+    with torch.inference_mode():
+        return fresh()
+
+
 WRONG = {
+    "built inside torch.inference_mode": {"model": built_without_versions()},
+    "initial equals the trained network: .*clone": {
+        "aliased": lambda network: network.state_dict()
+    },
+    "fresh is a OrderedDict: expected a function": {"fresh": fresh().state_dict()},
+    "fresh is a Sequential: expected a function": {"fresh": fresh()},
+    "the model is compiled: expected modules as they were": {"model": torch.compile(fresh())},
+    "0 is compiled": {"model": compiled_in_part()},
     "no module matches 'layr4'.*'?0": {"units": ["0", "layr4"]},
     "labels go from 0 to 4, but the network has 4 outputs": {"labels": labels_of_five_classes},
     "expected one class an image": {"labels": lambda images: images},
@@ -176,6 +265,10 @@ WRONG = {
     "source rerand needs `fresh`": {"sources": ["rerand"]},
     "measure 'top5' is unknown": {"measures": ["top5"]},
     "draws is 0": {"draws": 0},
+    "precision is 'fp16': expected float32, float64, tf32, bf16": {"precision": "fp16"},
+    "float64, but the weights are torch.float32: call": {"precision": "float64"},
+    "device is 'gpu': expected auto, cpu, cuda or cuda:N": {"device": "gpu"},
+    "device is 'mps'": {"device": torch.device("mps")},
 }
 
 
@@ -187,6 +280,8 @@ def test_wrong_input_is_one_line(case, complaint):
     labels = given.pop("labels", lambda _: labels)(images)
     if given.pop("name", None):
         given["initial"] = nn.Sequential(nn.Linear(2, 2), *fresh()[1:])
+    if "aliased" in given:
+        given["initial"] = given.pop("aliased")(model)
     with pytest.raises(InputError, match=complaint) as error:
         layer_robustness.probe_network(model, (images, labels), **given)
     assert "\n" not in str(error.value)

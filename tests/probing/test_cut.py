@@ -79,6 +79,19 @@ def test_loose_tensors_are_one_unit_and_say_which():
     assert found.parts["loose"] == found.units["loose"] == ["cls_token", "pos_embed"]
 
 
+@pytest.mark.parametrize(
+    "network",
+    [timms("vit_tiny_patch16_224"), torchvisions("vit_b_16")],
+    ids=["timm", "torchvision"],
+)
+def test_the_calls_of_leaves_are_kept_apart_from_what_is_around_all_blocks(network):
+    """The network and torchvision's encoder own tokens or positions."""
+    kept = cut(network, "leaf").modules
+    inside = {inner for module in kept for inner in module.modules() if inner is not module}
+    norms = {module for module in kept if isinstance(module, nn.LayerNorm)}
+    assert len(norms) == 25 and not inside & norms
+
+
 def test_a_shared_module_is_one_unit():
     shared = nn.Linear(2, 2)
     network = nn.ModuleDict({"one": shared, "two": nn.Linear(2, 2), "again": shared})

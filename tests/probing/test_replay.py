@@ -1,6 +1,7 @@
 """The engine against its definition: full passes of changed copies, with equal logits."""
 
 import math
+from threading import Lock
 
 import pytest
 import torch
@@ -68,7 +69,7 @@ def test_the_papers_networks_need_no_check(name, few_digits):
     engine.joined = 3
     torch.testing.assert_close(by_engine(engine, images), expected, rtol=1e-9, atol=1e-9)
     engine.begin(images[:2], GENEROUS)  # with the check
-    assert engine.joined == 3 and {reset.engine for reset in engine.resets} == {"replay"}
+    assert {(reset.engine, reset.joins) for reset in engine.resets} == {("replay", True)}
 
 
 def test_the_weights_of_bf16_are_not_those_of_the_reset_before(few_digits):
@@ -258,6 +259,78 @@ def test_networks_that_are_hard_to_replay(kind):
     assert torch.equal(images, before)
 
 
+class Hooked(Small):
+    """A hook that is no method keeps what is used later."""
+
+    def __init__(self):
+        super().__init__()
+        self.hooked().register_forward_hook(lambda *call: setattr(self, "features", call[-1]))
+
+    def hooked(self):
+        return self.first
+
+    def forward(self, x):
+        return super().forward(x) + self.features.mean((1, 2, 3))[:, None]
+
+
+class HookedInside(Hooked):
+    """Its hook is not called when the tape answers for the unit around it."""
+
+    def hooked(self):
+        self.first = nn.Sequential(nn.Conv2d(3, 3, 1), nn.Conv2d(3, 3, 1))
+        return self.first[0]
+
+
+class HoldsAFunction(Small):
+    def __init__(self):
+        super().__init__()
+        self.stem = lambda x: self.second(self.first(x))
+
+    def forward(self, x):
+        return self.head(self.stem(x).mean((2, 3)))
+
+
+class HoldsALock(Small):
+    def __init__(self):
+        super().__init__()
+        self.lock = Lock()
+
+
+def traced():
+    return torch.jit.trace(Small().eval(), some_images(4))
+
+
+def scripted():
+    return torch.jit.script(Small())
+
+
+NO_COPY = {
+    Hooked: set(),
+    HookedInside: {"second", "head"},
+    HoldsAFunction: set(),
+    HoldsALock: set(),
+}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+@pytest.mark.parametrize("build", [*NO_COPY, traced, scripted], ids=lambda build: build.__name__)
+def test_networks_that_a_copy_cannot_stand_for(build):
+    """Held to the network that is built anew with the weights of a reset."""
+    torch.manual_seed(3)
+    network, images = build().eval(), some_images(4)
+    named = {name: build().state_dict() for name in ("other", "another")}
+    states = States(network, named=named)
+    engine = engine_on(network, ["first", "second", "head"], states, list(named), images)
+    found = {row: logits for rows, logits in engine.logits(images) for row in rows}
+    for row, reset in enumerate(engine.resets, 1):
+        again = build().eval()
+        again.load_state_dict(network.state_dict() | reset.values)
+        assert torch.equal(found[row], engines.logits_of(again, images)), reset.unit
+        assert not torch.equal(found[row], found[0])
+    full = {reset.unit for reset in engine.resets if reset.engine == "full pass"}
+    assert full == NO_COPY.get(build, set())
+
+
 class MixesImages(Small):
     """Logits of an image depend on the others of its batch."""
 
@@ -265,18 +338,54 @@ class MixesImages(Small):
         return x - x.mean(0)
 
 
-@pytest.mark.parametrize(("kind", "joined"), [(Small, 2), (TiesWeights, 2), (MixesImages, 1)])
-def test_resets_travel_together_where_that_changes_nothing(kind, joined):
-    network, images = kind(), some_images(4)
+class HasPositions(Small):
+    """What a module puts out is not along the batch, but the same for all images."""
+
+    def __init__(self):
+        super().__init__()
+        self.positions = nn.Embedding(64, 3)
+
+    def between(self, x):
+        return x + self.positions(torch.arange(64)).T[:, None]
+
+
+class SequenceFirst(Small):
+    """The images are dimension 1 of what modules put out."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = (nn.TransformerEncoderLayer(64, 1, 8) for _ in range(2))
+
+    def forward(self, x):
+        x = x.mean(2).movedim(1, 0)
+        return self.head(self.second(self.first(x)).mean(2).T)
+
+
+TOGETHER = {
+    Small: {"first", "second", "head"},
+    TiesWeights: {"first", "second", "head"},
+    MixesImages: {"head"},
+    HasPositions: {"first", "second", "head"},
+    SequenceFirst: {"head"},
+}
+
+
+@pytest.mark.parametrize("kind", TOGETHER)
+@pytest.mark.parametrize("count", [4, 5])  # the number that was checked, and another one
+def test_resets_travel_together_where_that_changes_nothing(kind, count):
+    network, images = kind(), some_images(count)
     named = {"other": kind().state_dict(), "another": kind().state_dict()}
     states = States(network, named=named)
     engine = engine_on(network, "block", states, list(named), images, joined=2)
-    assert engine.joined == joined
-    assert max(len(rows) for rows, _ in engine.logits(images)) == joined
+    assert {reset.unit for reset in engine.resets if reset.joins} == TOGETHER[kind]
+    seen = 0
     for rows, logits in engine.logits(images):
         for row, found in zip(rows, logits.chunk(len(rows)), strict=True):
             values = engine.resets[row - 1].values if row else {}
             torch.testing.assert_close(found, plain_logits(network, values, images))
+            seen += 1
+        assert len(rows) == 1 + (rows != [0] and engine.resets[rows[0] - 1].joins)
+    assert seen == len(engine.resets) + 1
 
 
 def full_logits(network, state, images):

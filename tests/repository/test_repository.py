@@ -3,6 +3,7 @@
 import re
 import runpy
 import subprocess
+from importlib.metadata import packages_distributions
 
 import pytest
 import yaml
@@ -59,13 +60,21 @@ def test_source_files_are_what_python_imports():
     assert {path.rpartition("src/")[2] for path in source_files("commands.train")} == imported
 
 
-def test_the_environments_have_the_locked_versions():
+def test_the_environment_has_what_steps_import_in_the_locked_versions():
     locked = set(
         re.findall(r"^([\w-]+==[^ ;\\]+)", (ROOT / "envs/requirements.txt").read_text(), re.M)
     )
-    for name in ("heavy", "light"):
-        environment = yaml.safe_load((ROOT / f"envs/{name}.yaml").read_text())
-        assert set(environment["dependencies"][-1]["pip"]) <= locked
+    environment = yaml.safe_load((ROOT / "envs/steps.yaml").read_text())
+    pins = set(environment["dependencies"][-1]["pip"])
+    assert pins <= locked
+    commands = (path.stem for path in (ROOT / "src/layer_robustness/commands").glob("[a-z]*.py"))
+    text = "".join(
+        (ROOT / path).read_text() for path in source_files(*map("commands.{}".format, commands))
+    )
+    imported = set(re.findall(r"^\s*(?:import|from) (\w+)", text, re.M))
+    known = packages_distributions()
+    needed = {known[name][0].lower() for name in imported & known.keys()} - {"layer-robustness"}
+    assert needed <= {pin.partition("==")[0] for pin in pins}
 
 
 def test_tests_run_on_the_versions_that_figures_are_made_with():

@@ -18,6 +18,7 @@ from support.training import train_arguments
 ROOTS = {
     "train": ("training.loop", "training.folder"),
     "probe": ("probing.rows",),
+    "network": ("networks.progress",),
     "attack": ("attacks.accuracy",),
 }
 # They tell, store, check or interrupt. Data and weights have checksums of their own.
@@ -61,7 +62,8 @@ def digests() -> dict[str, str]:
     [
         ("training/folder.py", ()),
         ("training/loop.py", ("train",)),
-        ("probing/engine.py", ("probe",)),
+        ("probing/engine.py", ("probe", "network")),
+        ("networks/inputs.py", ("network",)),
         ("attacks/stochastic.py", ("attack",)),
         ("models/vgg.py", tuple(STEPS)),
     ],

@@ -13,7 +13,7 @@ import torch
 import yaml
 
 from layer_robustness.commands import train
-from layer_robustness.runtime.devices import choose
+from layer_robustness.runtime.devices import choose, chosen
 from layer_robustness.runtime.errors import InputError
 from support.processes import FORK
 from support.snakemake_runs import copy_checkout, resources, snakemake
@@ -94,6 +94,31 @@ def test_a_killed_job_leaves_its_gpu_to_the_next_one(gpus, job):
     assert job().device == "cuda:0"
 
 
+def test_a_process_stays_on_its_gpu_unless_it_names_another(gpus, job):
+    gpus(4)
+    asked = ["auto", "cuda", "cuda:2", "cuda:2", "auto"]
+    stays = job(lambda: [str(choose(name)) for name in asked])
+    assert stays.device == ["cuda:0", "cuda:0", "cuda:2", "cuda:2", "cuda:0"]
+    assert [job().device for _ in range(3)] == ["cuda:1", "cuda:3", "cuda:0"]
+
+
+def test_a_network_is_probed_on_the_gpu_where_it_lies(gpus, job, monkeypatch):
+    """Its caller's current GPU is current again behind that."""
+    gpus(3)
+    current = [1]
+    monkeypatch.setattr(torch.cuda, "_exchange_device", lambda to: current.append(to) or 1)
+    monkeypatch.setattr(torch.cuda, "_maybe_exchange_device", current.append)
+
+    def task() -> list:
+        found = []
+        for name, home in [("auto", "cuda:2"), ("cuda:0", "cuda:2"), ("cpu", "cuda:2")]:
+            with chosen(name, torch.device(home)) as device:
+                found.append((str(device), current[-1]))
+        return [*found, current[-1]]
+
+    assert job(task).device == [("cuda:2", 2), ("cuda:0", 0), ("cpu", 1), 1]
+
+
 def test_a_gpu_is_known_by_its_name_among_those_that_a_job_may_use(gpus, job):
     gpus(2)
     assert job(CUDA_VISIBLE_DEVICES="2,3").device == "cuda:0"
@@ -142,8 +167,12 @@ def test_a_gpu_that_is_asked_for_has_to_be_there(gpus, arguments, monkeypatch):
     gpus(0)
     assert launched(4, arguments, monkeypatch) is None
     assert choose("auto") == choose("cpu") == torch.device("cpu")
-    with pytest.raises(InputError, match="device is cuda, but torch finds no GPU: set device to"):
-        choose("cuda")
+    for name in ("cuda", "cuda:0"):
+        with pytest.raises(InputError, match=f"device is {name}, but torch finds no GPU: set dev"):
+            choose(name)
+    gpus(2)
+    with pytest.raises(InputError, match="device is cuda:2, but torch finds 2 GPUs: set device to"):
+        choose("cuda:2")
 
 
 def test_locks_lie_in_no_folder_that_somebody_else_leads_elsewhere(gpus, tmp_path):

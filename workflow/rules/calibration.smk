@@ -45,7 +45,7 @@ rule calibration:
         f"{LOGS}/calibration.log",
     localrule: True
     conda:
-        "../../envs/light.yaml"
+        "../../envs/steps.yaml"
     shell:
         f"python -m layer_robustness.commands.calibration {{input.trials}} --paper {shlex.quote(PAPER)}"
         " --output {output.csv} > {log} 2>&1"

@@ -30,7 +30,7 @@ rule comparison:
         f"{LOGS}/comparison/comparison.log",
     localrule: True
     conda:
-        "../../envs/light.yaml"
+        "../../envs/steps.yaml"
     shell:
         shown_by(
             "comparison", f"--paper {shlex.quote(PAPER)} --output {{output.values}}"
@@ -57,7 +57,7 @@ rule comparison_figure:
         f"{LOGS}/comparison/{{figure}}.log",
     localrule: True
     conda:
-        "../../envs/light.yaml"
+        "../../envs/steps.yaml"
     params:
         scale=config["error_scale"],
     shell:
@@ -87,7 +87,7 @@ rule claims:
         f"{LOGS}/comparison/claims.log",
     localrule: True
     conda:
-        "../../envs/light.yaml"
+        "../../envs/steps.yaml"
     shell:
         shown_by("claims", "--output {output.csv}")
 
@@ -114,7 +114,7 @@ rule explorer:
         f"{LOGS}/comparison/explorer.log",
     localrule: True
     conda:
-        "../../envs/light.yaml"
+        "../../envs/steps.yaml"
     shell:
         shown_by("explorer", f"--paper {shlex.quote(PAPER)} --output {{output}}")
 

@@ -11,7 +11,7 @@ rule data:
     cache: True
     localrule: True  # compute nodes may have no network
     conda:
-        "../../envs/heavy.yaml"
+        "../../envs/steps.yaml"
     resources:
         images="",
     params:

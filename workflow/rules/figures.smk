@@ -17,7 +17,7 @@ rule structure:
         "results/structure/logs/resnet50.log",
     localrule: True
     conda:
-        "../../envs/heavy.yaml"
+        "../../envs/steps.yaml"
     shell:
         "python -m layer_robustness.commands.structure {output} > {log} 2>&1"
 
@@ -48,7 +48,7 @@ rule figure:
         f"{LOGS}/figures/{{figure}}.log",
     localrule: True
     conda:
-        "../../envs/light.yaml"
+        "../../envs/steps.yaml"
     params:
         caption=lambda wildcards: labelled(FIGURES[wildcards.figure].caption, SOURCES),  # for the report
         scale=config["error_scale"],
@@ -81,7 +81,7 @@ rule table:
         f"{LOGS}/tables/{{table}}.log",
     localrule: True
     conda:
-        "../../envs/light.yaml"
+        "../../envs/steps.yaml"
     params:
         caption=lambda wildcards: labelled(TABLES[wildcards.table].caption, SOURCES),  # for the report
     shell:

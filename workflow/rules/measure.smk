@@ -20,7 +20,7 @@ rule probe:
     wildcard_constraints:
         job=r"(mnist|cifar10|imagenet)/[^/]+",  # rule network probes the others
     conda:
-        "../../envs/heavy.yaml"
+        "../../envs/steps.yaml"
     threads: partial(cores, "probe")
     resources:
         **needs("probe"),
@@ -58,7 +58,7 @@ rule distances:
     benchmark:
         f"{LOGS}/distances/{{job}}.benchmark.tsv"
     conda:
-        "../../envs/heavy.yaml"
+        "../../envs/steps.yaml"
     threads: partial(cores, "distances")
     resources:
         **needs("distances"),
@@ -81,7 +81,7 @@ rule attack:
     benchmark:
         f"{LOGS}/attack/{{job}}.benchmark.tsv"
     conda:
-        "../../envs/heavy.yaml"
+        "../../envs/steps.yaml"
     threads: partial(cores, "attack")
     resources:
         **needs("attack"),

@@ -24,7 +24,7 @@ rule network:
     benchmark:
         f"{LOGS}/network/{BEYOND}/{{entry}}.benchmark.tsv"
     conda:
-        "../../envs/heavy.yaml"
+        "../../envs/steps.yaml"
     threads: lambda wildcards: 1 if entry_of(wildcards).network else demand.CORES
     resources:
         **needs("network", source_of_entry),
@@ -75,7 +75,7 @@ rule network_figure:
         f"{LOGS}/figures/{{beyond}}.log",
     localrule: True
     conda:
-        "../../envs/light.yaml"
+        "../../envs/steps.yaml"
     params:
         caption=lambda wildcards: BEYOND_FIGURES[wildcards.beyond].caption,  # for the report
     shell:

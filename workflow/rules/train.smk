@@ -14,7 +14,7 @@ rule train:
         f"{LOGS}/train/{{job}}.log",
     cache: True
     conda:
-        "../../envs/heavy.yaml"
+        "../../envs/steps.yaml"
     threads: partial(cores, "train")
     resources:
         **needs("train"),

@@ -16,6 +16,7 @@ from layer_robustness.networks.pace import AUTO
 from layer_robustness.networks.probe import probe_network
 from layer_robustness.networks.result import Result
 from layer_robustness.probing.cut import cut
+from layer_robustness.runtime.code import code_digest
 from layer_robustness.runtime.errors import InputError, exit_with_one_line
 from layer_robustness.runtime.interruption import note_signals
 from layer_robustness.storage import rows
@@ -79,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
 
 def run(arguments: argparse.Namespace) -> None:
     """Probe the network that the arguments name, and write what was found."""
-    note_signals()  # the probe saves what it has, and stops between its resets
+    code_digest("network")
     try:
         result = probed(arguments)
     except stored.DidNotTrain as told:
@@ -97,6 +98,7 @@ def probed(arguments: argparse.Namespace) -> Result:
     given = of_manifest(arguments) if arguments.manifest else of_name(arguments)
     units = list(cut(given["model"], arguments.units).units)
     print(f"{len(units)} units: {', '.join(units)}", file=sys.stderr)
+    note_signals()  # the probe saves what it has, and stops between its resets
     result = probe_network(
         **given,
         units=arguments.units,

@@ -15,15 +15,15 @@ import timm
 from torch import nn
 from torchvision import models
 
-from layer_robustness.experiments.options import TORCHVISION, own_module
-from layer_robustness.runtime.errors import InputError
+from layer_robustness.experiments.options import TORCHVISION, as_words, own_module
+from layer_robustness.runtime.errors import InputError, in_one_line
 
 # Where installed packages and Python's own modules lie.
 INSTALLED = [sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib")]
 
 
-def builder(name: str, options: Mapping[str, Any]) -> Callable[[], nn.Module]:
-    """Return what builds a network with random weights.
+def network_of(name: str, options: Mapping[str, Any]) -> nn.Module:
+    """Build a network with random weights.
 
     Parameters
     ----------
@@ -36,8 +36,21 @@ def builder(name: str, options: Mapping[str, Any]) -> Callable[[], nn.Module]:
     Raises
     ------
     InputError
-        If there is no such network.
+        If there is no such network, or it refuses its options.
     """
+    build = builder(name, options)
+    try:
+        network = build()
+    except Exception as error:  # a constructor may raise anything
+        named = " ".join(["model", name, *as_words(options)])
+        raise InputError(f"{named} cannot be built: {in_one_line(error)}") from error
+    if not isinstance(network, nn.Module):
+        raise InputError(f"model {name} gives a {type(network).__name__}, no nn.Module")
+    return network
+
+
+def builder(name: str, options: Mapping[str, Any]) -> Callable[[], nn.Module]:
+    """Return what builds a network, where there is one of that name."""
     if name.startswith(TORCHVISION):
         inside = name.removeprefix(TORCHVISION)
         known = models.list_models()
@@ -51,13 +64,6 @@ def builder(name: str, options: Mapping[str, Any]) -> Callable[[], nn.Module]:
     return lambda: timm.create_model(name, **options)
 
 
-def as_network(name: str, built: object) -> nn.Module:
-    """Refuse what a function built that is no network."""
-    if not isinstance(built, nn.Module):
-        raise InputError(f"model {name} gives a {type(built).__name__}, no nn.Module")
-    return built
-
-
 def unknown(name: str, wrong: str, known: list[str], listing: str) -> str:
     """Say that there is no such network, and which have similar names."""
     near = ", ".join(get_close_matches(wrong, known)) or listing
@@ -68,15 +74,17 @@ def unknown(name: str, wrong: str, known: list[str], listing: str) -> str:
 
 
 def own_function(name: str) -> Callable[..., nn.Module]:
-    """Return the function `module:function`, of a module in the working directory or installed."""
+    """Return the function `module:function`, of a module in the working directory or installed.
+
+    Python goes on to look in that directory, for what the function imports once it is called.
+    """
     module, _, function = name.partition(":")
-    sys.path.insert(0, str(Path.cwd()))
+    if (here := str(Path.cwd())) not in sys.path:
+        sys.path.insert(0, here)
     try:
         return getattr(importlib.import_module(module), function)
     except (ImportError, AttributeError, ValueError) as error:
         raise InputError(f"model {name} cannot be imported: {error}") from error
-    finally:
-        sys.path.pop(0)
 
 
 def check_origin(name: str) -> None:

@@ -9,7 +9,7 @@ from layer_robustness.experiments.names import Experiment, Network
 from layer_robustness.experiments.options import TORCHVISION, own_module, read_words
 from layer_robustness.experiments.recipe import CONSTRUCTOR, Recipe
 from layer_robustness.models.build import build, draw
-from layer_robustness.models.named import as_network, builder, check_origin
+from layer_robustness.models.named import check_origin, network_of
 from layer_robustness.runtime.errors import InputError, in_one_line
 from layer_robustness.runtime.seeding import generator
 
@@ -59,12 +59,7 @@ def named(recipe: Recipe, image_shape: Shape, classes: int) -> nn.Module:
     elif own_module(recipe.model):
         fitting = {}
     check_origin(recipe.model)
-    build = builder(recipe.model, fitting | read_words(recipe.options))
-    try:
-        built = build()
-    except Exception as error:  # a constructor may raise anything
-        raise InputError(f"{described(recipe)} cannot be built: {in_one_line(error)}") from error
-    return as_network(recipe.model, built)
+    return network_of(recipe.model, fitting | read_words(recipe.options))
 
 
 @torch.no_grad()

@@ -158,19 +158,14 @@ def after(batches: Batches, done: int) -> Batches:
         return batches
     images = getattr(batches, "dataset", None)
     if isinstance(images, Photographs | TestImages):
-        # Batches are the same as before.
-        start = done if done == len(images) else done - done % LOADED
         workers = cast(DataLoader, batches).num_workers
-        rest = DataLoader(images.after(start), batch_size=LOADED, num_workers=workers)
-        return after_first(rest, done - start)
+        return DataLoader(images.after(done), batch_size=LOADED, num_workers=workers)
     return after_first(batches, done)
 
 
 def after_first(batches: Batches, done: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Leave out so many images of the first batches."""
-    with deaf_children():
-        found = iter(batches)
-    for images, labels in found:
+    for images, labels in batches:
         if done < len(labels):
             yield images[done:], labels[done:]
         done = max(0, done - len(labels))
@@ -195,17 +190,37 @@ def identity(batches: Batches) -> list[str]:
 def micro_batches(
     batches: Batches, device: torch.device, sizes: Iterator[int]
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Cut batches into pieces of at most the next size; images [N, ...], labels int64 [N]."""
+    """Yield pieces of the next size, whatever that of the batches is; the last may be smaller.
+
+    Where the shape of images changes from one batch to the next, a piece ends too. Images
+    [N, ...], labels int64 [N].
+    """
     with deaf_children():  # processes that decode end with this one
         found = iter(batches)
+    waiting: list[tuple[Tensor, Tensor]] = []
+    missing = next(sizes)
+
+    def piece() -> tuple[Tensor, Tensor]:
+        images, labels = (torch.cat(parts) for parts in zip(*waiting, strict=True))
+        waiting.clear()
+        return images.to(device), labels.long().to(device)
+
     for batch in found:
         if not (isinstance(batch, tuple | list) and len(batch) == 2):
             raise InputError(f"data: a batch is no pair of images and labels: {EXPECTED}")
         images, labels = batch
+        if waiting and waiting[0][0].shape[1:] != images.shape[1:]:
+            yield piece()
+            missing = next(sizes)
         while len(labels):
-            size = next(sizes)
-            yield images[:size].to(device), labels[:size].long().to(device)
-            images, labels = images[size:], labels[size:]
+            taken = min(missing, len(labels))
+            waiting.append((images[:taken], labels[:taken]))
+            images, labels, missing = images[taken:], labels[taken:], missing - taken
+            if not missing:
+                yield piece()
+                missing = next(sizes)
+    if waiting:
+        yield piece()
 
 
 def count(batches: Batches) -> int | None:

@@ -1,6 +1,8 @@
 """Networks by name with trained weights, from files or from timm."""
 
 import pickle
+import re
+from argparse import Namespace
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -8,9 +10,10 @@ import timm
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
+from timm.models import clean_state_dict
 from torch import nn
 
-from layer_robustness.models.named import as_network, builder
+from layer_robustness.models.named import network_of
 from layer_robustness.probing.tensors import State
 from layer_robustness.runtime.errors import InputError
 
@@ -20,14 +23,14 @@ KEYS = ("state_dict", "model", "model_state_dict")
 
 @dataclass
 class Named:
-    """A network by its name and options: see `models.named.builder`."""
+    """A network by its name and options: see `models.named.network_of`."""
 
     name: str
     options: dict = field(default_factory=dict)
 
     def fresh(self) -> nn.Module:
         """Build it with random weights."""
-        return builder(self.name, self.options)()
+        return network_of(self.name, self.options)
 
     def trained(self, checkpoint: Path | None) -> nn.Module:
         """Build it with trained weights: from a file, or those that timm downloads without one.
@@ -35,14 +38,13 @@ class Named:
         Raises
         ------
         InputError
-            If it is unknown, the weights do not fit, or there are none.
+            If it is unknown or refuses its options, the weights do not fit, or there are none.
         """
-        build = builder(self.name, self.options)
         if ":" in self.name and checkpoint is None:
             raise InputError(f"{self.name} needs --checkpoint: the file with its trained weights")
+        network = self.fresh()
         if checkpoint is None:
             return self.downloaded()
-        network = as_network(self.name, build())
         load_into(network, checkpoint)
         return network
 
@@ -71,9 +73,13 @@ def read_state(path: Path) -> State:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
+        # timm's train.py writes its arguments too.
+        with torch.serialization.safe_globals([Namespace]):
+            found = torch.load(path, map_location="cpu", weights_only=True)
     except (OSError, SafetensorError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        reason = str(error).partition("\n")[0]
+        # PyTorch advises to run what it refuses; that is left out.
+        refused = re.search("[Uu]nsupported .*?(?= was| whose|$)", str(error), re.M)
+        reason = refused[0] if refused else str(error).partition("\n")[0]
         raise InputError(
             f"{path} cannot be read ({reason}): expected .safetensors, or what torch.save wrote of "
             "a state_dict()"
@@ -82,4 +88,4 @@ def read_state(path: Path) -> State:
         found = found.get(key, found) if isinstance(found, dict) else found
     if not isinstance(found, dict) or not all(isinstance(t, torch.Tensor) for t in found.values()):
         raise InputError(f"{path} holds no state_dict: expected names and tensors")
-    return {name.removeprefix("module."): tensor for name, tensor in found.items()}
+    return clean_state_dict(found)  # without what torch.compile and several GPUs put before names

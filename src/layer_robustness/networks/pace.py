@@ -36,7 +36,7 @@ class Pace:
         self.trying = images is None or images * len(engine.resets) >= WORTHWHILE
         self.candidates = [*LAYOUTS] if layout == AUTO and self.trying else []
         self.layout = layout_of(engine.network) if layout == AUTO else layout
-        self.size, self.sizes = 0, [0]  # the last is what memory allows
+        self.size, self.sizes = 0, [0]
         self.seconds: dict[int, float] = {}  # an image takes, by the micro-batch
 
     def begin(self, images: Tensor) -> None:
@@ -68,7 +68,7 @@ class Pace:
         tried = SIZES if self.trying and self.device.type == "cpu" else ()
         self.sizes = [*(size for size in tried if size < most), most]
         self.trying = len(self.sizes) > 1
-        self.size = self.size or self.sizes[0]
+        self.size = min(self.size or self.sizes[0], most)
 
     def took(self, images: int, seconds: float) -> None:
         """Go on to the next size until it gets slower, then stay with the smallest that is fast."""

@@ -24,15 +24,15 @@ from layer_robustness.probing.replay import logits_of
 from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.probing.tensors import State, named_tensors
 from layer_robustness.runtime.allocator import freed_memory_kept
-from layer_robustness.runtime.devices import choose
+from layer_robustness.runtime.devices import chosen
 from layer_robustness.runtime.errors import InputError, in_one_line
 from layer_robustness.runtime.memory import bounded_by, ran_out
-from layer_robustness.runtime.precision import arithmetic
+from layer_robustness.runtime.precision import PRECISIONS, arithmetic, rounding_kept
 
 GIGABYTE = 10**9
 
 
-@bounded_by("memory_gb")
+@bounded_by("memory_gb or draws")
 def probe_network(
     model: nn.Module,
     data: Data,
@@ -43,7 +43,7 @@ def probe_network(
     draws: int = 1,
     measures: Sequence[str] = MEASURES,
     states: Mapping[str, State] | None = None,
-    device: str = "auto",
+    device: str | torch.device = "auto",
     memory_gb: float = 2,
     precision: str = "float32",
     keep: Path | None = None,
@@ -79,11 +79,13 @@ def probe_network(
     states
         Other states of the model, such as checkpoints, by names.
     device
-        `cpu`, `cuda`, or `auto`: a GPU where there is one.
+        `cpu`, `cuda`, `cuda:N`, or `auto`: a GPU where there is one. Without a number it is the
+        model's own GPU, if it lies on one.
     memory_gb
-        For what a clean pass keeps of the images that are looked at together.
+        For what a clean pass keeps of the images that are looked at together. The weights of all
+        resets wait in the CPU's memory besides: those of the model, for each draw of a source.
     precision
-        Of the arithmetic: float32, float64, tf32 or bf16.
+        Of the arithmetic: float32, float64 (of weights that have that type), tf32 or bf16.
     keep
         A file for what is counted, written every ten seconds; a probe of the same network, resets
         and images goes on from there. The data then is a folder or a pair of tensors.
@@ -102,7 +104,17 @@ def probe_network(
         raise InputError(f"draws is {draws}: expected 1 or more")
     if layout not in (AUTO, *LAYOUTS):
         raise InputError(f"layout is {layout!r}: expected {', '.join([AUTO, *LAYOUTS])}")
-    with in_evaluation(model, choose(device)) as where, arithmetic(precision, where):
+    if precision not in PRECISIONS:
+        raise InputError(f"precision is {precision!r}: expected {', '.join(PRECISIONS)}")
+    check_model(model, precision)
+    home = next(model.parameters(), torch.zeros(0)).device
+    with (
+        rounding_kept(),
+        torch.inference_mode(False),  # its tensors keep no versions
+        chosen(str(device), home) as where,
+        in_evaluation(model, where),
+        arithmetic(precision, where),
+    ):
         known = initial.state_dict() if isinstance(initial, nn.Module) else initial
         prepared = States(model, known, fresh, states or {})
         if sources is None:
@@ -136,7 +148,7 @@ def evaluate(
     """Count all resets in one pass over the images, from where an earlier process was stopped."""
     done, counted = kept.load() if kept else (0, {})
     if counted:
-        restore(engine, tally, pace, counted)
+        restore(engine, tally, pace, counted, memory)
         lay_out(engine, pace.layout)
     # At a terminal only; it goes to stderr and tells the time that is left.
     with tqdm(total=inputs.count(batches), initial=done, unit="image", disable=None) as bar:
@@ -180,15 +192,39 @@ def check_images(network: nn.Module, images: Tensor) -> None:
         ) from error
 
 
+def check_model(model: nn.Module, precision: str) -> None:
+    """Refuse a model whose calls or weights cannot be exchanged, or have another precision.
+
+    Raises
+    ------
+    InputError
+        In one line.
+    """
+    for name, module in model.named_modules():
+        if hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None):
+            raise InputError(
+                f"{name or 'the model'} is compiled: expected modules as they were before "
+                "torch.compile, which keeps them as ._orig_mod"
+            )
+    if any(tensor.is_inference() for tensor in named_tensors(model).values()):
+        raise InputError("the model was built inside torch.inference_mode: build it outside")
+    weights = next(model.parameters(), torch.zeros(0, dtype=torch.float64)).dtype
+    if precision == "float64" and weights != torch.float64:
+        raise InputError(
+            f"precision is float64, but the weights are {weights}: call model.double(), and give "
+            "images of that type"
+        )
+
+
 @contextmanager
-def in_evaluation(model: nn.Module, device: torch.device) -> Iterator[torch.device]:
+def in_evaluation(model: nn.Module, device: torch.device) -> Iterator[None]:
     """Hold the model in evaluation mode on a device inside the block."""
     tensors = list(named_tensors(model).values())
     home = tensors[0].device if tensors else device
     training = [module for module in model.modules() if module.training]
     try:
         model.to(device).eval()
-        yield device
+        yield
     finally:
         model.to(home)
         for module in training:

@@ -31,7 +31,8 @@ class Result:
     classes
         Number of the network's outputs.
     layout, micro_batch
-        Of the weights in memory, and how many images went through at once: see `pace`.
+        Of the weights in memory, and how many images at most went through at once in the end: see
+        `pace`.
     """
 
     frame: pd.DataFrame

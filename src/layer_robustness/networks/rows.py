@@ -44,4 +44,5 @@ def result_of(engine: Engine, tally: Tally, pace: Pace, parts: Mapping[str, list
     rows.sort(key=lambda each: each["order"])
     frame = pd.DataFrame([row(0, TRAINED, TRAINED, 0, tensors), *rows])
     made_of = {each["unit"]: parts[each["unit"]] for each in rows}
-    return Result(frame, made_of, engine.classes, pace.layout, pace.size)
+    micro_batch = min(pace.size, tally.missed.shape[1])
+    return Result(frame, made_of, engine.classes, pace.layout, micro_batch)

@@ -99,11 +99,15 @@ def by_level(network: nn.Module, goes_on: Callable[[nn.Module, bool], bool]) -> 
 
 
 def leaves(network: nn.Module) -> Cut:
-    """Let every module that owns tensors itself be a unit."""
+    """Let every module that owns tensors itself be a unit.
+
+    The call of one that has blocks inside is not kept: theirs would belong to it.
+    """
     found = Cut()
     for name, module in network.named_modules():
         tensors = {joined(name, key): tensor for key, tensor in own_tensors(module).items()}
-        if tensors or not list(module.children()):
+        leaf = not list(module.children())
+        if leaf or (name and tensors and not has_blocks(module)):
             found.modules.append(module)
         if name and tensors:
             found.add(name, name, tensors)

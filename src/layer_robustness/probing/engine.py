@@ -1,7 +1,7 @@
 """All resets of a network, evaluated for one micro-batch of images after the other.
 
-By definition each reset is one full pass of a copy of the network in which some tensors were
-replaced. The engine gives the same predictions for less work, by replay.
+By definition each reset is one full pass of the network with some tensors replaced. The engine
+gives the same predictions for less work, by replay.
 """
 
 from collections import defaultdict
@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from layer_robustness.probing.measures import same
 from layer_robustness.probing.replay import Diverged, Replay, logits_of
 from layer_robustness.probing.sources import Source, changes
-from layer_robustness.probing.tensors import copy_with
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.interruption import leave_if_asked
+from layer_robustness.runtime.memory import ran_out
 
 CHECKED = 4  # images on which each reset is held to its definition
 LARGEST = 250  # images of a micro-batch: more are no faster on a CPU
@@ -32,6 +32,8 @@ class Reset:
         What the tensors are called together: a unit, or a group that is reset jointly.
     order
         Number of calls before the first that owns one of the tensors, known once `begin` ran.
+    joins
+        Whether it can travel in one batch with others.
     """
 
     unit: str
@@ -40,6 +42,7 @@ class Reset:
     values: dict[str, Tensor] = field(default_factory=dict)  # what the source changes
     engine: str = REPLAY
     order: int = 0
+    joins: bool = True
 
 
 class Engine:
@@ -62,8 +65,9 @@ class Engine:
         resets: Sequence[Reset],
         joined: int = 1,
     ):
-        self.network, self.resets, self.joined = network.eval(), resets, joined
-        self.classes = 0  # known once `begin` ran
+        network.eval()  # a `train` of its own may return nothing
+        self.network, self.resets, self.joined = network, resets, joined
+        self.classes, self.image_bytes = 0, 1  # known once `begin` ran
         self.replay = Replay(network, modules)
         tensors = self.replay.weights.tensors
         for reset in resets:
@@ -76,9 +80,9 @@ class Engine:
         Parameters
         ----------
         checked
-            Hold each reset to a full pass of a copy. Where they differ, or where the network calls
-            other modules, the reset takes full passes of copies from then on. The paper's networks
-            do without, as the tests hold them to copies.
+            Hold each reset to a full pass. Where they differ, or where the network calls other
+            modules, the reset takes full passes from then on. The paper's networks do without, as
+            the tests hold them to changed copies.
 
         Raises
         ------
@@ -97,8 +101,12 @@ class Engine:
         if checked:
             self.check(images)
         held, largest = self.replay.bytes()
-        taken = held + 4 * largest * (1 + self.joined)
-        return max(1, min(LARGEST, memory * len(images) // max(1, taken)))
+        self.image_bytes = max(1, (held + 4 * largest * (1 + self.joined)) // len(images))
+        return self.fitting(memory)
+
+    def fitting(self, memory: int) -> int:
+        """Return how many images fit into so many bytes at once."""
+        return max(1, min(LARGEST, memory // self.image_bytes))
 
     def check(self, images: Tensor) -> None:
         """Find out which resets cannot be replayed, and whether they can travel together."""
@@ -107,13 +115,21 @@ class Engine:
             if reset.values:
                 leave_if_asked()
                 alone[row] = self.full_pass(reset, images)
-                if not same(self.replayed([reset], images), alone[row]):
-                    reset.engine = FULL_PASS
-        for rows in self.groups():
-            together = self.replayed([self.resets[row - 1] for row in rows], images)
-            if not close(together, torch.cat([alone[row] for row in rows])):
-                self.joined = 1
-                return
+        # Replays follow each other as they will from then on: a network may keep something that
+        # only a full pass brings up to date.
+        together, self.joined = self.joined, 1
+        for (row,), replayed in self.logits(images):
+            if row in alone and not same(replayed, alone[row]):
+                self.resets[row - 1].engine = FULL_PASS
+        self.joined = together
+        for rows, replayed in self.logits(images) if together > 1 else ():
+            if len(rows) > 1 and not close(replayed, torch.cat([alone[row] for row in rows])):
+                self.separate([self.resets[row - 1] for row in rows])
+
+    def separate(self, resets: Sequence[Reset]) -> None:
+        """Let resets travel alone from now on."""
+        for reset in resets:
+            reset.joins = False
 
     def logits(self, images: Tensor) -> Iterator[tuple[list[int], Tensor]]:
         """Yield rows, and their logits [N, classes] one after the other.
@@ -134,7 +150,8 @@ class Engine:
         beginning = defaultdict(list)
         for row, reset in enumerate(self.resets, 1):
             if reset.values:
-                joins = reset.engine == REPLAY and self.replay.owns(reset.values)
+                joins = self.joined > 1 and reset.joins and reset.engine == REPLAY
+                joins = joins and self.replay.owns(reset.values)
                 beginning[self.replay.first(reset.values) if joins else -row].append(row)
         for rows in beginning.values():
             for start in range(0, len(rows), self.joined):
@@ -152,18 +169,27 @@ class Engine:
 
     def replayed(self, resets: Sequence[Reset], images: Tensor) -> Tensor:
         """Logits of the resets, one after the other; by replay where that can be."""
-        if all(reset.engine == REPLAY for reset in resets):
-            values = [reset.values for reset in resets]
+        first, values = self.replay.first(resets[0].values), [reset.values for reset in resets]
+        if len(resets) > 1:
             try:
-                return self.replay.run(images, self.replay.first(values[0]), values)
+                return self.replay.run(images, first, values)
+            except Exception as error:  # a forward may raise anything for a batch that is repeated
+                if ran_out(error):
+                    raise
+                self.separate(resets)
+            return torch.cat([self.replayed([reset], images) for reset in resets])
+        (reset,) = resets
+        if reset.engine == REPLAY:
+            try:
+                return self.replay.run(images, first, values)
             except Diverged:
-                for reset in resets:
-                    reset.engine = FULL_PASS
-        return torch.cat([self.full_pass(reset, images) for reset in resets])
+                reset.engine = FULL_PASS
+        return self.full_pass(reset, images)
 
     def full_pass(self, reset: Reset, images: Tensor) -> Tensor:
-        """Run a copy of the network with some tensors replaced: what a reset means."""
-        return logits_of(copy_with(self.network, reset.values), images.clone())
+        """Run the network with some tensors replaced: what a reset means."""
+        with self.replay.weights.replaced(reset.values):
+            return logits_of(self.network, images.clone())
 
 
 def close(one: Tensor, other: Tensor) -> bool:

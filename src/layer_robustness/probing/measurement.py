@@ -1,7 +1,5 @@
 """Measurements that take long save their numbers as they run, and continue where they stopped."""
 
-import hashlib
-import json
 import math
 import sys
 import time
@@ -56,9 +54,8 @@ class Measurement:
         manifest = trained.manifest
         depends = [str(trained.experiment), asdict(manifest.recipe), trained.entry.checkpoints]
         depends += [manifest.data.sha256, device.type, torch.__version__, code_digest(step)]
-        text = json.dumps([*depends, *parameters], sort_keys=True)
-        digest = hashlib.sha256(text.encode()).hexdigest()
-        return cls(paths.resume(trained.path, trained.experiment, name), digest, total)
+        fingerprint = tensorfile.fingerprint(*depends, *parameters)
+        return cls(paths.resume(trained.path, trained.experiment, name), fingerprint, total)
 
     def load(self) -> tuple[int, dict[str, Tensor]]:
         """Return the number of steps done and the saved tensors; log why if there are none."""

@@ -6,12 +6,13 @@ is on the tape. By causality, that is what it would compute, whatever lies betwe
 
 Several resets that begin at the same call can travel in one batch: the images and what is on the
 tape are repeated for each of them, and a call that owns a changed tensor runs once for each reset,
-on its part of the batch.
+on its part of the batch. Tensors that are not as long as the batch are the same for all of them.
 """
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import wraps
 from typing import Any
 
@@ -69,7 +70,8 @@ class Replay:
         # happens outside of calls. A replay that skips all of the changes needs no copies.
         self.overwritten: dict[int, float] = {}
         self.writes_into_images = False
-        self._answers = [(vars(module), self._answering(module)) for module in self.owned]
+        self._now = Answering()
+        self._answers = [(vars(module), answering(module, self._now)) for module in self.owned]
 
     def record(self, images: Tensor) -> Tensor:
         """Run the network as it is and keep the outputs: logits [N, classes]."""
@@ -113,7 +115,7 @@ class Replay:
         Diverged
             If it calls modules in another order than the clean pass did.
         """
-        tape, count = iter(enumerate(self.calls[:first])), len(resets)
+        tape, count, batch = iter(enumerate(self.calls[:first])), len(resets), len(images)
         changed = {id(self.weights.tensors[name]) for values in resets for name in values}
 
         def handle(module: nn.Module, forward: Callable, args: tuple, kwargs: dict) -> Any:
@@ -122,19 +124,19 @@ class Replay:
                 if call.module is not module:
                     raise Diverged
                 kept = copied(call.output, self.overwritten.get(place, -1) >= first)
-                return repeated(kept, count)
+                return repeated(kept, count, batch)
             if count == 1 or self.owned[module].isdisjoint(changed):
                 return forward(*args, **kwargs)
             outputs = []
             for number, values in enumerate(resets):
-                own_args, own_kwargs = part((args, kwargs), number, count)
+                own_args, own_kwargs = part((args, kwargs), number, count, batch)
                 with self.weights.replaced(self._of(module, values)):
                     outputs.append(forward(*own_args, **own_kwargs))
-            return joined(outputs)
+            return joined(outputs, batch)
 
         given = images.clone() if self.writes_into_images else images
         with self.weights.replaced(resets[0] if count == 1 else {}), self._answered(handle):
-            return logits_of(self.network, repeated(given, count))
+            return logits_of(self.network, repeated(given, count, batch))
 
     def bytes(self) -> tuple[int, int]:
         """Bytes that the tape holds, in all and for its largest tensor."""
@@ -175,26 +177,10 @@ class Replay:
                 found[place] = call.writer if changes == call.in_calls else math.inf
         return found
 
-    def _answering(self, module: nn.Module) -> Callable:
-        """Return what stands for a module's forward while calls are answered."""
-        forward = module.forward
-
-        @wraps(forward)  # some networks look at the arguments that a forward takes
-        def answer(*args: Any, **kwargs: Any) -> Any:
-            if self._inside:
-                return forward(*args, **kwargs)
-            self._inside = True
-            try:
-                return self._handle(module, forward, args, kwargs)
-            finally:
-                self._inside = False
-
-        return answer
-
     @contextmanager
     def _answered(self, handle: Handler) -> Iterator[None]:
         """Let `handle` answer every call of a module that is not inside another such call."""
-        self._handle, self._inside = handle, False
+        self._now.handle = handle
         before = [attributes.get("forward") for attributes, _ in self._answers]
         try:
             for attributes, answer in self._answers:
@@ -205,6 +191,35 @@ class Replay:
                 del attributes["forward"]
                 if forward is not None:
                     attributes["forward"] = forward
+            self._now.handle = None
+
+
+@dataclass
+class Answering:
+    """What answers the next call; nothing while it answers one, so that calls inside that one run.
+
+    It knows the tape, and answers know this object: they must not know the tape themselves, or it
+    would stay in memory until Python looks for cycles.
+    """
+
+    handle: Handler | None = None
+
+
+def answering(module: nn.Module, now: Answering) -> Callable:
+    """Return what stands for a module's forward while calls are answered."""
+    forward = module.forward
+
+    @wraps(forward)  # some networks look at the arguments that a forward takes
+    def answer(*args: Any, **kwargs: Any) -> Any:
+        if now.handle is None:
+            return forward(*args, **kwargs)
+        handle, now.handle = now.handle, None
+        try:
+            return handle(module, forward, args, kwargs)
+        finally:
+            now.handle = handle
+
+    return answer
 
 
 @torch.no_grad()  # inference mode would keep no versions
@@ -234,26 +249,46 @@ def copied(output: Any, tensors: bool) -> Any:
     return tree_map(lambda leaf: leaf.clone() if tensors and is_tensor(leaf) else leaf, output)
 
 
-def repeated(output: Any, count: int) -> Any:
-    """Repeat all tensors in an output along the batch."""
+def repeated(output: Any, count: int, batch: int) -> Any:
+    """Repeat the tensors in an output that are as long as the batch."""
     if count == 1:
         return output
-    return tree_map(lambda leaf: torch.cat([leaf] * count) if is_tensor(leaf) else leaf, output)
+    return tree_map(
+        lambda leaf: torch.cat([leaf] * count) if is_long(leaf, batch) else leaf, output
+    )
 
 
-def part(inputs: Any, number: int, count: int) -> Any:
-    """Take one of so many equal parts, along the batch, of the tensors in the inputs."""
+def part(inputs: Any, number: int, count: int, batch: int) -> Any:
+    """Take one of so many parts of the tensors in the inputs that are as long as all of them."""
 
     def taken(leaf: Any) -> Any:
-        whole = is_tensor(leaf) and leaf.ndim and len(leaf) % count == 0
-        return leaf.chunk(count)[number] if whole else leaf
+        return leaf.chunk(count)[number] if is_long(leaf, count * batch) else leaf
 
     return tree_map(taken, inputs)
 
 
-def joined(outputs: Sequence[Any]) -> Any:
-    """Put the tensors of several outputs into one, along the batch."""
-    return tree_map(lambda *parts: torch.cat(parts) if is_tensor(parts[0]) else parts[0], *outputs)
+def joined(outputs: Sequence[Any], batch: int) -> Any:
+    """Put the tensors of several outputs that are as long as the batch into one.
+
+    Raises
+    ------
+    ValueError
+        If the others differ, so that each of the outputs would need its own.
+    """
+
+    def one(*parts: Any) -> Any:
+        if is_long(parts[0], batch):
+            return torch.cat(parts)
+        if is_tensor(parts[0]) and not all(torch.equal(parts[0], other) for other in parts):
+            raise ValueError("outputs differ that are not along the batch")
+        return parts[0]
+
+    return tree_map(one, *outputs)
+
+
+def is_long(leaf: Any, length: int) -> bool:
+    """Whether a leaf of an output is a tensor with this length."""
+    return is_tensor(leaf) and leaf.ndim > 0 and len(leaf) == length
 
 
 def tensors_in(output: Any) -> list[Tensor]:

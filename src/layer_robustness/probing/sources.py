@@ -11,7 +11,7 @@ from layer_robustness.probing.tensors import State, named_tensors
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.seeding import generator
 
-# The value of a tensor, by its name and its trained value.
+# The value of a tensor, by its name and its trained value; all on the CPU.
 Value = Callable[[str, Tensor], Tensor]
 
 
@@ -27,6 +27,8 @@ class Source:
 @dataclass
 class States:
     """The states that sources are made from.
+
+    All that it holds is on the CPU: on a GPU, only the reset that is evaluated takes memory.
 
     network
         The trained network.
@@ -47,11 +49,23 @@ class States:
         self.named = {name: self.fitting(name, state) for name, state in self.named.items()}
         if self.initial is not None:
             self.initial = self.fitting("initial", self.initial)
+            trained = named_tensors(self.network)
+            if all(torch.equal(t, trained[key].cpu()) for key, t in self.initial.items()):
+                raise InputError(
+                    "initial equals the trained network: expected its state before training. What "
+                    "state_dict() returns changes with the network; clone it first: "
+                    "{name: tensor.clone() for name, tensor in model.state_dict().items()}"
+                )
+        if isinstance(self.fresh, nn.Module | Mapping):
+            raise InputError(
+                f"fresh is a {type(self.fresh).__name__}: expected a function that builds the "
+                "network anew, or a list of states of fresh networks"
+            )
         self.drawn: dict[int, State] = {}
 
     @torch.no_grad()
     def fitting(self, name: str, state: State) -> State:
-        """Return the tensors of a state, on the network's device; refuse one of another network.
+        """Return the tensors of a state; refuse one of another network.
 
         Buffers that the network does not save may be missing; they then stay as they are.
         """
@@ -69,7 +83,9 @@ class States:
                     f"{list(state[key].shape)}, expected {list(trained[key].shape)}"
                 )
         # In the trained tensor's own memory layout.
-        return {key: torch.empty_like(trained[key]).copy_(t) for key, t in state.items()}
+        return {
+            key: torch.empty_like(trained[key], device="cpu").copy_(t) for key, t in state.items()
+        }
 
     def draw(self, number: int) -> State:
         """Return the state of a fresh network: a given one, or drawn with the number's own seed."""
@@ -153,7 +169,7 @@ def shuffled(draw: int) -> Value:
 
     def value(name: str, trained: Tensor) -> Tensor:
         order = torch.randperm(trained.numel(), generator=generator("shuffle", draw, name))
-        return trained.detach().flatten()[order.to(trained.device)].view(trained.shape)
+        return trained.detach().flatten()[order].view(trained.shape)
 
     return value
 
@@ -182,7 +198,9 @@ def on_line(initial: State, at: float) -> Value:
 
 def changes(source: Source, tensors: Mapping[str, Tensor]) -> Iterator[tuple[str, Tensor]]:
     """Yield the names of tensors which the source gives other values, and these values."""
-    for name, trained in tensors.items():
-        value = source.value(name, trained)
-        if not torch.equal(value, trained.detach()):
+    for name, tensor in tensors.items():
+        trained = tensor.detach().cpu()
+        is_parameter = isinstance(tensor, nn.Parameter)
+        value = source.value(name, nn.Parameter(trained, False) if is_parameter else trained)
+        if not torch.equal(value, trained):
             yield name, value.detach()

@@ -1,8 +1,7 @@
-"""The tensors of a network by name and by identity, and a network with some of them replaced."""
+"""The tensors of a network by name and by identity, some of which can be replaced."""
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from copy import deepcopy
 
 import torch
 from torch import Tensor, nn
@@ -36,7 +35,7 @@ class Weights:
 
     @contextmanager
     def replaced(self, values: State) -> Iterator[None]:
-        """Give tensors other values inside the block.
+        """Give tensors other values inside the block, wherever these are.
 
         Their data are exchanged, so that a tensor stays one and the same under all of its names.
         """
@@ -49,7 +48,7 @@ class Weights:
 
     def _exchange(self, values: State) -> None:
         for name, value in values.items():
-            self.tensors[name].data = value
+            self.tensors[name].data = value.to(self.tensors[name].device)
         torch.clear_autocast_cache()  # it knows weights by identity
         forget(self.remembering)
 
@@ -67,17 +66,3 @@ def forget(modules: list[nn.Module]) -> None:
     for module in modules:
         module.train()
         module.eval()
-
-
-def copy_with(network: nn.Module, values: State) -> nn.Module:
-    """Return a copy of the network in which some tensors have other values.
-
-    The other tensors are the network's own: to copy them would take longer, and memory.
-    """
-    forget(remembering(network))
-    tensors = named_tensors(network)
-    in_copy: dict[int, object] = {id(tensor): tensor for tensor in tensors.values()}
-    for name, value in values.items():
-        is_parameter = isinstance(tensors[name], nn.Parameter)
-        in_copy[id(tensors[name])] = nn.Parameter(value.clone(), False) if is_parameter else value
-    return deepcopy(network, in_copy)

@@ -12,16 +12,18 @@ NETWORKS = (
     *("experiments/recipe.py", "experiments/options.py", "data/dataset.py", "models"),
     *("runtime/precision.py", "runtime/seeding.py"),
 )
+PROBING = (
+    *(*NETWORKS, "experiments/sources.py", "probing/cut.py", "probing/engine.py"),
+    *("probing/measures.py", "probing/replay.py", "probing/rows.py", "probing/sources.py"),
+    "probing/tensors.py",
+)
 STEPS = {
     "train": (
         *(*NETWORKS, "data/batches.py", "data/imagefolder.py", "training/loop.py"),
         "runtime/ranks.py",
     ),
-    "probe": (
-        *(*NETWORKS, "experiments/sources.py", "probing/cut.py", "probing/engine.py"),
-        *("probing/measures.py", "probing/replay.py", "probing/rows.py", "probing/sources.py"),
-        "probing/tensors.py",
-    ),
+    "probe": PROBING,
+    "network": (*PROBING, "networks"),
     "attack": (*NETWORKS, "attacks"),
 }
 

@@ -4,7 +4,8 @@ import itertools
 import os
 import re
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 
 import torch
@@ -12,35 +13,55 @@ from filelock import FileLock, Timeout
 
 from layer_robustness.runtime.errors import InputError
 
-_taken: list[FileLock] = []  # held until this process ends, even if it is killed
+_taken: dict[str, FileLock] = {}  # by GPU; held until this process ends, even if it is killed
 
 
 def choose(name: str) -> torch.device:
-    """Return the device for `cpu`, `cuda` or `auto` (a GPU where there is one).
+    """Return the device for `auto` (a GPU where there is one), `cpu`, `cuda` or `cuda:N`.
 
-    A GPU is taken until this process ends. Processes that torchrun started have one each already,
-    that of their rank.
+    A GPU is taken until this process ends, and taken again by the same process. Processes that
+    torchrun started have one each already, that of their rank.
     """
+    device = one_of(name)
+    if device.type == "cuda":
+        torch.cuda.set_device(device)  # used where no device is given, as for pinned memory
+    return device
+
+
+@contextmanager
+def chosen(name: str, home: torch.device) -> Iterator[torch.device]:
+    """Choose a device for this block alone; without a number it is `home`, if that is a GPU."""
+    device = one_of(str(home) if home.type == "cuda" and name in ("auto", "cuda") else name)
+    with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+        yield device
+
+
+def one_of(name: str) -> torch.device:
+    """Take what a device's name means here."""
     if not on_gpu(name):
         return torch.device("cpu")
-    rank = os.environ.get("LOCAL_RANK")
-    index = take(1)[0] if rank is None else int(rank)
-    torch.cuda.set_device(index)  # used where no device is given, as for pinned memory
-    return torch.device("cuda", index)
+    number, rank = name.partition(":")[2], os.environ.get("LOCAL_RANK")
+    if number:
+        return torch.device("cuda", *take(1, [int(number)]))
+    return torch.device("cuda", *(take(1) if rank is None else [int(rank)]))
 
 
 def on_gpu(name: str) -> bool:
-    """Whether `cpu`, `cuda` or `auto` means a GPU here.
+    """Whether `auto`, `cpu`, `cuda` or `cuda:N` means a GPU here.
 
     Raises
     ------
     InputError
-        If a GPU is asked for and there is none.
+        If it is none of these, or a GPU that is not there.
     """
-    found = torch.cuda.is_available()
-    if name == "cuda" and not found:
-        raise InputError("device is cuda, but torch finds no GPU: set device to auto or cpu")
-    return found and name != "cpu"
+    asked = re.fullmatch(r"auto|cpu|cuda(?::(\d+))?", name)
+    if not asked:
+        raise InputError(f"device is {name!r}: expected auto, cpu, cuda or cuda:N")
+    found = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name.startswith("cuda") and found <= int(asked[1] or 0):
+        gpus = {0: "no GPU", 1: "1 GPU"}.get(found, f"{found} GPUs")
+        raise InputError(f"device is {name}, but torch finds {gpus}: set device to auto or cpu")
+    return found > 0 and name != "cpu"
 
 
 def take_for_ranks(name: str, count: int) -> None:
@@ -58,12 +79,12 @@ def visible() -> list[str]:
     return [name.strip() for name in names][:count]
 
 
-def take(count: int) -> list[int]:
+def take(count: int, among: Sequence[int] = ()) -> list[int]:
     """Take different GPUs until this process ends; return their indices among the visible ones.
 
-    Each GPU has a first place, a second place, and so on. A job locks the first free one of all,
-    and the system unlocks it when the job ends, even if it is killed. Jobs of other users are not
-    seen.
+    A process takes those that it has before others. Each GPU has a first place, a second place,
+    and so on. A job locks the first free one of all, and the system unlocks it when the job ends,
+    even if it is killed. Jobs of other users are not seen.
 
     Raises
     ------
@@ -77,17 +98,18 @@ def take(count: int) -> list[int]:
             f"use {len(names)} ({', '.join(names)}): give it more (--resources gpu={count}), or "
             "set gpu to fewer"
         )
-    folder, indices = lock_folder(), set()
-    places = ((place, index) for place in itertools.count() for index in range(len(names)))
-    while len(indices) < count:
+    folder, among = lock_folder(), among or range(len(names))
+    held = [index for index in among if names[index] in _taken][:count]
+    places = ((place, index) for place in itertools.count() for index in among if index not in held)
+    while len(held) < count:
         place, index = next(places)
         stem = re.sub(r"\W", "_", names[index])
         lock = FileLock(folder / f"{stem}.{place}")
         with suppress(Timeout):
             lock.acquire(timeout=0)
-            _taken.append(lock)
-            indices.add(index)
-    return sorted(indices)
+            _taken[names[index]] = lock
+            held.append(index)
+    return sorted(held)
 
 
 def lock_folder() -> Path:

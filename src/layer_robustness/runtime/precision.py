@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 
@@ -39,6 +40,25 @@ def arithmetic(name: str, device: torch.device) -> Iterator[None]:
     enabled = precision.autocast is not None
     with torch.autocast(device.type, precision.autocast, enabled):
         yield
+
+
+@contextmanager
+def rounding_kept() -> Iterator[None]:
+    """Let products round as before again behind the block.
+
+    `arithmetic` changes that for good: training goes backward behind its block.
+    """
+    backends: Any = torch.backends  # as PyTorch's types know no fp32_precision
+    matmul, cudnn = backends.cuda.matmul, backends.cudnn
+    before = {part: part.fp32_precision for part in (matmul, cudnn.conv, cudnn.rnn)}
+    try:
+        yield
+    finally:
+        # allow_tf32 is the older name of the same: PyTorch raises where the two differ.
+        matmul.allow_tf32 = before[matmul] == "tf32"
+        cudnn.allow_tf32 = before[cudnn.conv] == "tf32"
+        for part, value in before.items():
+            part.fp32_precision = value
 
 
 def computed_in(name: str, device: torch.device) -> str:

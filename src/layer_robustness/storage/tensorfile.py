@@ -71,6 +71,11 @@ def load(path: Path, delete: Path | None = None) -> tuple[dict[str, Tensor], dic
     return tensors, metadata
 
 
+def fingerprint(*parts: object) -> str:
+    """Identify some work by all that its numbers depend on; builtin types."""
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
 def kept(path: Path, fingerprint: str, of: str) -> tuple[dict[str, Tensor], dict[str, str]] | None:
     """Read the saved state of some work, or None; log why if the work has to start over.
 

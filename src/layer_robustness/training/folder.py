@@ -1,7 +1,5 @@
 """An experiment's files: written to resume/ while it trains, linked into checkpoints/ when done."""
 
-import hashlib
-import json
 import math
 import platform
 import sys
@@ -61,8 +59,7 @@ class TrainingFolder:
         """
         recipe = {**asdict(self.recipe), "checkpoints": None}
         code = code_digest("train") + own_source(self.recipe.model)
-        parts = [str(self.experiment), recipe, self.dataset.sha256, code]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+        return tensorfile.fingerprint(str(self.experiment), recipe, self.dataset.sha256, code)
 
     def state(self) -> TrainState:
         """Return the saved state, or the initial one after writing its checkpoint."""

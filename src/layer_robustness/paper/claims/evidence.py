@@ -84,6 +84,8 @@ class Evidence:
         """
         full = self.full_rows(network, file).set_index("seed")["error"]
         frame = self.results.of(network, file)
+        if source == last_epoch(frame):
+            raise NotTestedError(f"{network}: epoch {source} is the trained network itself")
         resets = frame[(frame["source"] == source) & frame["seed"].isin(full.index)]
         if resets.empty:
             raise NotTestedError(f"{network} has no reset to {source} in {file}")
@@ -148,7 +150,7 @@ class Evidence:
         learned = self.trained(network, 1 - baseline["clean"]).index
         wide = swapped.pivot(index=["r", "s"], columns=["seed", "draw"], values="accuracy")
         wide.index = ["r = {:g}, s = {:g}".format(*classifier) for classifier in wide.index]
-        return wide[learned] - baseline[attack][learned].mean()
+        return wide[learned].sub(baseline[attack], level="seed", axis="columns")
 
 
 def lowest(numbers: pd.DataFrame) -> tuple[pd.Series, str]:

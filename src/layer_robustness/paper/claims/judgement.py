@@ -65,7 +65,7 @@ def judged(statement: Statement, evidence: Evidence) -> list[dict]:
         rows.append(labels | {"case": named(case)} | found)
     tested = [row for row in rows if "value" in row]
     verdict_of = level_verdict if statement.sense == "level" else pattern_verdict
-    verdict = verdict_of(statement, tested) if tested else NOT_TESTED
+    verdict = verdict_of(statement, tested, len(tested) == len(rows)) if tested else NOT_TESTED
     return [row | {"part_verdict": verdict} for row in rows]
 
 
@@ -106,7 +106,7 @@ def interval_is_clear(bound: Statement, low: float, high: float) -> str:
     return "yes" if inside or high < bound.lowest or bound.highest < low else "no"
 
 
-def level_verdict(statement: Statement, rows: list[dict]) -> str:
+def level_verdict(statement: Statement, rows: list[dict], all_tested: bool) -> str:
     """Say whether the numbers keep to the bound, and whether a bound moved would say so."""
     kept, *moved = (
         (any if statement.some else all)(statement.holds(row["value"], factor) for row in rows)
@@ -114,14 +114,20 @@ def level_verdict(statement: Statement, rows: list[dict]) -> str:
     )
     if kept:
         return SUPPORTED if all(moved) else FRAGILE
+    if statement.some and not all_tested:  # one of those that are missing may keep to it
+        return NOT_TESTED
     return NOT_FRAGILE if any(moved) else NOT_SUPPORTED
 
 
-def pattern_verdict(statement: Statement, rows: list[dict]) -> str:
+def pattern_verdict(statement: Statement, rows: list[dict], all_tested: bool) -> str:
     """Say whether the p-values of all cases speak for the pattern or for its opposite."""
+    if statement.some:
+        # One network is enough; by chance, one of several often seems to be. Absent: in none.
+        if len(rows) * min(row["p"] for row in rows) < LEVEL:
+            return PRESENT
+        opposite = max(row["p_opposite"] for row in rows)
+        return ABSENT if all_tested and opposite < LEVEL else UNDECIDED
     p, opposite = (combined(row[key] for row in rows) for key in ("p", "p_opposite"))
-    if statement.some:  # one network is enough; by chance, one of several often seems to be
-        p = min(1, len(rows) * min(row["p"] for row in rows))
     if (p < LEVEL) == (opposite < LEVEL):
         return UNDECIDED
     return PRESENT if p < LEVEL else ABSENT

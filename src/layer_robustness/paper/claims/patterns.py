@@ -13,11 +13,12 @@ from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.manifest import RERAND
 from layer_robustness.experiments.names import Network
 from layer_robustness.experiments.paths import JOINT, PROBE
-from layer_robustness.paper.claims.evidence import Evidence, NotTestedError, lowest
+from layer_robustness.paper.claims.evidence import Evidence, NotTestedError
 from layer_robustness.paper.claims.statistics import (
     Statistic,
     difference,
     falling,
+    least,
     majority,
     order,
     over_images,
@@ -57,7 +58,7 @@ def beyond(
     about: str,
     known: float = 0,
 ) -> Statistic:
-    """Test what a reset costs beyond the costliest of others or, of none, beyond a known cost.
+    """Test whether a reset costs more than each of others or, of none, than a known cost.
 
     It is tested over seeds, or over test images where one seed learned.
     """
@@ -70,15 +71,15 @@ def beyond(
             raise NotTestedError(f"{network} has no reset of {unit} to {source} in {file}")
         parts.append(frame[frame["seed"].isin(full["seed"])])
 
-    def number(errors: np.ndarray) -> np.ndarray:
+    def differences(errors: np.ndarray) -> np.ndarray:
         costs = results.cost(network, errors[1:], errors[0])
-        return costs[0] - (costs[1:].max(axis=0) if others else known)
+        return costs[0] - costs[1:] if others else costs - known
 
     if len(full) > 1 or not bits.path_of(Path(full["path"].iloc[0])).is_file():
         errors = [part.groupby("seed")["error"].mean() for part in parts]
-        return difference(number(np.array(errors)), about)
+        return least([difference(each, about) for each in differences(np.array(errors))])
     missed = np.stack([results.results.missed(part).mean(0) for part in parts])
-    return over_images(missed, number, about)
+    return least(over_images(missed, differences, about))
 
 
 def first_beyond_others(results: Evidence, network: Network) -> Statistic:
@@ -131,18 +132,16 @@ def later_is_worse(results: Evidence, network: Network) -> Statistic:
 
 def gains_against_fgsm(results: Evidence, network: Network) -> Statistic:
     """Accuracy gained under FGSM, by the classifier that gains least."""
-    return of_one_classifier(results.gains(network, "fgsm"))
+    return least_of_classifiers(results.gains(network, "fgsm"))
 
 
 def more_against_fgsm(results: Evidence, network: Network) -> Statistic:
     """Accuracy gained under FGSM beyond that under PGD, by the classifier where it is least."""
-    return of_one_classifier(results.gains(network, "fgsm") - results.gains(network, "pgd"))
+    return least_of_classifiers(results.gains(network, "fgsm") - results.gains(network, "pgd"))
 
 
-def of_one_classifier(gains: pd.DataFrame) -> Statistic:
-    """Test the classifier that gains least, over seeds or, of one seed, repetitions."""
-    values, classifier = lowest(gains)
-    by_seed = values.groupby("seed").mean()
-    if len(by_seed) > 1:
-        return difference(by_seed, classifier)
-    return difference(values, classifier, of="repetitions")
+def least_of_classifiers(gains: pd.DataFrame) -> Statistic:
+    """Test whether all classifiers gain, over seeds or, of one seed, repetitions."""
+    by_seed = gains.T.groupby("seed").mean().T
+    values, of = (by_seed, "seeds") if by_seed.shape[1] > 1 else (gains, "repetitions")
+    return least([difference(row, name, of) for name, row in values.iterrows()])

@@ -5,8 +5,8 @@ one as large, or as small, is without a pattern, is found by permuting what the 
 (which units are which, widths), or from the spread over seeds; of a single seed, over test images.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from math import inf, nan
 
 import numpy as np
@@ -16,7 +16,9 @@ from scipy import stats
 from layer_robustness.paper.comparison.agreement import auc
 
 CONFIDENCE = 0.95
-RESAMPLES = 2000
+RESAMPLES = 9999  # where permutations are too many to take each
+IMAGE_RESAMPLES = 2000
+ROUNDING = 1e-12
 SIDES = ("greater", "less")  # of a pattern, and of its opposite
 
 
@@ -80,9 +82,17 @@ def estimate(
 
 def order(critical: pd.Series, robust: pd.Series, about: str) -> Statistic:
     """Test whether critical units cost more than robust ones: AUC, permuting which are which."""
-    p, opposite = (stats.mannwhitneyu(critical, robust, alternative=side).pvalue for side in SIDES)
+    p, opposite = (
+        stats.mannwhitneyu(critical, robust, alternative=side, method=permutations()).pvalue
+        for side in SIDES
+    )
     value = auc(critical, robust)
     return Statistic(value, value > 0.5, p, opposite, "permuted units", about)
+
+
+def permutations() -> stats.PermutationMethod:
+    """All permutations where they are few: many costs are equal, and tables know no ties."""
+    return stats.PermutationMethod(n_resamples=RESAMPLES, rng=np.random.default_rng(0))
 
 
 def falling(x: pd.Series, y: pd.Series, about: str) -> Statistic:
@@ -124,32 +134,50 @@ def difference(values: Iterable[float], about: str, of: str = "seeds") -> Statis
     numbers = np.asarray(list(values), float)
     mean, basis = float(numbers.mean()), f"{len(numbers)} {of}"
     if len(numbers) < 2:
-        p, basis = 0.5, "one number, no interval"
-    elif np.ptp(numbers) < 1e-12:  # t is undefined; there is no doubt about the sign
-        p = 0.0 if mean > 0 else 1.0
+        return Statistic(mean, mean > 0, 0.5, 0.5, "one number, no interval", about)
+    if np.ptp(numbers) < ROUNDING:  # t is undefined; all have one sign, or are 0
+        chance = 0.5 ** len(numbers)
+        p, opposite = (chance if side * mean > ROUNDING else 1.0 for side in (1, -1))
     else:
         p = float(stats.ttest_1samp(numbers, 0, alternative="greater").pvalue)
-    return Statistic(mean, mean > 0, p, 1 - p, basis, about)
+        opposite = 1 - p
+    return Statistic(mean, mean > 0, p, opposite, basis, about)
 
 
-def over_images(missed: np.ndarray, number: Callable, about: str) -> Statistic:
-    """Test whether a number is above 0, resampling the test images of one network.
+def over_images(missed: np.ndarray, numbers: Callable, about: str) -> list[Statistic]:
+    """Test whether each of K numbers is above 0, resampling the test images of one network.
 
     Parameters
     ----------
     missed
         bool [R, N]: the images that each of R networks gets wrong; the same N images for all.
-    number
-        Takes errors [R] and gives a number, or takes [R, B] for B resamples and gives [B].
+    numbers
+        Takes errors [R, B], of B resamples, and gives [K, B].
     """
     images = missed.shape[1]
     random = np.random.default_rng(0)
-    counts = random.multinomial(images, np.full(images, 1 / images), RESAMPLES)
-    numbers = number((counts @ missed.T / images).T)
-    value = float(number(missed.mean(1)))
-    p, opposite = ((1 + side.sum()) / (RESAMPLES + 1) for side in (numbers <= 0, numbers >= 0))
+    counts = random.multinomial(images, np.full(images, 1 / images), IMAGE_RESAMPLES)
+    values = numbers(missed.mean(1, keepdims=True)).squeeze(1)
+    resampled = numbers((counts @ missed.T / images).T)
+    p, opposite = (
+        (1 + side.sum(1)) / (IMAGE_RESAMPLES + 1) for side in (resampled <= 0, resampled >= 0)
+    )
     basis = f"{images} resampled test images of one seed"
-    return Statistic(value, value > 0, p, opposite, basis, about)
+    return [
+        Statistic(float(value), bool(value > 0), float(here), float(there), basis, about)
+        for value, here, there in zip(values, p, opposite, strict=True)
+    ]
+
+
+def least(found: Sequence[Statistic]) -> Statistic:
+    """Return the lowest of several numbers, with p-values of a pattern that says all are above 0.
+
+    It was not known beforehand which is the lowest, so one far below 0 counts the less, the more
+    numbers there are (Bonferroni).
+    """
+    opposite = len(found) * min(each.p_opposite for each in found)
+    lowest = min(found, key=lambda each: each.value)
+    return replace(lowest, p=max(each.p for each in found), p_opposite=min(1.0, opposite))
 
 
 def combined(p: Iterable[float]) -> float:
