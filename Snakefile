@@ -6,19 +6,20 @@ from snakemake.utils import min_version
 
 min_version("9.27")
 
-SOURCE = Path(workflow.basedir) / "src"
+HERE = Path(workflow.basedir)  # not the working directory, where results go
+SOURCE = HERE / "src"
 sys.path.insert(0, str(SOURCE))
 
 from layer_robustness.planning.presets import preset_file
 from layer_robustness.runtime.errors import InputError
 
 try:
-    PRESET_FILE = preset_file(config, Path(workflow.basedir) / "config/presets")
+    PRESET_FILE = preset_file(config, HERE / "config/presets")
 except InputError as error:
     sys.exit(f"error: {error}")
 
 
-configfile: "config/defaults.yaml"
+configfile: str(HERE / "config/defaults.yaml")
 
 
 if PRESET_FILE:

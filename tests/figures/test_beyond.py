@@ -1,10 +1,13 @@
 """Figures of networks beyond the paper, from made-up probes whose numbers are known."""
 
+import math
+
 import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
 from layer_robustness.commands import network_figure
+from layer_robustness.figures import style
 from layer_robustness.figures.beyond import barriers, controls, heatmaps, overview, single
 from layer_robustness.figures.beyond.registry import FIGURES, figures
 from layer_robustness.figures.beyond.rows import barriers as heights
@@ -118,6 +121,26 @@ def test_a_network_that_learned_nothing_has_no_costs(read, module, name, error):
     drawing, frame = module.draw(figures(results)[name], results)
     assert "learned too little" in [text.get_text() for text in drawing.axes[0].texts]
     assert frame.empty
+
+
+@pytest.mark.parametrize(
+    ("module", "name"),
+    [
+        (heatmaps, "figureB1"),
+        (controls, "figureB2"),
+        (barriers, "figureB3"),
+        (single, "networks/vit"),
+    ],
+)
+def test_a_network_that_diverged_is_said_to_have_not_trained(tmp_path, module, name):
+    path = tmp_path / "probe.csv"
+    probe().assign(error=math.nan, loss=math.nan).to_csv(path, index=False)
+    results = {"vit": Result.read(path)}
+    drawing, _ = module.draw(figures(results)[name], results)
+    assert "did not train" in [text.get_text() for axes in drawing.axes for text in axes.texts]
+    assert not any("nan" in axes.get_title() for axes in drawing.axes)
+    style.save(drawing, tmp_path / "drawn", "")
+    assert results["vit"].summary() == "The network did not train: its loss was not finite.\n"
 
 
 def test_figures_are_those_of_the_entries_that_there_are():

@@ -63,6 +63,18 @@ def test_some_of_the_images(steps, monkeypatch):
     assert (frame["images"] == 50).all()
 
 
+def test_all_of_a_network_that_diverged_is_nan(tmp_path, recipe, monkeypatch):
+    """Steps of -999 times each weight leave the range of a float after some batches."""
+    steps = Steps(tmp_path, replace(recipe, learning_rate=1000.0, weight_decay=1.0))
+    assert not steps.prepare() and not steps.train()
+    sources = ("reinit", "rerand", "epoch4", "interpolate:0.5")
+    frame = probed(steps, monkeypatch, "--draws", 2, "--units", "leaf", "--sources", *sources)
+    assert len(frame) == 1 + 4 * (1 + 2 + 1 + 1) and frame.index[0] == ("trained", "trained", 0)
+    assert frame["error"].isna().all() and (frame["images"] == IMAGES).all()
+    assert (tmp_path / "probed/heatmap.pdf").exists()
+    assert "did not train" in (tmp_path / "probed/critical.txt").read_text()
+
+
 @pytest.mark.parametrize(
     ("wrong", "complaint"),
     [

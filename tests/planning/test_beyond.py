@@ -70,9 +70,17 @@ def test_entries_are_probed_and_their_networks_trained_as_the_filter_asks(config
 def test_without_imagenet_what_is_trained_on_it_is_left_out(config):
     config["datasets"]["imagenet"] = "imagenet"
     config["beyond"]["vit"]["data"] = "imagenet"
+    check(config, SCHEMA, NETWORKS)  # though its recipe does not fit photographs
     plan = Plan(config)
     assert "beyond/vit" not in [job.name for job in plan.jobs]
     assert not {"vit", "parts"} & {entry.name for entry in plan.entries}
+
+
+def test_a_recipe_may_be_for_a_network_that_only_an_entry_needs(config):
+    config["beyond"]["deep"] = {"of": "mnist/resnet18"}
+    config["training"]["mnist/resnet*"] = {"learning_rate": 0.5}
+    check(config, SCHEMA, NETWORKS)
+    assert Plan(config).job("mnist/resnet18").recipe.learning_rate == 0.5
 
 
 def put(**changes):
@@ -92,7 +100,15 @@ def trained_too(config):
     config["training"]["beyond/given"] = {"epochs": 3}
 
 
+def a_part_of_a_sweep(config):
+    """All of the sweep is trained, though `networks` does not name it."""
+    config["beyond"]["small"] = {"of": "mnist/fcn3x64"}
+    config["training"]["mnist/fcn3x64"] = {"seeds": 1}
+    config["networks"] = ["beyond/small"]
+
+
 WRONG = [
+    (a_part_of_a_sweep, "allowed: one recipe for all networks of the sweep mnist/fcn_widths"),
     (put(vit={"modle": "x"}), "beyond.vit.modle is unknown (did you mean model?)"),
     (put(vit={"draws": 0}), "beyond.vit.draws is 0; allowed: an integer >= 1"),
     (put(vit={"model": None}), "beyond.vit.model is missing; allowed: a network of timm"),

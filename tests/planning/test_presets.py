@@ -62,7 +62,7 @@ def test_a_preset_of_ones_own_inherits_the_shared_defaults_and_no_recipe():
     recipe = recipe_of(config, parse_network("mnist/fcn3x256+wd"))
     assert (recipe.epochs, recipe.momentum, recipe.weight_decay) == (1, 0.9, 0.0005)
     del own["training"]["*"]["epochs"]
-    with pytest.raises(InputError, match="training has no epochs for cifar10/fcn3x128"):
+    with pytest.raises(InputError, match="training has no epochs for cifar10/fcn3x16"):
         check(over_defaults(own), SCHEMA, NETWORKS)
 
 

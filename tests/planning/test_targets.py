@@ -25,6 +25,9 @@ def nothing_built(tmp_path, monkeypatch):
         *(f"{JOB}/resnet50/joint.csv", f"{JOB}/resnet4^2/adversarial.csv"),
         *(f"{JOB}/fcn_widths/probe.csv", "results/structure/resnet50.json"),
         f"{JOB}/fcn2x32/probe.csv",  # no figure's
+        *(f"{JOB}/vgg16/checkpoints", f"{JOB}/resnet50/joint.missed.safetensors"),
+        *(f"results/quick/beyond/vit/{file}" for file in ("heatmap.png", "critical.txt")),
+        "./paper_figures/quick/figure4.pdf",
     ],
 )
 def test_what_a_rule_makes_is_a_target(target):
@@ -36,7 +39,12 @@ def test_what_a_rule_makes_is_a_target(target):
     [
         ("paper_figures/fig4.pdf", ["nearest targets are paper_figures/quick/figure4.pdf"]),
         ("all", ["no rule makes all", "README.md"]),
-        (f"{JOB}/vgg16/probes.csv", [f"nearest targets are {JOB}/vgg16/probe.csv"]),
+        (f"{JOB}/vgg16/probes.csv", [f"nearest targets are {JOB}/vgg16/probe.csv, {JOB}/vgg1"]),
+        (
+            "results/quick/beyond/vit/probes.csv",
+            ["beyond/vit/probe.csv, results/quick/beyond/vit_"],
+        ),
+        (f"{JOB}/fcn2x32/joint.missed.safetensors", ["no joint.missed", "resets groups"]),
         ("results/data/cifar.json", ["results/data/cifar10.json"]),
         (f"{JOB}/vgg17/probe.csv", ["architecture 'vgg17' is unknown", "vgg16"]),
         (f"{JOB}/fcn3x16/probe.csv", ["part of the sweep cifar10/fcn_widths"]),

@@ -26,3 +26,10 @@ def build(classes=10, channels=8):
         nn.Linear(36 * channels, classes),
         Scaled(),
     )
+
+
+def tied():
+    """A layer that is called twice, and another with its weights alone."""
+    shared, last = nn.Linear(784, 784), nn.Linear(784, 784)
+    last.weight = shared.weight
+    return nn.Sequential(nn.Flatten(), shared, nn.ReLU(), shared, nn.ReLU(), last)

@@ -108,6 +108,17 @@ def test_a_changed_file_of_an_own_network_trains_again(tmp_path, monkeypatch, re
     torch.testing.assert_close(dict(kept), trained.network.state_dict(), rtol=0, atol=0)
 
 
+def test_tied_weights_are_kept_under_all_their_names(manifest, recipe, few_digits):
+    recipe = replace(recipe, model="support.own_network:tied", initial_law=CONSTRUCTOR)
+    trained = finished(manifest, parse_network("beyond/tied").seed(0), recipe, few_digits)
+    before, after = trained.state("0"), trained.state("4")
+    assert set(after) == {f"{n}.{kind}" for n in (1, 3, 5) for kind in ("weight", "bias")}
+    for name in ("3.weight", "5.weight"):
+        assert torch.equal(after["1.weight"], after[name])
+    assert not torch.equal(before["1.weight"], after["1.weight"])
+    torch.testing.assert_close(dict(after), trained.network.state_dict(), rtol=0, atol=0)
+
+
 def test_going_on_and_measuring_elsewhere_is_said_in_one_line(
     manifest, recipe, few_digits, monkeypatch, capsys
 ):

@@ -11,6 +11,7 @@ from torch import nn
 from layer_robustness.data import dataset as data
 from layer_robustness.experiments.groups import frozen_units
 from layer_robustness.experiments.names import parse_network
+from layer_robustness.experiments.recipe import CONSTRUCTOR
 from layer_robustness.models.build import build, draw
 from layer_robustness.models.units import state_of, unit_modules
 from layer_robustness.runtime.errors import InputError
@@ -118,23 +119,49 @@ def test_every_precision_learns(few_digits, recipe):
         torch.testing.assert_close(found, losses["float32"], rtol=0.1, atol=0)
 
 
-def test_two_processes_train_as_one(tmp_path, few_digits, deep_recipe):
-    """Batches of 47 give one process more images than the other, and leave a last one of 38."""
-    name = "mnist/resnet18+frozen"
-    recipe = replace(deep_recipe, precision="float64", batch_size=47)
+# Does not take zero images.
+SMALL = ("img_size=28", "patch_size=7", "embed_dim=16", "depth=1", "num_heads=2")
+BEIT = {"model": "beit_base_patch16_224", "options": SMALL, "initial_law": CONSTRUCTOR, "width": 1}
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "processes"),
+    [
+        # One process has more images than the other, also of a last batch of 38.
+        ("mnist/resnet18+frozen", {"batch_size": 47}, 2),
+        # The last 2 images to train on, and the last 41 to test, leave a process without any.
+        ("beyond/beit", {"batch_size": 159, **BEIT}, 3),
+    ],
+)
+def test_several_processes_train_as_one(
+    tmp_path, few_digits, deep_recipe, name, settings, processes
+):
+    recipe = replace(deep_recipe, precision="float64", **settings)
     data.save(few_digits, tmp_path / "digits.safetensors")
     alone = finished(
         tmp_path / "alone/checkpoints.json", parse_network(name).seed(0), recipe, few_digits
     )
-    command = train_command(tmp_path, tmp_path, recipe, name, seeds=1)
-    subprocess.run([*command, "--processes", "2"], env=ENVIRONMENT, check=True, capture_output=True)
+    command = [*train_command(tmp_path, tmp_path, recipe, name, seeds=1), "--processes"]
+    subprocess.run([*command, str(processes)], env=ENVIRONMENT, check=True, capture_output=True)
     folder = tmp_path / name
-    together, _ = tensorfile.load(folder / "checkpoints/resnet18+frozen/seed0/epoch2.safetensors")
+    file = folder / "checkpoints" / name.partition("/")[2] / "seed0/epoch2.safetensors"
+    together, _ = tensorfile.load(file)
     torch.testing.assert_close(together, dict(alone.state("2")), rtol=1e-9, atol=1e-12)
     for one, two in zip(history(tmp_path / "alone"), history(folder), strict=True):
         assert two == {**one, **{k: pytest.approx(v) for k, v in one.items() if k != "network"}}
     manifest = json.loads((folder / "checkpoints.json").read_text())
-    assert manifest["experiments"][f"{name}/seed0"]["machines"][0]["processes"] == 2
+    assert manifest["experiments"][f"{name}/seed0"]["machines"][0]["processes"] == processes
+
+
+def test_a_last_batch_of_one_image_is_refused_where_it_has_no_batch_statistics(
+    few_digits, deep_recipe
+):
+    """Of 320 images batches of 29 leave one, whose last maps in a VGG are 1x1 at 14x14."""
+    half = few_digits.train_images[:, :, ::2, ::2], few_digits.test_images[:, :, ::2, ::2]
+    small = replace(few_digits, train_images=half[0], test_images=half[1])
+    recipe, vgg = replace(deep_recipe, batch_size=29), parse_network("mnist/vgg11+bn").seed(0)
+    with pytest.raises(InputError, match="batch_size is 29, which leaves 1 of 320 images"):
+        trained(vgg, recipe, small)
 
 
 def test_batch_statistics_over_processes_need_gpus():

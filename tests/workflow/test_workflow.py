@@ -120,6 +120,22 @@ def test_a_preset_is_chosen_by_its_name(built):
     assert "--seeds 1" in command and "imagenet/" not in ended.stdout
 
 
+def test_calibration_is_planned_in_any_folder_and_whatever_the_preset_is_called(built, tmp_path):
+    """Manifests are inputs, too: one that was lost or damaged is made again."""
+    tiny, own = built / "tests/support/tiny.yaml", tmp_path / "own.yaml"
+    own.write_text('preset: data\nnetworks: ["cifar10/vgg16"]')
+    given = {"targets": ["calibration"], "config": ["--configfile", str(tiny), str(own)]}
+    asked = ("-n", "--directory", str(tmp_path / "else where"))
+    for ended in (
+        snakemake(tmp_path, "-n", "-s", str(built / "Snakefile"), **given),
+        snakemake(built, *asked, **given),
+    ):
+        assert counts(ended) == {"data": 1, "trial": 5, "calibration": 1}
+        (inputs,) = re.findall(r"^rule calibration:\n +input: (.*)", ended.stdout, re.M)
+        for file in ("checkpoints.json", "training.csv"):
+            assert f"results/data/calibration/cifar10/vgg16/rate0.05/{file}" in inputs
+
+
 def test_without_cores_the_profile_takes_all_and_without_a_config_quick_is_built(built):
     ended = snakemake(built, config=[], targets=["results/data/digits5k.json"], cores=None)
     assert ended.returncode == 0 and "Nothing to be done" in ended.stderr

@@ -23,17 +23,20 @@ use rule train as trial with:
         draws=0,
 
 
+def of_trials(file, wildcards):
+    """A file of each trial: of each network whose errors the paper shows, at each rate."""
+    shown = calibration.published(or_exit(load, Path(PAPER)))
+    return [
+        f"{TRIAL}/{file}".format(job=network, rate=rate)
+        for network in or_exit(calibration.trained, shown, PLAN.runs)
+        for rate in config["calibration"]["rates"]
+    ]
+
+
 rule calibration:
     input:
-        trials=lambda wildcards: [
-            f"{TRIAL}/{paths.TRAINING}".format(job=network, rate=rate)
-            for network in or_exit(
-                calibration.trained,
-                calibration.published(or_exit(load, Path(PAPER))),
-                PLAN.runs,
-            )
-            for rate in config["calibration"]["rates"]
-        ],
+        trials=partial(of_trials, paths.TRAINING),
+        manifests=partial(of_trials, paths.MANIFEST),
         paper=VALUES,
         code=source_files("commands.calibration"),
     output:
@@ -45,5 +48,5 @@ rule calibration:
     conda:
         "../../envs/steps.yaml"
     shell:
-        f"python -m layer_robustness.commands.calibration {{input.trials}} --paper {PAPER}"
+        f"python -m layer_robustness.commands.calibration {{input.trials}} --paper {shlex.quote(PAPER)}"
         " --output {output.csv} > {log} 2>&1"

@@ -43,6 +43,7 @@ DEVICE = config["device"]
 
 wildcard_constraints:
     job=r"(mnist|cifar10|imagenet|beyond)/[^/]+",
+    source=r"[^/]+",  # so that a preset may be called `data`
     rate=r"[0-9.e-]+",
     figure=r"figure\d+",
     entry=r"[^/]+",

@@ -6,7 +6,7 @@ from layer_robustness.paper.claims.claims import TABLE as CLAIMS_TABLE
 from layer_robustness.paper.comparison.values import COMPARED, HEATMAPS
 from layer_robustness.paper.values import FILES
 
-PAPER = os.path.relpath(Path(workflow.basedir) / "resources/paper")
+PAPER = os.path.relpath(HERE / "resources/paper")
 VALUES = [f"{PAPER}/{file}" for file in FILES]
 COMPARISON = "Comparison with the paper"
 
@@ -32,7 +32,9 @@ rule comparison:
     conda:
         "../../envs/steps.yaml"
     shell:
-        shown_by("comparison", f"--paper {PAPER} --output {{output.values}}")
+        shown_by(
+            "comparison", f"--paper {shlex.quote(PAPER)} --output {{output.values}}"
+        )
 
 
 rule comparison_figure:
@@ -61,7 +63,7 @@ rule comparison_figure:
     shell:
         shown_by(
             "comparison_figure {wildcards.figure}",
-            f"--paper {PAPER} --error-scale {{params.scale}} --output {{output.pdf}}",
+            f"--paper {shlex.quote(PAPER)} --error-scale {{params.scale}} --output {{output.pdf}}",
         )
 
 
@@ -114,7 +116,7 @@ rule explorer:
     conda:
         "../../envs/steps.yaml"
     shell:
-        shown_by("explorer", f"--paper {PAPER} --output {{output}}")
+        shown_by("explorer", f"--paper {shlex.quote(PAPER)} --output {{output}}")
 
 
 ENDINGS = {

@@ -7,13 +7,14 @@ from pathlib import Path
 from timm.data.config import resolve_data_config
 
 from layer_robustness.experiments.options import read_words
-from layer_robustness.experiments.sources import NAMES, needs_initial
+from layer_robustness.experiments.sources import NAMES, PLAIN, needs_initial
 from layer_robustness.networks import stored
 from layer_robustness.networks.inputs import folder_batches
 from layer_robustness.networks.layout import LAYOUTS
 from layer_robustness.networks.load import Named, read_state
 from layer_robustness.networks.pace import AUTO
 from layer_robustness.networks.probe import probe_network
+from layer_robustness.networks.result import Result
 from layer_robustness.probing.cut import cut
 from layer_robustness.runtime.code import code_digest
 from layer_robustness.runtime.errors import InputError, exit_with_one_line
@@ -80,6 +81,20 @@ def parser() -> argparse.ArgumentParser:
 def run(arguments: argparse.Namespace) -> None:
     """Probe the network that the arguments name, and write what was found."""
     code_digest("network")
+    try:
+        result = probed(arguments)
+    except stored.DidNotTrain as told:
+        print(told, file=sys.stderr)
+        result = told.result(arguments.units, arguments.sources or PLAIN, arguments.draws)
+    rows.write(arguments.output / "probe.csv", result.frame.to_dict("records"))
+    result.heatmap(arguments.output / "heatmap")
+    with replacing(arguments.output / "critical.txt") as temporary:
+        temporary.write_text(result.summary())
+    print(result.summary(), end="")
+
+
+def probed(arguments: argparse.Namespace) -> Result:
+    """Probe the network that the arguments name; say of what units, and how."""
     given = of_manifest(arguments) if arguments.manifest else of_name(arguments)
     units = list(cut(given["model"], arguments.units).units)
     print(f"{len(units)} units: {', '.join(units)}", file=sys.stderr)
@@ -95,11 +110,7 @@ def run(arguments: argparse.Namespace) -> None:
         layout=arguments.layout,
     )
     print(f"weights {result.layout}, {result.micro_batch} images at once", file=sys.stderr)
-    rows.write(arguments.output / "probe.csv", result.frame.to_dict("records"))
-    result.heatmap(arguments.output / "heatmap")
-    with replacing(arguments.output / "critical.txt") as temporary:
-        temporary.write_text(result.summary())
-    print(result.summary(), end="")
+    return result
 
 
 def of_name(arguments: argparse.Namespace) -> dict:

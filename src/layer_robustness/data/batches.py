@@ -45,7 +45,9 @@ def batches(
     """Yield the augmented batches of an epoch; files are decoded while others are trained on.
 
     Order and augmentation depend on the experiment and the epoch only. Each of several ranks gets
-    its part of the batches that one alone would get; a part may be empty.
+    its part of the batches that one alone would get. Of a last batch that has fewer images than
+    there are ranks, those without a part get an image that another has, as not every network takes
+    none.
 
     Parameters
     ----------
@@ -68,7 +70,7 @@ def batches(
         )
     order = torch.randperm(len(labels), generator=generator(experiment, "order", epoch))
     wholes = order.to(labels.device).split(size)[done:]
-    parts = [whole[ranks.rank :: ranks.count] for whole in wholes]
+    parts = [part_of(whole, ranks) for whole in wholes]
     if isinstance(images, FolderImages):
         views = decoded(
             images,
@@ -81,11 +83,16 @@ def batches(
     if recipe.augmentation == "pad_crop_flip":
         draws = draw(experiment, epoch, len(labels)).to(labels.device).split(size)[done:]
         views = (
-            pad_crop_flip(view, chances[ranks.rank :: ranks.count])
+            pad_crop_flip(view, part_of(chances, ranks))
             for view, chances in zip(views, draws, strict=True)
         )
     for whole, part, view in zip(wholes, parts, views, strict=True):
         yield view.to(labels.device, non_blocking=True), labels.index_select(0, part), len(whole)
+
+
+def part_of(whole: Tensor, ranks: Ranks) -> Tensor:
+    """Return a rank's part of a batch, or one of its images if there are too few."""
+    return whole[ranks.rank % len(whole) :: ranks.count]
 
 
 def draw(experiment: Experiment, epoch: int, count: int) -> Tensor:

@@ -7,6 +7,7 @@ from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.experiments.sources import INTERPOLATE
 from layer_robustness.figures import heatmap, style
+from layer_robustness.figures.names import DID_NOT_TRAIN
 
 AROUND, COLUMN = 3.0, 0.34  # inches: names of units and the colour bar, and a source
 LABELS = {
@@ -23,7 +24,7 @@ STATES_TITLE, CONTROLS_TITLE, LINE_TITLE = "fresh or earlier", "controls", "on t
 def drawn(cells: pd.DataFrame, measure: str, trained: float) -> Drawing:
     """Draw a measure: states, controls and the line beside each other, all on one colour scale.
 
-    The colours begin or end at what the trained network has.
+    The colours begin or end at what the trained network has; if that is NaN, it did not train.
 
     Parameters
     ----------
@@ -34,6 +35,10 @@ def drawn(cells: pd.DataFrame, measure: str, trained: float) -> Drawing:
     grid = grid.loc[cells["unit"].unique()]
     groups = grouped(list(cells["source"].unique()))
     height = heatmap.AROUND + max(heatmap.ROWS, len(grid)) * heatmap.ROW
+    if np.isnan(trained):
+        drawing, (axes,) = style.panels([1], height, [1])
+        style.say(axes, DID_NOT_TRAIN)
+        return drawing
     drawing, axes = style.panels([len(groups)], height, [len(group) for group in groups.values()])
     drawing.set_figwidth(min(style.WIDTH, AROUND + COLUMN * grid.shape[1]))
     values = np.append(grid.to_numpy(), trained)

@@ -1,5 +1,6 @@
 """What was measured of a network: rows, a heatmap, and which units are critical."""
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -85,6 +86,11 @@ class Result:
         return cost(errors, float(self.frame["error"].iloc[0]), self.chance)
 
     @property
+    def did_not_train(self) -> bool:
+        """Whether its training diverged, so that nothing was measured."""
+        return math.isnan(self.frame["error"].iloc[0])
+
+    @property
     def is_trained(self) -> bool:
         """Whether the network learned enough for a reset to cost something."""
         return is_trained(float(self.frame["error"].iloc[0]), self.chance)
@@ -92,6 +98,8 @@ class Result:
     def summary(self) -> str:
         """Say in some lines which units are critical to which source."""
         full, images = self.frame["error"].iloc[0], self.frame["images"].iloc[0]
+        if self.did_not_train:
+            return "The network did not train: its loss was not finite.\n"
         lines = [f"Test error {full:.3f} on {images} images; guessing errs at {self.chance:.3f}."]
         if not self.is_trained:
             return f"{lines[0]} The network learned too little for a reset to cost something.\n"

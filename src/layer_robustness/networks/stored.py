@@ -1,14 +1,41 @@
 """A network that `train` trained, with all that is stored of it, by its manifest."""
 
+import math
+from collections.abc import Sequence
+from itertools import product
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from layer_robustness.data import dataset
 from layer_robustness.experiments.manifest import RERAND, Manifest
-from layer_robustness.networks.inputs import prepared_batches
+from layer_robustness.experiments.sources import RANDOM
+from layer_robustness.networks.inputs import evenly, prepared_batches
+from layer_robustness.networks.result import TRAINED, Result
+from layer_robustness.probing.cut import Units, cut
+from layer_robustness.probing.measures import MEASURES
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.precision import PRECISIONS
 from layer_robustness.training.trained import TrainedNetwork, check_data
+
+
+class DidNotTrain(InputError):
+    """A network that diverged: nothing can be reset, and whatever is measured of it is NaN."""
+
+    def __init__(self, trained: TrainedNetwork, images: int):
+        super().__init__(f"{trained.experiment} did not train: try a lower learning_rate")
+        self.trained, self.images = trained, images
+
+    def result(self, units: Units, sources: Sequence[str], draws: int) -> Result:
+        """Return the rows that a probe would have, without numbers."""
+        rows = [(TRAINED, TRAINED, 0)]
+        for unit, source in product(cut(self.trained.network, units).units, sources):
+            rows += [(unit, source, draw) for draw in range(draws if source in RANDOM else 1)]
+        frame = pd.DataFrame(rows, columns=["unit", "source", "draw"])
+        classes = self.trained.manifest.data.classes
+        numbers = {**dict.fromkeys(MEASURES, math.nan), "images": self.images, "classes": classes}
+        return Result(frame.assign(**numbers), {}, classes)
 
 
 def read(manifest: Path, data: Path, name: str = "", most: int | None = None) -> dict[str, Any]:
@@ -28,7 +55,7 @@ def read(manifest: Path, data: Path, name: str = "", most: int | None = None) ->
     Raises
     ------
     InputError
-        If a file is missing, damaged or of another experiment, or the network diverged.
+        If a file is missing, damaged or of another experiment; `DidNotTrain` if it diverged.
     """
     experiments = {str(each): each for each in Manifest.load(manifest).experiments}
     name = name or next(iter(experiments))
@@ -40,9 +67,7 @@ def read(manifest: Path, data: Path, name: str = "", most: int | None = None) ->
     trained = TrainedNetwork.load(manifest, experiments[name])
     check_data(trained, images)
     if trained.diverged:
-        raise InputError(
-            f"{name} diverged, so nothing can be reset: train it with a lower learning_rate"
-        )
+        raise DidNotTrain(trained, len(evenly(len(images.test_labels), most)))
     recipe = trained.manifest.recipe
     return {
         "model": trained.network,

@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,8 @@ from jsonschema import Draft202012Validator, ValidationError, validators
 
 from layer_robustness.experiments.names import BEYOND, Network, parse_network
 from layer_robustness.experiments.recipe import CONSTRUCTOR, FOLDER, IN_MEMORY, Recipe
-from layer_robustness.experiments.sweeps import SWEEPS, job_of
-from layer_robustness.planning.beyond import check_entries, check_epochs, entries, own_networks
+from layer_robustness.experiments.sweeps import job_of, networks_of
+from layer_robustness.planning.beyond import Entry, check_entries, check_epochs, entries
 from layer_robustness.planning.refusal import refuse
 from layer_robustness.runtime.errors import InputError
 
@@ -45,19 +45,16 @@ def check(config: dict, schema: dict, networks: Iterable[Network]) -> None:
         explain(min(errors, key=lambda error: (len(error.path), str(error.path))))
     check_imagenet_path(config["imagenet_path"])
     check_entries(config)
-    networks = [*sorted(networks), *own_networks(config)]
+    shown = sorted(networks)
+    known = [*shown, *networks_of_entries(entries(config).values())]
     for pattern, settings in config["training"].items():
-        check_pattern(pattern, settings, networks)
+        check_pattern(pattern, settings, list(dict.fromkeys(known)))
     for pattern in config["networks"]:
-        check_filter(pattern, networks, config)
-    for network in networks:
-        if runs(config, network):
-            recipe_of(config, network)
-    for name, members in SWEEPS.items():
-        if runs(config, members[0]):
-            check_sweep(config, name, members)
-    for entry in entries(config).values():
-        if entry.network and asked(config, entry.job):
+        check_filter(pattern, shown, config)
+    for job in jobs(config, shown):
+        check_job(config, job)
+    for entry in probed(config):
+        if entry.network:
             check_epochs(entry, recipe_of(config, entry.network).checkpoints)
 
 
@@ -72,13 +69,35 @@ def check_imagenet_path(path: str | None) -> None:
             )
 
 
-def check_sweep(config: dict, name: str, members: Sequence[Network]) -> None:
-    """Refuse a sweep whose networks have different recipes, as one job trains them."""
-    first = settings_of(config, members[0])
+def check_job(config: dict, name: str) -> None:
+    """Refuse a job with a wrong recipe, or a sweep with several, as it is trained as a whole."""
+    first, *_ = members = networks_of(name)
     for network in members:
-        if settings_of(config, network) != first:
-            found = f"gives {network} another recipe than {members[0]}"
+        recipe_of(config, network)
+        if settings_of(config, network) != settings_of(config, first):
+            found = f"gives {network} another recipe than {first}"
             refuse("training", found, f"one recipe for all networks of the sweep {name}")
+
+
+def jobs(config: dict, shown: Iterable[Network]) -> list[str]:
+    """Name all jobs that run: of networks that are shown, and of those that entries probe."""
+    networks = [network for network in shown if runs(config, network)]
+    networks += networks_of_entries(probed(config))
+    return list(dict.fromkeys(map(job_of, networks)))
+
+
+def probed(config: dict) -> list[Entry]:
+    """Return the entries that are asked for, if the data of their networks can be had."""
+    return [
+        entry
+        for entry in entries(config).values()
+        if asked(config, entry.job) and not (entry.network and missing_data(config, entry.network))
+    ]
+
+
+def networks_of_entries(found: Iterable[Entry]) -> list[Network]:
+    """Return the trained networks that entries probe."""
+    return [entry.network for entry in found if entry.network]
 
 
 def runs(config: dict, network: Network) -> bool:
@@ -228,6 +247,9 @@ def recipe_of(config: dict, network: Network) -> Recipe:
             f"is {settings['checkpoints']} for {network}",
             f"epochs from 0 to {epochs}, both among them, as epochs is {epochs}",
         )
+    if settings["warmup"] > epochs:
+        found = f"is {settings['warmup']} for {network}"
+        refuse("training.warmup", found, f"0 to {epochs}, as epochs is {epochs}")
     if network.kind == "fcn" and settings["width"] != 1:
         found = f"is {settings['width']} for {network}"
         refuse("training.width", found, "1, as the name says the width of an FCN")

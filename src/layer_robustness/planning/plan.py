@@ -15,9 +15,9 @@ from layer_robustness.figures.registry import FIGURES
 from layer_robustness.planning.beyond import Entry, entries, own_networks
 from layer_robustness.planning.config import (
     FOLDERS,
-    asked,
     dataset_of,
-    missing_data,
+    jobs,
+    probed,
     recipe_of,
     runs,
     settings_of,
@@ -121,19 +121,13 @@ class Plan:
     @cached_property
     def jobs(self) -> tuple[Job, ...]:
         """The jobs of all figures and tables, in their order, and those that entries probe."""
-        networks = [n for target in TARGETS.values() for n in target.networks if self.runs(n)]
-        networks += [entry.network for entry in self.entries if entry.network]
-        return tuple(map(self.job, dict.fromkeys(map(job_of, networks))))
+        shown = (network for target in TARGETS.values() for network in target.networks)
+        return tuple(map(self.job, jobs(self.config, shown)))
 
     @cached_property
     def entries(self) -> tuple[Entry, ...]:
         """The entries of `beyond` that are asked for, if the data of their networks can be had."""
-        return tuple(
-            entry
-            for entry in entries(self.config).values()
-            if asked(self.config, entry.job)
-            and not (entry.network and missing_data(self.config, entry.network))
-        )
+        return tuple(probed(self.config))
 
     def entry(self, name: str) -> Entry:
         """Return an entry of `beyond` by its name, asked for or not.

@@ -31,7 +31,13 @@ def digest(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
 
 def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
     """Write the file at once or not at all; return the digest that it carries."""
-    held = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    held, storages = {}, set()
+    for name, tensor in tensors.items():
+        on_cpu = tensor.detach().cpu().contiguous()
+        storage = on_cpu.untyped_storage().data_ptr()
+        # Of a tensor with two names, as tied weights have, safetensors wants two copies.
+        held[name] = on_cpu.clone() if storage in storages else on_cpu
+        storages.add(storage)
     sha256 = digest(held, metadata)
     with replacing(path) as temporary:
         # In one entry: safetensors writes several in random order, and equal files should be equal.

@@ -21,7 +21,7 @@ from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.models.build import placed
 from layer_robustness.models.recipes import build_by
 from layer_robustness.models.units import unit_modules
-from layer_robustness.runtime.errors import InputError
+from layer_robustness.runtime.errors import InputError, in_one_line
 from layer_robustness.runtime.interruption import asked, leave
 from layer_robustness.runtime.precision import PRECISIONS, arithmetic
 from layer_robustness.runtime.ranks import ALONE, Ranks
@@ -49,7 +49,8 @@ class Training:
     Raises
     ------
     InputError
-        If the network has batch normalization, and several processes train it on a CPU.
+        If the network has batch normalization, and several processes train it on a CPU, or an
+        epoch's last batch is a single image that has no statistics.
     """
 
     experiment: Experiment
@@ -66,17 +67,34 @@ class Training:
         name, shape = self.experiment.network, dataset.image_shape
         network = build_by(recipe, name, shape, dataset.classes)
         self.network = placed(network, name, shape, dataset.device, self.dtype)
-        self.network.load_state_dict(self.state.weights)
         frozen = [module for unit in frozen_units(name) for module in unit_modules(name)[unit]]
         self.frozen = [self.network.get_submodule(module) for module in frozen]
         for module in self.frozen:
             module.requires_grad_(False)
+        self.check_last_batch()  # changes running statistics, so that weights are loaded later
+        self.network.load_state_dict(self.state.weights)
         self.forward = in_parallel(self.network) if self.ranks.count > 1 else self.network
         parameters = self.network.named_parameters()
         self.trained = {name: tensor for name, tensor in parameters if tensor.requires_grad}
         self.optimizer = optimizer_of(recipe, self.trained)
         restore(self.optimizer, self.trained, self.state.optimizer)
         self.kept_at = time.monotonic()
+
+    @torch.no_grad()
+    def check_last_batch(self) -> None:
+        """Refuse batches that leave one image, if batch normalization does."""
+        count, size = len(self.dataset.train_labels), self.recipe.batch_size
+        if (count - 1) % size:
+            return
+        image = torch.zeros(1, *self.dataset.image_shape, dtype=self.dtype)
+        self.train_mode(True)
+        try:
+            self.network(image.to(self.dataset.device))
+        except ValueError as error:
+            raise InputError(
+                f"batch_size is {size}, which leaves 1 of {count} images for an epoch's last step: "
+                f"choose another ({in_one_line(error)})"
+            ) from error
 
     def run(self) -> None:
         """Train to the recipe's last epoch, or to one whose loss is not finite.
@@ -122,6 +140,7 @@ class Training:
         for images, labels, size in batches(
             self.dataset, self.experiment, epoch, self.recipe, self.ranks, self.batches
         ):
+            counts = self.ranks.rank < size  # otherwise its image is another rank's
             rate = self.recipe.rate(epoch, (self.batches + 1) / steps_of_epoch)
             self.optimizer.param_groups[0]["lr"] = rate
             if self.recipe.model:  # which may have dropout: all chance in a step is its own
@@ -129,13 +148,13 @@ class Training:
                 torch.manual_seed(generator(*names).initial_seed())
             with self.arithmetic():
                 logits = self.forward(self.dataset.normalize(images, self.dtype))
-                loss = cross_entropy(logits, labels, reduction="none").sum() / size
+                loss = cross_entropy(logits, labels, reduction="none").sum() * counts / size
             self.optimizer.zero_grad()
             # Gradients are averaged over the ranks, of which each has but its part of the sum.
             (loss * self.ranks.count).backward()
             self.optimizer.step()
             self.loss += loss.detach() * size
-            self.wrong += (logits.argmax(-1) != labels).sum()
+            self.wrong += (logits.argmax(-1) != labels).sum() * counts
             self.batches += 1
             self.pause()
 
@@ -156,13 +175,14 @@ class Training:
         wrong = torch.zeros((), dtype=torch.int64, device=dataset.device)
         self.train_mode(False)
         size = math.ceil(self.recipe.batch_size / ranks.count)
-        # All ranks have equally many parts; the last one may be empty.
+        # All ranks have equally many parts. The last one may be empty, which few networks take.
         for first in range(size * ranks.rank, len(labels) + size * ranks.rank, size * ranks.count):
-            part = slice(first, first + size)
-            inputs = dataset.normalize(images[part].to(dataset.device), self.dtype)
-            with self.arithmetic():
-                logits = self.forward(inputs)
-            wrong += (logits.argmax(-1) != labels[part].to(dataset.device)).sum()
+            if first < len(labels):
+                part = slice(first, first + size)
+                inputs = dataset.normalize(images[part].to(dataset.device), self.dtype)
+                with self.arithmetic():
+                    logits = self.forward(inputs)
+                wrong += (logits.argmax(-1) != labels[part].to(dataset.device)).sum()
             self.pause()
         return float(ranks.sum(wrong).double() / len(labels))
 

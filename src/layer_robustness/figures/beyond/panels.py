@@ -8,6 +8,7 @@ from matplotlib.figure import Figure as Drawing
 
 from layer_robustness.figures import heatmap, style
 from layer_robustness.figures.beyond.registry import BeyondFigure, label
+from layer_robustness.figures.names import DID_NOT_TRAIN
 from layer_robustness.networks.result import Result
 
 Results = Mapping[str, Result]
@@ -41,7 +42,12 @@ def drawn(
     for number, entry in enumerate(figure.entries):
         own = axes[number * each : (number + 1) * each]
         title(own[0], number, entry, results[entry])
-        frames.append(draw_entry(results[entry], *own).assign(entry=entry))
+        if results[entry].did_not_train:
+            style.say(own[0], DID_NOT_TRAIN)
+            for beside in own[1:]:
+                beside.set_axis_off()
+        else:
+            frames.append(draw_entry(results[entry], *own).assign(entry=entry))
     return drawing, together(frames)
 
 
@@ -53,5 +59,5 @@ def together(frames: Sequence[pd.DataFrame]) -> pd.DataFrame:
 
 def title(axes: Axes, number: int, entry: str, result: Result) -> None:
     """Write a panel's title: its letter, the network and its test error."""
-    error = result.frame["error"].iloc[0]
-    axes.set_title(f"({chr(ord('a') + number)}) {label(entry)}, error {error:.3f}")
+    error = "" if result.did_not_train else f", error {result.frame['error'].iloc[0]:.3f}"
+    axes.set_title(f"({chr(ord('a') + number)}) {label(entry)}{error}")
