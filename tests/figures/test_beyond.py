@@ -129,6 +129,7 @@ def test_a_network_that_learned_nothing_has_no_costs(read, module, name, error):
         (heatmaps, "figureB1"),
         (controls, "figureB2"),
         (barriers, "figureB3"),
+        (overview, "networks"),
         (single, "networks/vit"),
     ],
 )

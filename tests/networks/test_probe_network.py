@@ -300,8 +300,10 @@ def test_a_folder_of_images(tmp_path):
     result = layer_robustness.probe_network(network, tmp_path, sources=["zero"])
     assert list(result.frame["error"]) == [0, pytest.approx(2 / 3)]
     (tmp_path / "blue" / "2.png").write_text("no image")
-    with pytest.raises(InputError, match=r"2.png cannot be read as an image"):
-        layer_robustness.probe_network(network, tmp_path, sources=["zero"])
+    with_a_worker = DataLoader(inputs.batches_of(tmp_path, network).dataset, num_workers=1)
+    for data in (tmp_path, with_a_worker):
+        with pytest.raises(InputError, match=r"^\S+2.png cannot be read as an image \([^\n]+\)$"):
+            layer_robustness.probe_network(network, data, sources=["zero"])
     shutil.rmtree(tmp_path / "blue")
     with pytest.raises(InputError, match="2 classes are known, but the network has 3 outputs"):
         layer_robustness.probe_network(network, tmp_path, sources=["zero"])

@@ -205,7 +205,7 @@ def micro_batches(
         waiting.clear()
         return images.to(device), labels.long().to(device)
 
-    for batch in found:
+    for batch in in_one_line(found):
         if not (isinstance(batch, tuple | list) and len(batch) == 2):
             raise InputError(f"data: a batch is no pair of images and labels: {EXPECTED}")
         images, labels = batch
@@ -221,6 +221,14 @@ def micro_batches(
                 missing = next(sizes)
     if waiting:
         yield piece()
+
+
+def in_one_line(batches: Iterator) -> Iterator:
+    """Pass batches on; PyTorch puts a traceback into the text of errors from other processes."""
+    try:
+        yield from batches
+    except InputError as error:
+        raise InputError(str(error).rpartition(f"{InputError.__name__}: ")[2].strip()) from error
 
 
 def count(batches: Batches) -> int | None:

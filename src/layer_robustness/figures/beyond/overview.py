@@ -10,6 +10,7 @@ from layer_robustness.figures import colours, style
 from layer_robustness.figures.beyond.panels import Results, together
 from layer_robustness.figures.beyond.registry import BeyondFigure, label
 from layer_robustness.figures.beyond.rows import TOO_LITTLE, costs
+from layer_robustness.figures.names import DID_NOT_TRAIN
 from layer_robustness.paper.criticality import CRITICAL
 
 SOURCES = {"reinit": "re-initialized", "rerand": "re-randomized"}
@@ -28,6 +29,8 @@ def draw(figure: BeyondFigure, results: Results) -> tuple[Drawing, pd.DataFrame]
             found = costs(results[entry], [source])
             if found.empty or not results[entry].is_trained:
                 reason = "not measured" if found.empty else TOO_LITTLE
+                if results[entry].did_not_train:
+                    reason = DID_NOT_TRAIN
                 own.text(0.5, row, reason, ha="center", va="center", color="0.4", fontsize=7)
                 continue
             draw_row(own, row, found["value"].to_numpy(), norm)
