@@ -7,7 +7,7 @@ from pathlib import Path
 from timm.data.config import resolve_data_config
 
 from layer_robustness.experiments.options import read_words
-from layer_robustness.experiments.sources import NAMES, PLAIN, needs_initial
+from layer_robustness.experiments.sources import NAMES, needs_initial
 from layer_robustness.networks import stored
 from layer_robustness.networks.inputs import folder_batches
 from layer_robustness.networks.layout import LAYOUTS
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
         result = probed(arguments)
     except stored.DidNotTrain as told:
         print(told, file=sys.stderr)
-        result = told.result(arguments.units, arguments.sources or PLAIN, arguments.draws)
+        result = told.result(arguments.units, arguments.sources, arguments.draws)
     rows.write(arguments.output / "probe.csv", result.frame.to_dict("records"))
     result.heatmap(arguments.output / "heatmap")
     with replacing(arguments.output / "critical.txt") as temporary:

@@ -27,8 +27,10 @@ class DidNotTrain(InputError):
         super().__init__(f"{trained.experiment} did not train: try a lower learning_rate")
         self.trained, self.images = trained, images
 
-    def result(self, units: Units, sources: Sequence[str], draws: int) -> Result:
+    def result(self, units: Units, sources: Sequence[str] | None, draws: int) -> Result:
         """Return the rows that a probe would have, without numbers."""
+        epochs = [f"epoch{at}" for at in self.trained.manifest.recipe.checkpoints if at]
+        sources = sources or ["reinit", "rerand", "shuffle", *epochs]
         rows = [(TRAINED, TRAINED, 0)]
         for unit, source in product(cut(self.trained.network, units).units, sources):
             rows += [(unit, source, draw) for draw in range(draws if source in RANDOM else 1)]
