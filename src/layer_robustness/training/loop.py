@@ -175,7 +175,7 @@ class Training:
         wrong = torch.zeros((), dtype=torch.int64, device=dataset.device)
         self.train_mode(False)
         size = math.ceil(self.recipe.batch_size / ranks.count)
-        # All ranks have equally many parts. The last may be empty, and not every network takes none.
+        # All ranks have equally many parts. The last may be empty: not every network takes none.
         for first in range(size * ranks.rank, len(labels) + size * ranks.rank, size * ranks.count):
             if first < len(labels):
                 part = slice(first, first + size)
