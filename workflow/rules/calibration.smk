@@ -1,7 +1,5 @@
 # Which learning rate the paper may have used: short trainings at several rates, compared with its
 # errors after 1 and 10 epochs. Not a part of paper_figures/all.
-from layer_robustness.paper import calibration
-from layer_robustness.paper.values import load
 
 TRIAL = f"{paths.results(PRESET)}/calibration/{{job}}/rate{{rate}}"
 
@@ -23,20 +21,10 @@ use rule train as trial with:
         draws=0,
 
 
-def of_trials(file, wildcards):
-    """A file of each trial: of each network whose errors the paper shows, at each rate."""
-    shown = calibration.published(or_exit(load, Path(PAPER)))
-    return [
-        f"{TRIAL}/{file}".format(job=network, rate=rate)
-        for network in or_exit(calibration.trained, shown, PLAN.runs)
-        for rate in config["calibration"]["rates"]
-    ]
-
-
 rule calibration:
     input:
-        trials=partial(of_trials, paths.TRAINING),
-        manifests=partial(of_trials, paths.MANIFEST),
+        trials=lambda wildcards: of_trials(f"{TRIAL}/{paths.TRAINING}"),
+        manifests=lambda wildcards: of_trials(f"{TRIAL}/{paths.MANIFEST}"),
         paper=VALUES,
         code=source_files("commands.calibration"),
     output:

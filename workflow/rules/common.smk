@@ -10,6 +10,7 @@ from snakemake.cli import parse_args
 from layer_robustness.data.image_listing import digest, folder_digest
 from layer_robustness.experiments import paths
 from layer_robustness.experiments.flags import as_flags
+from layer_robustness.paper import calibration, values
 from layer_robustness.planning import demand
 from layer_robustness.planning.config import check
 from layer_robustness.planning.imports import source_files
@@ -212,6 +213,13 @@ def source_of_entry(wildcards):
     """The data set that tells how large images are; photographs are as large as ImageNet's."""
     job = trainer_of(wildcards)
     return job.source if job else "imagenet"
+
+
+def of_trials(file):
+    """A file of each trial: of each network whose first epochs the paper shows, at each rate."""
+    shown = calibration.published(or_exit(values.load, Path(PAPER)))
+    networks = or_exit(calibration.trained, shown, PLAN.runs)
+    return expand(file, job=networks, rate=config["calibration"]["rates"])
 
 
 # Run this checkout's package, even if another one is installed. `exec` replaces the shell, so that
