@@ -205,7 +205,7 @@ def micro_batches(
         waiting.clear()
         return images.to(device), labels.long().to(device)
 
-    for batch in in_one_line(found):
+    for batch in without_traceback(found):
         if not (isinstance(batch, tuple | list) and len(batch) == 2):
             raise InputError(f"data: a batch is no pair of images and labels: {EXPECTED}")
         images, labels = batch
@@ -223,7 +223,7 @@ def micro_batches(
         yield piece()
 
 
-def in_one_line(batches: Iterator) -> Iterator:
+def without_traceback(batches: Iterator) -> Iterator:
     """Pass batches on; PyTorch puts a traceback into the text of errors from other processes."""
     try:
         yield from batches

@@ -42,9 +42,9 @@ class Named:
         """
         if ":" in self.name and checkpoint is None:
             raise InputError(f"{self.name} needs --checkpoint: the file with its trained weights")
-        network = self.fresh()
         if checkpoint is None:
             return self.downloaded()
+        network = self.fresh()
         load_into(network, checkpoint)
         return network
 
@@ -53,6 +53,7 @@ class Named:
         try:
             return timm.create_model(self.name, pretrained=True, **self.options)
         except Exception as error:  # clients of hubs have many for a missing network
+            self.fresh()  # refuses a wrong name or option, which is no matter of weights
             reason = str(error).partition("\n")[0]
             raise InputError(
                 f"the weights of {self.name} cannot be had ({reason}): give --checkpoint FILE"

@@ -107,11 +107,10 @@ def probe_network(
     if precision not in PRECISIONS:
         raise InputError(f"precision is {precision!r}: expected {', '.join(PRECISIONS)}")
     check_model(model, precision)
-    home = next(model.parameters(), torch.zeros(0)).device
     with (
         rounding_kept(),
         torch.inference_mode(False),  # its tensors keep no versions
-        chosen(str(device), home) as where,
+        chosen(str(device), home_of(model)) as where,
         in_evaluation(model, where),
         arithmetic(precision, where),
     ):
@@ -216,11 +215,15 @@ def check_model(model: nn.Module, precision: str) -> None:
         )
 
 
+def home_of(model: nn.Module) -> torch.device:
+    """Where a model lies; one without tensors is on the CPU."""
+    return next(iter(named_tensors(model).values()), torch.zeros(0)).device
+
+
 @contextmanager
 def in_evaluation(model: nn.Module, device: torch.device) -> Iterator[None]:
     """Hold the model in evaluation mode on a device inside the block."""
-    tensors = list(named_tensors(model).values())
-    home = tensors[0].device if tensors else device
+    home = home_of(model)
     training = [module for module in model.modules() if module.training]
     try:
         model.to(device).eval()

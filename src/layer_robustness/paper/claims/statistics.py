@@ -18,7 +18,7 @@ from layer_robustness.paper.comparison.agreement import auc
 CONFIDENCE = 0.95
 RESAMPLES = 9999  # where permutations are too many to take each
 IMAGE_RESAMPLES = 2000
-ROUNDING = 1e-12
+EQUAL = 1e-12  # numbers that differ by less are the same
 SIDES = ("greater", "less")  # of a pattern, and of its opposite
 
 
@@ -135,9 +135,9 @@ def difference(values: Iterable[float], about: str, of: str = "seeds") -> Statis
     mean, basis = float(numbers.mean()), f"{len(numbers)} {of}"
     if len(numbers) < 2:
         return Statistic(mean, mean > 0, 0.5, 0.5, "one number, no interval", about)
-    if np.ptp(numbers) < ROUNDING:  # t is undefined; all have one sign, or are 0
+    if np.ptp(numbers) < EQUAL:  # t is undefined; all have one sign, or are 0
         chance = 0.5 ** len(numbers)
-        p, opposite = (chance if side * mean > ROUNDING else 1.0 for side in (1, -1))
+        p, opposite = (chance if side * mean > EQUAL else 1.0 for side in (1, -1))
     else:
         p = float(stats.ttest_1samp(numbers, 0, alternative="greater").pvalue)
         opposite = 1 - p
