@@ -18,7 +18,7 @@ from layer_robustness.experiments.flags import as_flags
 from layer_robustness.experiments.manifest import Manifest
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.results import Results, read
-from layer_robustness.figures.collect import collect, collect_blocks
+from layer_robustness.figures.collect import collect
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.models.build import build
 from layer_robustness.paper import values as paper
@@ -54,12 +54,7 @@ def commands_of(steps: Steps) -> dict[str, Callable[[], str]]:
             *(steps.measured, "attack", "adversarial.csv", *attack),
             *("--data", steps.data, "--device", "cpu"),
         ),
-        "structure": partial(ended, "structure", folder / "blocks.json"),
         "figure": partial(ended, "figure", "figure1", *made, "--output", shown / "figure1.pdf"),
-        "figure7": partial(
-            *(ended, "figure", "figure7", "--preset", "made up"),
-            *("--structure", folder / "blocks.json", "--output", shown / "figure7.pdf"),
-        ),
         "table": partial(ended, "table", "table3", *made, "--output", shown / "table3.csv"),
         "claims": partial(ended, "claims", *made, "--output", shown / "claims.csv"),
         "comparison": partial(
@@ -81,7 +76,7 @@ def undisturbed(tmp_path_factory, recipe) -> Steps:
     assert not (steps.prepare() or steps.train())
     shutil.copytree(ROOT / "resources/paper", steps.folder / "paper")
     commands = commands_of(steps)
-    for name in ("probe", "joint", "distances", "structure", "figure", "comparison", "explorer"):
+    for name in ("probe", "joint", "distances", "figure", "comparison", "explorer"):
         assert not commands[name]()
     return steps
 
@@ -107,11 +102,6 @@ LOADERS = {
         f"{JOB}/probe.missed.safetensors",
         lambda path: bits.read(path.with_name("probe.csv")),
         DAMAGES,
-    ),
-    "traced blocks": (
-        "blocks.json",
-        lambda path: collect_blocks(FIGURES["figure7"], path),
-        OF_JSON,
     ),
     "the paper's values": ("paper/table3.csv", lambda path: paper.load(path.parent), DAMAGES),
     "their checksums": ("paper/SHA256SUMS", lambda path: paper.load(path.parent), DAMAGES),
@@ -149,7 +139,6 @@ CONSUMERS = [
     (f"{JOB}/training.csv", ("table", "explorer"), "train"),
     (f"{JOB}/probe.csv", (*SHOWN, "explorer"), "probe"),
     (f"{JOB}/distances.csv", (*SHOWN, "explorer"), "distances"),
-    ("blocks.json", ("figure7",), "structure"),
 ]
 
 
@@ -211,12 +200,6 @@ def test_a_manifest_without_its_last_seed_does_not_fit_the_rows(steps, survived)
         f"experiments: one has none of {NETWORK}/seed1; delete both and run again"
     )
     survived("an entry gone or altered", "checkpoints.json", LINE)
-
-
-def test_blocks_that_lack_something_are_one_line(steps):
-    path = steps.folder / "blocks.json"
-    altered(path, lambda values: values.pop("stage2.resblk1", None) or values.clear())
-    assert "blocks.json has no blocks to draw: delete" in commands_of(steps)["figure7"]()
 
 
 ROWS = {

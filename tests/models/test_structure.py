@@ -4,12 +4,9 @@ import pytest
 import torch
 
 from layer_robustness.experiments.names import parse_network
-from layer_robustness.figures.registry import FIGURES
 from layer_robustness.models import units
 from layer_robustness.models.build import build
 from layer_robustness.models.structure import residual_blocks, trace
-from layer_robustness.storage import jsonfile
-from support.steps import ended
 
 RESNET50 = parse_network("cifar10/resnet50")
 
@@ -80,13 +77,3 @@ def test_the_nodes_compute_what_the_block_computes(traced):
 def test_other_modules_are_named_by_their_class():
     block = torch.nn.Sequential(torch.nn.Identity(), torch.nn.BatchNorm2d(2))
     assert [node["label"] for node in trace(block)] == ["input", "BatchNorm2d", "output"]
-
-
-def test_the_command_writes_the_blocks_that_figure7_draws(tmp_path, traced):
-    path = tmp_path / "folder/resnet50.json"
-    assert not ended("structure", path)
-    written = jsonfile.load(path)
-    assert written == traced
-    assert set(traced) == {name for name in RESNET50.units if "resblk" in name}
-    assert {panel.unit for panel in FIGURES["figure7"].panels} <= set(written)
-    assert list(path.parent.iterdir()) == [path]

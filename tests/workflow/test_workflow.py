@@ -110,10 +110,7 @@ def test_a_preset_is_chosen_by_its_name(built):
     config = ["--config", "preset=paper"]
     ended = snakemake(built, "-np", config=config, targets=[])
     folders = {"/".join(name.split("/")[:2]) for name in outputs(ended)}
-    assert folders == {
-        *("results/data", "results/structure"),
-        *("results/paper", "paper_figures/paper"),
-    }
+    assert folders == {"results/data", "results/paper", "paper_figures/paper"}
     (command,) = re.findall(r"commands\.train cifar10/vgg16 .*", ended.stdout)
     assert "--data results/data/cifar10.safetensors" in command
     assert "--epochs 100 --batch-size 128 --learning-rate 0.01" in command
