@@ -110,7 +110,7 @@ def a_part_of_a_sweep(config):
 WRONG = [
     (a_part_of_a_sweep, "allowed: one recipe for all networks of the sweep mnist/fcn_widths"),
     (put(vit={"modle": "x"}), "beyond.vit.modle is unknown (did you mean model?)"),
-    (put(vit={"draws": 0}), "beyond.vit.draws is 0; allowed: an integer >= 1"),
+    (put(vit={"draws": 0}), "beyond.vit.draws: 0 is less than the minimum of 1"),
     (put(vit={"model": None}), "beyond.vit.model is missing; allowed: a network of timm"),
     (put(own={"model": "mine:1"}), "beyond.own.model is 'mine:1'; allowed: module:function"),
     (put(vit={"data": None}), "beyond.vit.data is missing; allowed: mnist, cifar10, imagenet"),
@@ -132,7 +132,7 @@ WRONG = [
     (put(**{"a/b": {"of": "vit"}}), "beyond.a/b is no name of a file; allowed: letters"),
     (put(vit={"images": {"mean": [0.5]}}), "beyond.vit.images is given; allowed: none without"),
     (put(given={"images": {"class_map": "no.txt"}}), "images.class_map is 'no.txt', and no such"),
-    (put(given={"images": {"std": "0.5"}}), "beyond.given.images.std is '0.5'; allowed: a list of"),
+    (put(given={"images": {"std": "0.5"}}), "images.std: '0.5' is not of type 'array'"),
     (trained_too, "beyond.given.weights is 'weights.pt', and training has beyond/given"),
     (lambda c: c["training"].pop("beyond/*"), "training has no epochs for beyond/"),
     (lambda c: c["training"].update({"beyond/vitt": {}}), "'beyond/vitt' matches no network"),
