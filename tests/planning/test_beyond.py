@@ -6,7 +6,6 @@ from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.recipe import CONSTRUCTOR
 from layer_robustness.planning.config import check, recipe_of
 from layer_robustness.planning.plan import Plan
-from layer_robustness.planning.targets import check_target
 from layer_robustness.runtime.errors import InputError
 from support.plans import NETWORKS, SCHEMA
 from support.plans import config_of as preset
@@ -148,18 +147,3 @@ def test_a_wrong_entry_is_refused_in_one_line(config, change, told):
         check(config, SCHEMA, NETWORKS)
     message = str(refusal.value)
     assert told in message and "\n" not in message
-    assert "allowed" in message or "expected" in message
-
-
-def test_targets_are_the_probes_of_entries_and_the_files_of_trained_ones(config):
-    plan = Plan(config)
-    for file in ("vit/checkpoints.json", "vit/training.csv", "given/probe.csv", "parts/probe.csv"):
-        check_target(f"results/quick/beyond/{file}", (), (), plan)
-    for file, told in {
-        "vit/joint.csv": "beyond/vit has no joint.csv",
-        "vit/distances.csv": "beyond/vit has no distances.csv: no figure or table shows it",
-        "given/training.csv": "beyond/given is not trained",
-        "nobody/probe.csv": "beyond/nobody is not trained",
-    }.items():
-        with pytest.raises(InputError, match=told):
-            check_target(f"results/quick/beyond/{file}", (), (), plan)

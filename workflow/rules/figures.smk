@@ -7,6 +7,11 @@ from layer_robustness.tables.registry import TABLES
 SOURCES = config["datasets"]
 
 
+wildcard_constraints:
+    figure=one_of(FIGURES),
+    table=one_of(TABLES),
+
+
 rule figure:
     input:
         results=lambda wildcards: PLAN.files(FIGURES[wildcards.figure]),
