@@ -52,10 +52,8 @@ def few_digits(few_digits) -> Dataset:
 
 
 @pytest.fixture(scope="module")
-def deep(recipe) -> Recipe:
-    """For any network."""
-    recipe = replace(recipe, epochs=1, checkpoints=(0, 1), milestones=(), learning_rate=0.02)
-    return replace(recipe, width=0.125, initial_law="lecun_normal", precision="float64")
+def deep(deep) -> Recipe:
+    return replace(deep, precision="float64")
 
 
 def alike(rows: list[dict], others: list[dict]) -> bool:
