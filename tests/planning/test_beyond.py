@@ -48,6 +48,7 @@ def test_a_trained_entry_is_a_job_with_the_recipe_of_its_patterns(config):
     vit, own = plan.job("beyond/vit"), plan.job("beyond/own")
     assert (vit.dataset, vit.source, vit.draws) == ("cifar10", "digits5k_as_cifar10", 3)
     assert (own.seeds, own.source, own.own_source) == (2, "digits5k", ["mine.py"])
+    assert plan.trainer(plan.entry("papers")) == plan.job("cifar10/vgg16")
     assert plan.job("cifar10/vgg16").draws == 2  # of `papers`
     assert vit.groups == vit.replaced == vit.own_source == []
 
