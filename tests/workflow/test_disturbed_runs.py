@@ -1,6 +1,5 @@
 """Whole runs that something comes in the way of: each other, a kill, the clock."""
 
-import multiprocessing
 import os
 import shutil
 import signal
@@ -9,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -18,6 +18,7 @@ import torch
 
 from layer_robustness.data import dataset as data
 from layer_robustness.runtime import machine
+from support.processes import Forked
 from support.snakemake_runs import configured, jobs, planned, snakemake
 from support.steps import NETWORK, Steps, contents, half_written
 
@@ -91,14 +92,9 @@ def test_neither_company_nor_threads_nor_workers_change_a_bit(
     steps = replace(alone, folder=tmp_path)
     shutil.copytree(alone.data.parent, steps.data.parent)
     for name in STEPS:
-        given = getattr(steps, name), threads
-        fork = multiprocessing.get_context("fork")
-        processes = [fork.Process(target=be, args=given) for _ in range(times)]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join()
-        assert not any(process.exitcode for process in processes)
+        command = partial(be, getattr(steps, name), threads)
+        running = [Forked(command, (), tmp_path / f"{name}{number}.log") for number in range(times)]
+        assert not any(each.wait() for each in running)
     assert written(steps) == written(alone)
     assert not half_written(tmp_path)
 
