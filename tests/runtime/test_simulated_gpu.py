@@ -16,7 +16,7 @@ from layer_robustness.data.dataset import Dataset, from_splits
 from layer_robustness.data.imagefolder import imagenet
 from layer_robustness.data.sources import halved
 from layer_robustness.experiments.groups import members
-from layer_robustness.experiments.names import Experiment, parse_network
+from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.recipe import Recipe
 from layer_robustness.probing import engine
 from layer_robustness.probing.rows import reset_rows
@@ -30,7 +30,6 @@ from support.simulated_gpu import simulated_gpu
 from support.stochastic import SETTINGS
 from support.training import finished, history
 
-NETWORKS = ["mnist/fcn3x32", "mnist/resnet18+bn"]
 DEVICES = (torch.device("cpu"), torch.device("cuda"))
 MEMORY = 10**9
 
@@ -65,25 +64,6 @@ def alike(rows: list[dict], others: list[dict]) -> bool:
     return others == rounded and all(map(torch.equal, *images))
 
 
-def recipe_of(experiment: Experiment, deep: Recipe) -> Recipe:
-    return replace(deep, width=1) if experiment.network.kind == "fcn" else deep
-
-
-@pytest.fixture(scope="module")
-def trained(tmp_path_factory, few_digits, deep):
-    """Train on the CPU, as there is no backward pass elsewhere; load the network anew each time."""
-    results = tmp_path_factory.mktemp("results")
-
-    def load(name: str, dataset: Dataset = few_digits) -> TrainedNetwork:
-        experiment = parse_network(name).seed(0)
-        manifest = results / name / "checkpoints.json"
-        if not manifest.exists():
-            finished(manifest, experiment, recipe_of(experiment, deep), dataset, draws=2)
-        return TrainedNetwork.load(manifest, experiment)
-
-    return load
-
-
 def test_the_simulation_refuses_what_a_gpu_refuses(gpu):
     on_gpu, on_cpu = torch.ones(2, 3, device=gpu), torch.ones(2, 3)
     rows = torch.zeros(1, dtype=torch.int64)
@@ -104,15 +84,17 @@ def test_the_simulation_refuses_what_a_gpu_refuses(gpu):
     assert torch.equal(on_gpu.cpu(), on_cpu) and on_gpu.tolist() == on_cpu.tolist()
 
 
-@pytest.mark.parametrize("name", NETWORKS)
-def test_resets_are_the_rows_of_the_cpu(trained, few_digits, gpu, name):
+@pytest.mark.parametrize(("name", "width"), [("mnist/fcn3x32", 1), ("mnist/resnet18+bn", 0.125)])
+def test_resets_are_the_rows_of_the_cpu(tmp_path, few_digits, deep, gpu, name, width):
     """Those that begin at one unit travel joined on a GPU, and one by one on a CPU."""
     network = parse_network(name)
     groups = {"every_second": members(network, "every_second"), "first": network.units[:1]}
     groups |= {"last": network.units[-1:], "fullmodel": network.units}
+    training = (network.seed(0), replace(deep, width=width), few_digits)
     rows = [
-        list(reset_rows(trained(name), few_digits.to(device), groups, MEMORY, "joint"))
+        list(reset_rows(trained, few_digits.to(device), groups, MEMORY, "joint"))
         for device in DEVICES
+        for trained in [finished(tmp_path / "checkpoints.json", *training, draws=2)]
     ]
     assert len(rows[0]) == 4 * 4
     assert alike(*rows)
@@ -127,16 +109,17 @@ def uphill(models, pixels, labels):
     return total / len(models)
 
 
-def test_the_rows_of_attacks_are_the_cpus(trained, few_digits, gpu, monkeypatch):
+def test_the_rows_of_attacks_are_the_cpus(tmp_path, few_digits, deep, gpu, monkeypatch):
     monkeypatch.setattr(adversarial, "mean_gradient", uphill)
     images = [halved(part) for part in (few_digits.train_images, few_digits.test_images)]
     labels = few_digits.train_labels, few_digits.test_labels
     small = from_splits("small", *zip(images, labels, strict=True))
     settings = replace(SETTINGS, steps=2, eot_draws=2, eps=64)
+    training = (parse_network("mnist/resnet4^2").seed(0), deep, small)
     rows = [
-        list(adversarial_rows(network, small.to(device), 2, [0, 1], settings))
+        list(adversarial_rows(trained, small.to(device), 2, [0, 1], settings))
         for device in DEVICES
-        for network in [trained("mnist/resnet4^2", small)]
+        for trained in [finished(tmp_path / "checkpoints.json", *training, draws=2)]
     ]
     assert rows[0] == rows[1] and len(rows[0]) == 14
 
