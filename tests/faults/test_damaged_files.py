@@ -37,35 +37,30 @@ RESUME = f"{JOB}/resume/fcn3x256/seed0"
 
 def commands_of(steps: Steps) -> dict[str, Callable[[], str]]:
     """All that reads files, by name."""
-    folder, shown = steps.folder, steps.folder / "shown"
     csvs = [steps.results / f"{name}.csv" for name in ("training", "probe", "joint", "distances")]
-    made = ("--results", *csvs, "--manifests", steps.manifest, "--preset", "made up")
-    theirs = ("--paper", folder / "paper")
-    attack = ("--draws", 2, "--replaced", 1, *as_flags(SETTINGS).split())
+    read = ("--results", *csvs, "--manifests", steps.manifest)
+    theirs = ("--paper", steps.folder / "paper")
+    blocks = steps.folder / "blocks.json"
+    settings = ("--draws", 2, "--replaced", 1, *as_flags(SETTINGS).split())
+    attack = (*settings, "--data", steps.data, "--device", "cpu")
+
+    def shown(command: str, *arguments: object) -> Callable[[], str]:
+        output = steps.folder / f"shown/{command}.csv"
+        return partial(ended, command, *arguments, "--preset", "made up", "--output", output)
+
     return {
         **{name: getattr(steps, name) for name in ("prepare", "train", "probe", "joint")},
         "distances": steps.distances,
-        "attack": partial(
-            *(steps.measured, "attack", "adversarial.csv", *attack),
-            *("--data", steps.data, "--device", "cpu"),
-        ),
+        "attack": partial(steps.measured, "attack", "adversarial.csv", *attack),
         "missed": partial(line_of, partial(bits.read, steps.results / "probe.csv")),
-        "structure": partial(ended, "structure", folder / "blocks.json"),
-        "figure": partial(ended, "figure", "figure1", *made, "--output", shown / "figure1.pdf"),
-        "figure7": partial(
-            *(ended, "figure", "figure7", "--preset", "made up"),
-            *("--structure", folder / "blocks.json", "--output", shown / "figure7.pdf"),
-        ),
-        "table": partial(ended, "table", "table3", *made, "--output", shown / "table3.csv"),
-        "claims": partial(ended, "claims", *made, "--output", shown / "claims.csv"),
-        "comparison": partial(
-            ended, "comparison", *made, *theirs, "--output", shown / "comparison.csv"
-        ),
-        "comparison_figure": partial(
-            *(ended, "comparison_figure", "figure1", *made, *theirs),
-            *("--output", shown / "comparison_figure1.pdf"),
-        ),
-        "explorer": partial(ended, "explorer", *made, *theirs, "--output", shown / "explorer.html"),
+        "structure": partial(ended, "structure", blocks),
+        "figure": shown("figure", "figure1", *read),
+        "figure7": shown("figure", "figure7", "--structure", blocks),
+        "table": shown("table", "table3", *read),
+        "claims": shown("claims", *read),
+        "comparison": shown("comparison", *read, *theirs),
+        "comparison_figure": shown("comparison_figure", "figure1", *read, *theirs),
+        "explorer": shown("explorer", *read, *theirs),
     }
 
 
@@ -88,9 +83,7 @@ FILES = [
 ]
 
 
-@pytest.mark.parametrize(
-    ("name", "damages", "readers", "maker"), FILES, ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("name", "damages", "readers", "maker"), FILES, ids=[f[0] for f in FILES])
 def test_all_that_read_a_damaged_file_name_it_and_the_way_back(
     steps, undisturbed, payloads, name, damages, readers, maker
 ):
@@ -270,6 +263,17 @@ def test_a_folder_in_place_of_what_training_keeps_is_left_to_the_user(steps, und
     path.rmdir()
     assert not steps.train()
     assert steps.weights() == undisturbed.weights()
+
+
+@pytest.mark.parametrize("what", ["flipped", "of other units"])
+def test_a_probe_starts_over_where_it_cannot_go_on(steps, undisturbed, capfd, what):
+    """What a finished probe kept stands for what a stopped one has."""
+    kept = steps.folder / RESUME / "probe.safetensors"
+    harm(kept, kept.with_stem("joint").read_bytes() if what == "of other units" else what)
+    assert not steps.probe()
+    assert "starting over" in capfd.readouterr().err
+    for file in ("probe.csv", "probe.missed.safetensors"):
+        assert (steps.results / file).read_bytes() == (undisturbed.results / file).read_bytes()
 
 
 @pytest.mark.parametrize("name", ["state", "epoch1"])

@@ -117,12 +117,17 @@ def in_two_workers(steps: Steps) -> str:
         return replace(steps, seeds=4).train()
 
 
-def test_a_worker_that_the_system_kills_is_one_line(steps, monkeypatch):
-    monkeypatch.setattr(nn.Linear, "forward", killed)
-    assert in_two_workers(steps) == (
-        "error: a process was killed, most likely because memory ran out: "
-        f"lower training.batch_size, {LESS}"
-    )
+KILLED = "error: a process was killed, most likely because memory ran out: "
+IN_WORKERS = {
+    killed: f"{KILLED}lower training.batch_size, {LESS}",
+    on_a_cpu: FAILURES[on_a_cpu].format(keys=KEYS["train"]),
+}
+
+
+@pytest.mark.parametrize("failure", IN_WORKERS, ids=lambda failure: failure.__name__)
+def test_memory_that_runs_out_in_a_worker_is_one_line(steps, monkeypatch, failure):
+    monkeypatch.setattr(nn.Linear, "forward", failure)
+    assert in_two_workers(steps) == IN_WORKERS[failure]
 
 
 def test_a_worker_that_crashes_is_not_told_of_as_killed(steps, monkeypatch):
@@ -131,15 +136,7 @@ def test_a_worker_that_crashes_is_not_told_of_as_killed(steps, monkeypatch):
         in_two_workers(steps)
 
 
-def test_memory_that_runs_out_in_a_worker_is_one_line(steps, monkeypatch):
-    monkeypatch.setattr(nn.Linear, "forward", on_a_cpu)
-    assert in_two_workers(steps) == FAILURES[on_a_cpu].format(keys=KEYS["train"])
-
-
-DECODING = {
-    killed: "error: a process was killed, most likely because memory ran out: ",
-    in_python: f"{OF_CPU}: ",
-}
+DECODING = {killed: KILLED, in_python: f"{OF_CPU}: "}
 
 
 @pytest.mark.parametrize("failure", DECODING, ids=lambda failure: failure.__name__)
