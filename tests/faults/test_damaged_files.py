@@ -52,7 +52,7 @@ def commands_of(steps: Steps) -> dict[str, Callable[[], str]]:
         **{name: getattr(steps, name) for name in ("prepare", "train", "probe", "joint")},
         "distances": steps.distances,
         "attack": partial(steps.measured, "attack", "adversarial.csv", *attack),
-        "missed": partial(line_of, partial(bits.read, steps.results / "probe.csv")),
+        "missed": partial(line_of, bits.read, steps.results / "probe.csv"),
         "structure": partial(ended, "structure", blocks),
         "figure": shown("figure", "figure1", *read),
         "figure7": shown("figure", "figure7", "--structure", blocks),

@@ -32,7 +32,7 @@ def test_no_payload_in_a_file_of_others_runs(tmp_path, payloads, names):
         for name in names:
             (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / name).write_bytes(payload)
-        told = line_of(lambda: READERS[names](tmp_path))
+        told = line_of(READERS[names], tmp_path)
         assert any(name in told for name in names), told
         assert "weights_only" not in told, "no advice to run it"
         assert told.isprintable()

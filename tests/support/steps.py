@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -24,11 +25,11 @@ def ended(command: str, *arguments: object) -> str:
         return line_of(module.main)
 
 
-def line_of(main: Callable[[], object]) -> str:
+def line_of(main: Callable[..., object], *arguments: object) -> str:
     """Return what `ended` does; what would have been a traceback fails the test."""
     with patch.object(errors, "leaving_at_once", nullcontext):  # this process is not the command's
         try:
-            exit_with_one_line(main)
+            exit_with_one_line(partial(main, *arguments))
         except SystemExit as left:
             assert str(left.code).startswith("error: "), left.code
             assert "\n" not in left.code
