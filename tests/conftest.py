@@ -28,13 +28,13 @@ def kills(pytestconfig) -> int:
 def pytest_collection_modifyitems(items):
     """Begin with what takes longest: SLURM, which is waited for, then runs of Snakemake and faults.
 
-    Leave the simulated GPU to the end: where a device is known, going backward starts threads, and
-    PyTorch does not go backward in a process that is forked from one that has such threads.
+    Leave the GPU to the end, real or simulated: where a device is known, going backward starts
+    threads, and PyTorch does not go backward in a process that is forked from one that has such.
     """
     order = ("test_slurm", "tests/workflow", "tests/faults")
 
     def place(item) -> int:
-        if "simulated_gpu" in item.nodeid:
+        if "runtime/test_gpu" in item.nodeid:
             return len(order) + 1
         return next((n for n, part in enumerate(order) if part in item.nodeid), len(order))
 
