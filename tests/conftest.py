@@ -1,7 +1,5 @@
 """Shared fixtures: real digits, a small recipe, and networks that are not FCNs."""
 
-from collections import Counter
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -12,15 +10,13 @@ from layer_robustness.data.sources import DEBIAN_FASHION, digits5k
 from layer_robustness.experiments.recipe import Recipe
 from support import browser as chromium
 
-SURVIVED = pytest.StashKey[Counter]()
-
 
 def pytest_addoption(parser):
     parser.addoption(
         "--kills",
         type=int,
         default=6,
-        help="how often training, and probing, are killed at random moments; docs/faults.md: 50",
+        help="how often training, and probing, are killed at random moments",
     )
 
 
@@ -32,41 +28,17 @@ def kills(pytestconfig) -> int:
 def pytest_collection_modifyitems(items):
     """Begin with what takes longest: SLURM, which is waited for, then runs of Snakemake and faults.
 
-    Leave the simulated GPU to the end: where a device is known, going backward starts threads, and
-    PyTorch does not go backward in a process that is forked from one that has such threads.
+    Leave the GPU to the end, real or simulated: where a device is known, going backward starts
+    threads, and PyTorch does not go backward in a process that is forked from one that has such.
     """
     order = ("test_slurm", "tests/workflow", "tests/faults")
 
     def place(item) -> int:
-        if "simulated_gpu" in item.nodeid:
+        if "runtime/test_gpu" in item.nodeid:
             return len(order) + 1
         return next((n for n, part in enumerate(order) if part in item.nodeid), len(order))
 
     items.sort(key=place)
-
-
-@pytest.fixture(scope="session")
-def survived(pytestconfig) -> Callable[..., None]:
-    """Count a fault in the table at the end of the run, once all was asserted about it.
-
-    survived("disk full", "training", "one line; the next run lost no epoch", times=3)
-    """
-    counts = pytestconfig.stash.setdefault(SURVIVED, Counter())
-
-    def count(fault: str, where: str, ended: str, times: int = 1) -> None:
-        counts[fault, where, ended] += times
-
-    return count
-
-
-def pytest_terminal_summary(terminalreporter, config):
-    """Print the faults as Markdown, for docs/faults.md."""
-    if counts := config.stash.get(SURVIVED, None):
-        terminalreporter.section("faults survived")
-        terminalreporter.line("| fault | where | times | how it ended |")
-        terminalreporter.line("|---|---|---|---|")
-        for (fault, where, ended), times in counts.items():
-            terminalreporter.line(f"| {fault} | {where} | {times} | {ended} |")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -106,6 +78,13 @@ def recipe() -> Recipe:
         augmentation="none",
         precision="float32",
     )
+
+
+@pytest.fixture(scope="session")
+def deep(recipe) -> Recipe:
+    """One epoch of any network, an eighth as wide."""
+    recipe = replace(recipe, epochs=1, checkpoints=(0, 1), milestones=(), learning_rate=0.02)
+    return replace(recipe, width=0.125, initial_law="lecun_normal")
 
 
 @pytest.fixture(scope="session")

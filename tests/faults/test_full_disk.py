@@ -10,11 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from support.steps import Steps, contents, half_written
+from support.steps import NETWORK, Steps, contents, half_written
 
 SIZE = 18_000_000
 FULL = "No space left on device"
-ONE_LINE = "one line, nothing half-written; with room again it ended with the same bytes"
 
 
 def mount(*arguments: object) -> subprocess.CompletedProcess:
@@ -65,12 +64,7 @@ def epochs_told(text: str) -> list[int]:
     return [int(epoch) for epoch in re.findall(r" epoch (\d+)/", text)]
 
 
-def copy_results(undisturbed: Steps, steps: Steps) -> None:
-    """Links within the results stay links: the disk is small."""
-    subprocess.run(["cp", "-a", undisturbed.folder / "results", steps.folder], check=True)
-
-
-def test_training_on_a_disk_that_fills_loses_no_epoch(steps, undisturbed, capsys, survived):
+def test_training_on_a_disk_that_fills_loses_no_epoch(steps, undisturbed, capsys):
     """More room from run to run, until it suffices; at first for not even a checkpoint."""
     done, failed = 0, set()
     for free in range(0, 9_000_000, 600_000):
@@ -86,91 +80,81 @@ def test_training_on_a_disk_that_fills_loses_no_epoch(steps, undisturbed, capsys
             break
         assert FULL in told and not steps.manifest.exists()
         failed.add(re.search(r"/(\w+)\.safetensors", told)[1])
-        survived("disk full", "training: checkpoint or state", ONE_LINE)
     assert done == 4 and {"epoch0", "state"} <= failed
     assert steps.weights() == undisturbed.weights()
 
 
-@pytest.mark.parametrize(
-    ("after", "file"),
-    [
-        (None, "rerand0.safetensors"),
-        ("state.safetensors", "training.csv"),
-        ("training.csv", "checkpoints.json"),
-    ],
-)
-def test_a_finished_training_that_cannot_be_published_is_taken_over(
-    steps, undisturbed, monkeypatch, capsys, survived, after, file
-):
-    """The disk fills as soon as the file before lies in its place."""
-    copy_results(undisturbed, steps)
-    (steps.results / "training.csv").unlink()
-    steps.manifest.unlink()
+def filling_after(name: str, disk: Path, monkeypatch) -> None:
+    """Fill the disk as soon as a file of this name lies in its place."""
     replace_file = Path.replace
 
     def filling(path: Path, target: Path) -> Path:
         moved = replace_file(path, target)
-        if target.name == after:
-            leave(steps.folder, 0)
+        if target.name == name:
+            leave(disk, 0)
         return moved
 
     monkeypatch.setattr(Path, "replace", filling)
-    if after is None:
-        leave(steps.folder, 0)
-    told = steps.train()
-    assert f"{file} cannot be written ({FULL})" in told and not half_written(steps.folder)
-    monkeypatch.undo()
-    make_room(steps.folder)
-    assert not steps.train()
-    assert not epochs_told(capsys.readouterr().err)
-    assert steps.weights() == undisturbed.weights()
-    assert steps.manifest.read_bytes() == undisturbed.manifest.read_bytes()
-    survived("disk full", "training: fresh draw, history or manifest", ONE_LINE)
 
 
 READ_ONLY = None
-# The row in the table, the step, how many bytes are left, and which file does not fit.
+RESULTS = f"results/{NETWORK}"
+# What each step makes.
+OUTPUTS = {
+    "prepare": ["data/*"],
+    "train": [f"{RESULTS}/training.csv", f"{RESULTS}/checkpoints.json"],
+    "probe": [f"{RESULTS}/probe.*"],
+    "distances": [f"{RESULTS}/distances.csv"],
+    "figure": [],  # not there yet
+}
+# The step, how many bytes are left, or after which file none is, and which file does not fit.
 WRITTEN = [
-    ("data", "prepare", 0, "digits5k.safetensors"),
-    ("data", "prepare", 1_000_000, "digits5k.safetensors"),
-    ("measurements", "probe", 0, "probe.missed.safetensors"),
-    ("measurements", "distances", 0, "distances.csv"),
-    ("figure", "figure", 0, "figure1.csv"),
-    ("figure", "figure", 12_288, "figure1.pdf"),
-    ("figure", "figure", 65_536, "figure1.png"),
-    ("every step", "prepare", READ_ONLY, "digits5k.safetensors"),
-    ("every step", "train", READ_ONLY, "epoch0.safetensors"),
-    ("every step", "probe", READ_ONLY, "probe.missed.safetensors"),
-    ("every step", "distances", READ_ONLY, "distances.csv"),
-    ("every step", "figure", READ_ONLY, "figure1.csv"),
+    ("prepare", 0, "digits5k.safetensors"),
+    ("prepare", 1_000_000, "digits5k.safetensors"),
+    ("train", 0, "rerand0.safetensors"),
+    ("train", "state.safetensors", "training.csv"),
+    ("train", "training.csv", "checkpoints.json"),
+    ("probe", 0, "probe.missed.safetensors"),
+    ("distances", 0, "distances.csv"),
+    ("figure", 0, "figure1.csv"),
+    ("figure", 12_288, "figure1.pdf"),
+    ("figure", 65_536, "figure1.png"),
+    ("prepare", READ_ONLY, "digits5k.safetensors"),
+    ("train", READ_ONLY, "rerand0.safetensors"),
+    ("probe", READ_ONLY, "probe.missed.safetensors"),
+    ("distances", READ_ONLY, "distances.csv"),
+    ("figure", READ_ONLY, "figure1.csv"),
 ]
 
 
-@pytest.mark.parametrize(("where", "step", "free", "file"), WRITTEN)
-def test_what_cannot_be_written_is_not_there(steps, undisturbed, survived, where, step, free, file):
-    """Everything up to this step is."""
-    copy_results(undisturbed, steps)
-    if step == "train":
-        shutil.rmtree(steps.results)
-    if step == "prepare":
-        shutil.rmtree(steps.data.parent)
-    for path in steps.results.glob(f"{step}.*"):
-        path.unlink()
+@pytest.mark.parametrize(("step", "free", "file"), WRITTEN)
+def test_what_cannot_be_written_is_not_there(
+    steps, undisturbed, monkeypatch, capsys, step, free, file
+):
+    """Everything up to this step is; what was trained is taken over."""
+    # Links within the results stay links: the disk is small.
+    subprocess.run(["cp", "-a", undisturbed.folder / "results", steps.folder], check=True)
+    for pattern in OUTPUTS[step]:
+        for path in steps.folder.glob(pattern):
+            path.unlink()
     before = contents(steps.folder)
     if free is READ_ONLY:
         assert mount("-o", "remount,ro", steps.folder).returncode == 0
+    elif isinstance(free, str):
+        filling_after(free, steps.folder, monkeypatch)
     else:
         leave(steps.folder, free)
     told = getattr(steps, step)()
     why = "Read-only file system" if free is READ_ONLY else FULL
     assert f"{file} cannot be written ({why}): check its disk" in told
     assert mount("-o", "remount,rw", steps.folder).returncode == 0
+    monkeypatch.undo()
     make_room(steps.folder)
-    if where != "figure":  # the files of a figure are whole each
-        assert contents(steps.folder) == before
     assert not half_written(steps.folder)
+    if step != "figure" and free != "training.csv":  # the files of a step are whole each
+        assert contents(steps.folder) == before
     assert not getattr(steps, step)()
+    assert not epochs_told(capsys.readouterr().err)
     made, expected = contents(steps.folder), contents(undisturbed.folder)
     timed = [name for name in made if "resume" in name or name.endswith("training.csv")]
     assert all(made[name] == expected[name] for name in made.keys() - timed)
-    survived("folder read-only" if free is READ_ONLY else "disk full", where, ONE_LINE)

@@ -31,21 +31,20 @@ from layer_robustness.experiments.manifest import Manifest
 from layer_robustness.experiments.names import parse_experiment, parse_network
 from layer_robustness.experiments.recipe import CONSTRUCTOR
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.probing import engine, measurement
-from layer_robustness.probing.rows import reset_rows
+from layer_robustness.probing import measurement
 from layer_robustness.runtime.interruption import EXIT_STATUS, Interrupted
 from layer_robustness.storage import rows, tensorfile
 from layer_robustness.training import folder as publishing
 from layer_robustness.training import loop as training
-from layer_robustness.training.folder import TrainingFolder, publish
+from layer_robustness.training.folder import TrainingFolder
 from layer_robustness.training.state import TrainState
 from layer_robustness.training.trained import TrainedNetwork
 from support.checkout import ENVIRONMENT
 from support.image_folders import write_images
 from support.processes import Forked, Stops, rank, signal_after
-from support.result_files import write_results
-from support.steps import contents, harm
-from support.training import NETWORK, history, train_arguments, weights
+from support.result_files import arguments_of, write_results
+from support.steps import contents
+from support.training import NETWORK, finished, history, train_arguments, weights
 
 ASKING = [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT]
 EPOCHS = 90
@@ -58,13 +57,6 @@ def assert_same(first: Path, second: Path) -> None:
     """Checkpoints byte for byte, and the history."""
     assert weights(first) == weights(second)
     assert history(first) == history(second)
-
-
-def finish(folder: TrainingFolder) -> Path:
-    """Train one network and publish it; where it lies then."""
-    train_one(folder)
-    publish([folder])
-    return folder.manifest.parent
 
 
 def epochs_told(log: str) -> dict[str, list[int]]:
@@ -119,47 +111,32 @@ def undisturbed(tmp_path_factory, job) -> Path:
     return run / JOB
 
 
-def disturbed_runs(tmp_path, job, number, times, everyone=True):
-    """Run to the end again and again, until stopped so many times; each folder, log and count."""
-    stops = 0
-    for run in (tmp_path / str(number) for number in itertools.count()):
-        log = run.with_suffix(".log")
-        left = min(times - stops, 25)
-        of_run = stopped_at_random(partial(job, run), log, number, left, 0.4, everyone)
-        yield run / JOB, log.read_text(), of_run
-        stops += of_run
-        if stops >= times:
-            return
-
-
 @pytest.mark.parametrize(
     ("number", "everyone"),
-    [*((number, True) for number in ASKING), (signal.SIGTERM, False)],
+    [*((number, True) for number in (*ASKING, signal.SIGKILL)), (signal.SIGTERM, False)],
     ids=lambda value: getattr(value, "name", "all" if value else "the first"),
 )
-def test_a_job_that_is_asked_to_leave_does_and_goes_on(
-    tmp_path, job, undisturbed, number, everyone, survived
+def test_a_job_that_is_stopped_at_random_moments_goes_on(
+    tmp_path, job, undisturbed, number, everyone, kills, monkeypatch
 ):
     """Clusters ask all processes, people the first alone."""
-    for folder, told, stops in disturbed_runs(tmp_path, job, number, 3, everyone):
-        assert "Traceback" not in told and "starting over" not in told
-        assert told.count(f"stopped by {number.name}: run it again to go on\n") == stops
-        for epochs in epochs_told(told).values():
-            assert epochs == list(range(1, EPOCHS + 1)), "an epoch was trained twice, or never"
-        assert_same(undisturbed, folder)
-        survived(number.name, "training", "status 75, then the same bytes", stops)
-
-
-def test_a_job_killed_at_random_moments_loses_no_epoch(
-    tmp_path, job, undisturbed, kills, survived, monkeypatch
-):
+    killed = number == signal.SIGKILL
     monkeypatch.setattr(publishing, "LARGE", math.inf)  # saves every epoch, on a slow disk too
-    for folder, told, stops in disturbed_runs(tmp_path, job, signal.SIGKILL, kills):
-        assert "starting over" not in told
+    left, folders = kills if killed else 3, itertools.count()
+    while left > 0:
+        run = tmp_path / str(next(folders))
+        log = run.with_suffix(".log")
+        start = partial(job, run)
+        stops = stopped_at_random(start, log, number, min(left, 25), 0.4, everyone)
+        left -= stops
+        told = log.read_text()
+        assert "Traceback" not in told and "starting over" not in told
         for epochs in epochs_told(told).values():
             assert epochs == sorted(set(epochs)), "an epoch was trained twice"
-        assert_same(undisturbed, folder)
-        survived("kill -9", "training", "the same bytes, no epoch twice", stops)
+            assert killed or epochs == list(range(1, EPOCHS + 1)), "an epoch is not told of"
+        if not killed:
+            assert told.count(f"stopped by {number.name}: run it again to go on\n") == stops
+        assert_same(undisturbed, run / JOB)
 
 
 @pytest.mark.parametrize(
@@ -168,7 +145,7 @@ def test_a_job_killed_at_random_moments_loses_no_epoch(
     ids=["before", "in the midst", "before the history", "before the manifest"],
 )
 def test_a_job_killed_while_it_publishes_trains_nothing_again(
-    tmp_path, job, undisturbed, monkeypatch, survived, owner, name, calls
+    tmp_path, job, undisturbed, monkeypatch, owner, name, calls
 ):
     """All is trained by then. In the midst: of the second network's weights."""
     plain, seen = getattr(owner, name), []
@@ -190,7 +167,6 @@ def test_a_job_killed_while_it_publishes_trains_nothing_again(
         assert epochs == list(range(1, EPOCHS + 1)), "an epoch was trained twice, or never"
     assert_same(undisturbed, run / JOB)
     assert manifest.read_bytes() == (undisturbed / "checkpoints.json").read_bytes()
-    survived("kill -9", "publishing what was trained", "the same bytes, nothing trained again")
 
 
 ADAMW = {"optimizer": "adamw", "warmup": 2}
@@ -217,19 +193,20 @@ def test_going_on_from_any_batch_is_bit_identical(
     recipe = replace(recipe, **{"initial_law": "lecun_normal"} | changes)
     experiment = parse_network(name).seed(0)
 
-    def started(run: str) -> TrainingFolder:
-        return TrainingFolder(tmp_path / run / "checkpoints.json", experiment, recipe, few_digits)
+    def of_run(run: str) -> tuple:
+        return tmp_path / run / "checkpoints.json", experiment, recipe, few_digits
 
-    whole = finish(started("whole"))
+    finished(*of_run("whole"))
     for number in [10] if "resnet" in name else range(1, 19):
         run = f"stopped{number}"
         monkeypatch.setattr(training, "asked", Stops(number))
         with pytest.raises(Interrupted):
-            train_one(started(run))
+            train_one(TrainingFolder(*of_run(run)))
         monkeypatch.setattr(training, "asked", lambda: False)
-        part = started(run).state().part
+        part = TrainingFolder(*of_run(run)).state().part
         assert part.batches == min((number - 1) % 9 + 1, 5)
-        assert_same(whole, finish(started(run)))
+        finished(*of_run(run))
+        assert_same(tmp_path / "whole", tmp_path / run)
 
 
 def test_a_long_epoch_is_kept_every_few_minutes(tmp_path, recipe, few_digits, monkeypatch):
@@ -252,7 +229,7 @@ def test_a_long_epoch_is_kept_every_few_minutes(tmp_path, recipe, few_digits, mo
 
 
 def test_two_processes_that_train_together_leave_together(
-    tmp_path, few_digits, recipe, monkeypatch, survived
+    tmp_path, few_digits, recipe, monkeypatch
 ):
     """One alone is asked: they stop after the same batch, and torchrun ends as they do.
 
@@ -283,19 +260,14 @@ def test_two_processes_that_train_together_leave_together(
         train_one(folder)
         found.append(tensorfile.load(folder.kept("epoch40"))[0])
     torch.testing.assert_close(*found, rtol=1e-6, atol=1e-9)
-    survived("SIGTERM", "training in two processes", "status 75 of all, after the same batch")
 
 
-def test_processes_that_decode_images_do_not_leave_before_training_has_saved(
-    tmp_path, recipe, survived
-):
+def test_processes_that_decode_images_do_not_leave_before_training_has_saved(tmp_path, deep):
     """Cluster managers ask them as well."""
     images = write_images(tmp_path / "images")
     data.save(imagenet(images), tmp_path / "digits.safetensors")
-    recipe = replace(
-        recipe, epochs=8, batch_size=4, checkpoints=(0, 8), augmentation="resized_crop_flip"
-    )
-    recipe = replace(recipe, width=0.125, initial_law="lecun_normal")
+    recipe = replace(deep, epochs=8, checkpoints=(0, 8), batch_size=4)
+    recipe = replace(recipe, augmentation="resized_crop_flip")
 
     def start(run: str) -> Forked:
         arguments = train_arguments(tmp_path, tmp_path / run, recipe, "imagenet/resnet18", 1)
@@ -306,7 +278,6 @@ def test_processes_that_decode_images_do_not_leave_before_training_has_saved(
     stopped = stopped_at_random(partial(start, "stopped"), log, signal.SIGTERM, 2, 1)
     assert stopped > 0 and "Traceback" not in log.read_text()
     assert_same(*(tmp_path / run / "imagenet/resnet18" for run in ("whole", "stopped")))
-    survived("SIGTERM", "training on image files", "status 75, then the same bytes", stopped)
 
 
 @pytest.fixture
@@ -314,15 +285,14 @@ def trained(tmp_path, few_digits, recipe) -> TrainedNetwork:
     """A network to be measured, with its data beside it."""
     data.save(few_digits, tmp_path / "digits.safetensors")
     dataset = data.load(tmp_path / "digits.safetensors")
-    manifest = tmp_path / "whole/checkpoints.json"
-    finish(TrainingFolder(manifest, EXPERIMENT, recipe, dataset, draws=2))
+    trained = finished(tmp_path / "whole/checkpoints.json", EXPERIMENT, recipe, dataset, draws=2)
     shutil.copytree(tmp_path / "whole", tmp_path / "stopped")
-    return TrainedNetwork.load(manifest, EXPERIMENT)
+    return trained
 
 
 @pytest.mark.parametrize("name", ["probe", "joint"])
 def test_a_measurement_that_is_stopped_keeps_what_was_counted(
-    tmp_path, trained, monkeypatch, name, kills, survived
+    tmp_path, trained, monkeypatch, name, kills
 ):
     """One image at a time."""
     monkeypatch.setattr(measurement, "EVERY", 0)
@@ -352,44 +322,13 @@ def test_a_measurement_that_is_stopped_keeps_what_was_counted(
             assert told[-1] == 200 or "goes on after 200/200" in log.read_text()
             assert "starting over" not in log.read_text()
             assert stopped.read_bytes() == whole.read_bytes()
-        how = "kill -9" if number == signal.SIGKILL else number.name
-        survived(how, "probing", "the same rows, no image twice", stops)
 
 
-@pytest.mark.parametrize("damage", ["flipped", "of other units"])
-def test_what_a_stopped_probe_kept_is_not_gone_on_from_if_it_does_not_fit(
-    few_digits, trained, damage, capsys, monkeypatch, survived
-):
-    monkeypatch.setattr(measurement, "EVERY", 0)
-    monkeypatch.setattr(engine, "LARGEST", 50)
-
-    def measured(*units: str) -> list[dict]:
-        groups = {unit: (unit,) for unit in units}
-        measured = reset_rows(trained, few_digits, groups, 10**9, "probe")
-        return [row | {"missed": row["missed"].tolist()} for row in measured]
-
-    expected = measured("layer1", "layer2")
-    kept = paths.resume(trained.path, EXPERIMENT, "probe")
-    if damage == "of other units":
-        kept.unlink()
-        measured("layer1", "layer3")
-    else:
-        harm(kept, damage)
-    capsys.readouterr()
-    assert measured("layer1", "layer2") == expected
-    assert "starting over" in capsys.readouterr().err
-    survived(f"{damage} state", "probing", "started over, same rows")
-
-
-def test_attacks_that_are_stopped_keep_the_rows_they_have(
-    tmp_path, few_digits, recipe, monkeypatch
-):
+def test_attacks_that_are_stopped_keep_the_rows_they_have(tmp_path, few_digits, deep, monkeypatch):
     monkeypatch.setattr(measurement, "EVERY", 0)
     experiment = parse_network("mnist/resnet4^2").seed(0)
-    recipe = replace(recipe, epochs=1, checkpoints=(0, 1), width=0.125, initial_law="lecun_normal")
     manifest = tmp_path / "checkpoints.json"
-    finish(TrainingFolder(manifest, experiment, recipe, few_digits, draws=1))
-    trained = TrainedNetwork.load(manifest, experiment)
+    trained = finished(manifest, experiment, deep, few_digits)
     settings = Settings(5, 2, 5, "example", "fresh", 8, 2, 2, "random", 2)
 
     def measured() -> list[dict]:
@@ -421,21 +360,19 @@ def assert_stopped(main, options, log: Path, number: signal.Signals) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=lambda n: n.name)
 def test_a_figure_that_is_stopped_while_it_is_written_stays_as_it_was(
-    tmp_path, recipe, monkeypatch, number, survived
+    tmp_path, recipe, monkeypatch, number
 ):
     """Its .pdf is written beside its place, and what was there before is there."""
     write_results(tmp_path / "results", FIGURES["figure1"], recipe)
-    results = tmp_path / "results/mnist/fcn3x256"
     folder = tmp_path / "figures"
     folder.mkdir()
     (folder / "figure1.pdf").write_bytes(b"before")
-    files = ("--results", *results.glob("*.csv"), "--manifests", results / "checkpoints.json")
-    options = ("figure1", *files, "--preset", "x", "--output", folder / "figure1.pdf")
+    read = arguments_of(tmp_path / "results")
+    options = ("figure1", *read, "--output", folder / "figure1.pdf")
     signal_after(monkeypatch, Path, "write_bytes", number)
     assert_stopped(figure.main, options, tmp_path / "log", number)
     left = contents(folder)
     assert left.pop("figure1.pdf") == b"before" and left.keys() == {"figure1.csv", "figure1.md"}
-    survived(number.name, "figure", "status 75 in one line, nothing half-written")
 
 
 def test_distances_that_are_stopped_write_no_rows(tmp_path, trained, monkeypatch):

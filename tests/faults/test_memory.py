@@ -2,7 +2,6 @@
 
 import multiprocessing
 import os
-import shutil
 import signal
 from dataclasses import replace
 from unittest.mock import patch
@@ -59,25 +58,6 @@ PROBING = "probe.memory_gb or probe.draws"
 KEYS = {"train": f"training.batch_size of {FCN}", "probe": PROBING, "joint": PROBING}
 
 
-@pytest.fixture(scope="module")
-def few(recipe):
-    return replace(recipe, epochs=1, checkpoints=(0, 1), milestones=())
-
-
-@pytest.fixture(scope="module")
-def done(tmp_path_factory, few) -> Steps:
-    """With its data, and its network trained."""
-    steps = Steps(tmp_path_factory.mktemp("done"), few)
-    assert not steps.prepare() and not steps.train()
-    return steps
-
-
-@pytest.fixture
-def steps(done, tmp_path) -> Steps:
-    shutil.copytree(done.folder, tmp_path, dirs_exist_ok=True)
-    return replace(done, folder=tmp_path)
-
-
 @pytest.mark.parametrize(
     ("step", "failure"),
     [*(("probe", failure) for failure in FAILURES), ("train", on_a_gpu), ("joint", on_a_cpu)],
@@ -85,7 +65,7 @@ def steps(done, tmp_path) -> Steps:
 )
 def test_memory_that_runs_out_is_one_line(steps, monkeypatch, step, failure):
     """Raised where the step computes, by whatever asks for memory."""
-    steps = replace(steps, seeds=2) if step == "train" else steps
+    steps = replace(steps, seeds=3) if step == "train" else steps
     monkeypatch.setattr(nn.Linear, "forward", failure)
     assert getattr(steps, step)() == FAILURES[failure].format(keys=KEYS[step])
 
@@ -96,11 +76,11 @@ def test_distances_that_run_out_of_memory_are_one_line(steps, monkeypatch):
     assert steps.distances() == f"{OF_CPU}: {LESS}"
 
 
-def test_attacks_that_run_out_of_memory_are_one_line(tmp_path, few_digits, few, monkeypatch):
+def test_attacks_that_run_out_of_memory_are_one_line(tmp_path, few_digits, deep, monkeypatch):
     images = [halved(part) for part in (few_digits.train_images, few_digits.test_images)]
     labels = few_digits.train_labels, few_digits.test_labels
     data.save(from_splits("few", *zip(images, labels, strict=True)), tmp_path / "few.safetensors")
-    recipe = as_flags(replace(few, initial_law="lecun_normal", width=0.125)).split()
+    recipe = as_flags(deep).split()
     manifest = tmp_path / "checkpoints.json"
     where = ("--data", tmp_path / "few.safetensors", "--device", "cpu")
     assert not ended("train", RESNET, "--manifest", manifest, "--draws", 2, *recipe, *where)
@@ -134,15 +114,20 @@ def crashed(*_):
 def in_two_workers(steps: Steps) -> str:
     """Train two seeds more."""
     with patch.object(machine, "cpus", lambda: 2):
-        return replace(steps, seeds=3).train()
+        return replace(steps, seeds=4).train()
 
 
-def test_a_worker_that_the_system_kills_is_one_line(steps, monkeypatch):
-    monkeypatch.setattr(nn.Linear, "forward", killed)
-    assert in_two_workers(steps) == (
-        "error: a process was killed, most likely because memory ran out: "
-        f"lower training.batch_size, {LESS}"
-    )
+KILLED = "error: a process was killed, most likely because memory ran out: "
+IN_WORKERS = {
+    killed: f"{KILLED}lower training.batch_size, {LESS}",
+    on_a_cpu: FAILURES[on_a_cpu].format(keys=KEYS["train"]),
+}
+
+
+@pytest.mark.parametrize("failure", IN_WORKERS, ids=lambda failure: failure.__name__)
+def test_memory_that_runs_out_in_a_worker_is_one_line(steps, monkeypatch, failure):
+    monkeypatch.setattr(nn.Linear, "forward", failure)
+    assert in_two_workers(steps) == IN_WORKERS[failure]
 
 
 def test_a_worker_that_crashes_is_not_told_of_as_killed(steps, monkeypatch):
@@ -151,19 +136,11 @@ def test_a_worker_that_crashes_is_not_told_of_as_killed(steps, monkeypatch):
         in_two_workers(steps)
 
 
-def test_memory_that_runs_out_in_a_worker_is_one_line(steps, monkeypatch):
-    monkeypatch.setattr(nn.Linear, "forward", on_a_cpu)
-    assert in_two_workers(steps) == FAILURES[on_a_cpu].format(keys=KEYS["train"])
-
-
-DECODING = {
-    killed: "error: a process was killed, most likely because memory ran out: ",
-    in_python: f"{OF_CPU}: ",
-}
+DECODING = {killed: KILLED, in_python: f"{OF_CPU}: "}
 
 
 @pytest.mark.parametrize("failure", DECODING, ids=lambda failure: failure.__name__)
-def test_decoding_that_runs_out_of_memory_is_one_line(tmp_path, few, monkeypatch, failure):
+def test_decoding_that_runs_out_of_memory_is_one_line(tmp_path, deep, monkeypatch, failure):
     """In preparing the images, and in training on them."""
     images, network = write_images(tmp_path / "images"), "imagenet/resnet18"
     prepared, images = tmp_path / "data/imagenet.safetensors", ("--images", images)
@@ -172,8 +149,7 @@ def test_decoding_that_runs_out_of_memory_is_one_line(tmp_path, few, monkeypatch
     told = ended("data", "imagenet", tmp_path / "again.safetensors", *images)
     assert told == DECODING[failure] + LESS
     assert not multiprocessing.active_children(), "the command would wait for them for ever"
-    recipe = replace(few, initial_law="lecun_normal", width=0.125, batch_size=4)
-    recipe = replace(recipe, augmentation="resized_crop_flip")
+    recipe = replace(deep, batch_size=4, augmentation="resized_crop_flip")
     where = ("--data", prepared, "--manifest", tmp_path / "checkpoints.json", "--device", "cpu")
     told = ended("train", network, *as_flags(recipe).split(), *where, *images)
     assert told == f"{DECODING[failure]}lower training.batch_size of {network}, {LESS}"

@@ -6,9 +6,9 @@ from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.recipe import CONSTRUCTOR
 from layer_robustness.planning.config import check, recipe_of
 from layer_robustness.planning.plan import Plan
-from layer_robustness.runtime.errors import InputError
 from support.plans import NETWORKS, SCHEMA
 from support.plans import config_of as preset
+from support.steps import line_of
 
 RECIPE = {"epochs": 3, "learning_rate": 0.001, "milestones": [], "checkpoints": [0, 1, 3]}
 RECIPE |= {"optimizer": "adamw", "warmup": 1, "weight_decay": 0.05}
@@ -47,6 +47,7 @@ def test_a_trained_entry_is_a_job_with_the_recipe_of_its_patterns(config):
     vit, own = plan.job("beyond/vit"), plan.job("beyond/own")
     assert (vit.dataset, vit.source, vit.draws) == ("cifar10", "digits5k_as_cifar10", 3)
     assert (own.seeds, own.source, own.own_source) == (2, "digits5k", ["mine.py"])
+    assert plan.trainer(plan.entry("papers")) == plan.job("cifar10/vgg16")
     assert plan.job("cifar10/vgg16").draws == 2  # of `papers`
     assert vit.groups == vit.replaced == vit.own_source == []
 
@@ -143,7 +144,4 @@ WRONG = [
 @pytest.mark.parametrize(("change", "told"), WRONG, ids=[told for _, told in WRONG])
 def test_a_wrong_entry_is_refused_in_one_line(config, change, told):
     change(config)
-    with pytest.raises(InputError) as refusal:
-        check(config, SCHEMA, NETWORKS)
-    message = str(refusal.value)
-    assert told in message and "\n" not in message
+    assert told in line_of(check, config, SCHEMA, NETWORKS)

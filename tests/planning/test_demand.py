@@ -1,6 +1,5 @@
 """What jobs ask a cluster for: of the tables, and of what a dry run would submit."""
 
-import re
 import subprocess
 
 import pytest
@@ -12,6 +11,7 @@ from layer_robustness.planning.demand import CUDA, DAY, MEMORY, PROCESS, SIZES, 
 from support.checkout import ROOT
 from support.image_folders import write_images
 from support.plans import PRESETS, plan
+from support.snakemake_runs import resources, snakemake, told_of_jobs
 
 HEAVY = {"imagenet", "train", "probe", "joint", "distances", "attack"}
 
@@ -38,48 +38,34 @@ def test_memory_is_that_of_data_processes_cuda_and_what_a_probe_may_use():
 
 
 @pytest.fixture(scope="module")
-def submitted(tmp_path_factory) -> dict[str, list[str]]:
-    """What a login node without a GPU would submit of the paper preset: its jobs by rule."""
+def submitted(tmp_path_factory) -> subprocess.CompletedProcess:
+    """What a login node without a GPU would submit of the paper preset."""
     images = write_images(tmp_path_factory.mktemp("images"))
     config = ["--config", "preset=paper", f"imagenet_path={images}"]
-    command = ["snakemake", "-n", "--forceall", "--executor", "slurm", "--jobs", "99"]
-    ended = subprocess.run(
-        [*command, "--cores", "99", *config], cwd=ROOT, capture_output=True, text=True
-    )
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    jobs: dict[str, list[str]] = {}
-    for rule, told in re.findall(r"^(?:local)?rule (\S+):\n((?: {4}.+\n)+)", ended.stdout, re.M):
-        jobs.setdefault(rule, []).append(told)
-    return jobs
-
-
-def asked(submitted: dict[str, list[str]], rule: str, job: str) -> dict[str, int]:
-    """Numbers that one job asks for."""
-    (told,) = (told for told in submitted[rule] if re.search(rf"wildcards: \w+={job}$", told, re.M))
-    found = {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)(?:,|$)", told, re.M)}
-    threads = re.search(r"threads: (\d+)", told)
-    return found | {"threads": int(threads[1]) if threads else 1}
+    options = ("-n", "--forceall", "--executor", "slurm", "--jobs", "99")
+    return snakemake(ROOT, *options, config=config, targets=[], cores=99)
 
 
 def test_a_cluster_is_asked_for_what_each_job_needs(submitted):
     """A GPU, though there is none in sight, and no more cores than nodes have."""
-    small = asked(submitted, "train", "cifar10/vgg16")
+    small = resources(submitted, "train", "cifar10/vgg16")
     assert (small["gpu"], small["threads"], small["processes"]) == (1, 1, 1)
     assert small["runtime"] == TRAIN["vgg"]["small"]
     assert small["mem_mb"] == demand.memory_mb("cifar10", 1, 1)
-    probe = asked(submitted, "probe", "cifar10/vgg16")
+    probe = resources(submitted, "probe", "cifar10/vgg16")
     assert probe["mem_mb"] == demand.memory_mb("cifar10", 1, 1, probe["memory_gb"])
-    assert asked(submitted, "train", "imagenet/resnet50")["threads"] == demand.CORES
-    distances = asked(submitted, "distances", "cifar10/resnet50")
+    assert resources(submitted, "train", "imagenet/resnet50")["threads"] == demand.CORES
+    distances = resources(submitted, "distances", "cifar10/resnet50")
     assert (distances["gpu"], distances["threads"]) == (0, 1)
-    images = asked(submitted, "imagenet", "imagenet")
+    images = resources(submitted, "imagenet", "imagenet")
     assert images["threads"] == demand.CORES and "gpu" not in images
     assert images["runtime"] == demand.PREPARE_IMAGENET
 
 
 def test_every_job_has_a_log_and_what_is_measured_a_benchmark(submitted):
-    assert set(submitted) > HEAVY
-    for rule, jobs in submitted.items():
+    jobs_of = told_of_jobs(submitted)
+    assert set(jobs_of) > HEAVY
+    for rule, jobs in jobs_of.items():
         for told in jobs:
             assert ("log:" in told) == ("output:" in told), rule
             assert ("benchmark:" in told) == (rule in HEAVY - {"imagenet", "train"}), rule

@@ -1,22 +1,18 @@
-"""Which device a step computes on, and what the plan says of it; no test needs a GPU."""
+"""Which device a step computes on; no test needs a GPU."""
 
 import os
-import re
 import sys
 import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
 import pytest
 import torch
-import yaml
 
 from layer_robustness.commands import train
 from layer_robustness.runtime.devices import choose, chosen
 from layer_robustness.runtime.errors import InputError
 from support.processes import FORK
-from support.snakemake_runs import copy_checkout, resources, snakemake
 from support.training import train_arguments
 
 ENOUGH = 20  # seconds for a forked process to take a GPU
@@ -182,83 +178,3 @@ def test_locks_lie_in_no_folder_that_somebody_else_leads_elsewhere(gpus, tmp_pat
     with pytest.raises(InputError, match="is not a folder of yours: remove it, or set TMPDIR"):
         choose("auto")
     assert list((tmp_path / "elsewhere").iterdir()) == []
-
-
-@pytest.fixture(scope="module")
-def checkout(tmp_path_factory) -> Path:
-    """A copy of this checkout, in which nothing is built; with images enough for a plan."""
-    folder = copy_checkout(tmp_path_factory.mktemp("planned") / "checkout")
-    for split in ("train", "val"):
-        (folder / "images" / split).mkdir(parents=True)
-    recipe = {"imagenet/resnet*": {"augmentation": "resized_crop_flip"}}
-    imagenet = {"datasets": {"imagenet": "imagenet"}, "training": recipe}
-    (folder / "imagenet.yaml").write_text(yaml.safe_dump(imagenet))
-    return folder
-
-
-def dry_run(checkout, *targets: str, options=(), config: list[str], **environment: str):
-    """What Snakemake would do."""
-    config = ["--configfile", "tests/support/tiny.yaml", "imagenet.yaml", "--config", *config]
-    return snakemake(
-        checkout, *options, "-n", targets=targets, config=config, environment=environment
-    )
-
-
-def gpus_of_trainings(ended) -> dict[str, str]:
-    """How many GPUs each training would have, by its job."""
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    found = re.findall(
-        r"^rule train:\n(?: {4}.+\n)*? {4}wildcards: job=(.+)\n((?: {4}.+\n)+)", ended.stdout, re.M
-    )
-    return {job: re.search(r"\bgpu=(\d+)", told)[1] for job, told in found}
-
-
-STAND_IN = """
-with open({asked!r}, "a") as asked:
-    print("asked", file=asked)
-class cuda:
-    is_available = staticmethod(lambda: {found})
-"""
-
-
-@pytest.mark.parametrize("found", [False, True])
-def test_the_plan_has_the_gpus_that_torch_finds(checkout, tmp_path, found):
-    """This torch has an answer, and nothing else.
-
-    It is asked once, and only where a job is to run that could use a GPU.
-    """
-    asked = tmp_path / "asked"
-    (tmp_path / "torch.py").write_text(STAND_IN.format(asked=str(asked), found=found))
-    path = f"{tmp_path}:{os.environ['PATH']}"
-    auto = {"config": ["device=auto"], "PATH": path, "PYTHONPATH": str(tmp_path)}
-    assert "data" in resources(dry_run(checkout, "results/data/digits5k.json", **auto))
-    assert not asked.exists()
-    ended = dry_run(checkout, "paper_figures/tiny/figure1.pdf", **auto)
-    assert set(gpus_of_trainings(ended).values()) == {str(int(found))}
-    assert resources(ended)["probe"]["gpu"] == str(int(found))
-    assert resources(ended)["distances"]["gpu"] == "0"
-    assert asked.read_text() == "asked\n"
-
-
-IN_FILES, IN_MEMORY = "imagenet/resnet18", "mnist/fcn3x256"
-BOTH = [f"results/tiny/{job}/checkpoints.json" for job in (IN_FILES, IN_MEMORY)]
-TOGETHER = ["gpu=4", "imagenet_path=images"]
-
-
-def test_more_gpus_than_a_run_allows_are_refused_in_one_line(checkout):
-    ended = dry_run(checkout, BOTH[0], config=[*TOGETHER, "device=cuda"])
-    assert ended.returncode == 1 and "Building DAG" not in ended.stderr
-    assert ended.stderr.splitlines()[-1] == (
-        "error: config key gpu is 4, but this run gives a job 1 at most: "
-        "add --resources gpu=4, or set gpu to 1"
-    )
-
-
-@pytest.mark.parametrize(
-    ("options", "device", "gpus"),
-    [(["--resources", "gpu=4"], "cuda", ["4", "1"]), ([], "cpu", ["0", "0"])],
-    ids=["allowed", "on a CPU"],
-)
-def test_several_gpus_are_planned_for_images_in_files(checkout, options, device, gpus):
-    ended = dry_run(checkout, *BOTH, options=options, config=[*TOGETHER, f"device={device}"])
-    assert gpus_of_trainings(ended) == dict(zip((IN_FILES, IN_MEMORY), gpus, strict=True))

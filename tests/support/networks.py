@@ -60,7 +60,7 @@ def plain_logits(network: nn.Module, state: Mapping[str, Tensor], images: Tensor
         return changed(images)
 
 
-def engine_of(network: Network, images: Tensor, joined: int = 1, device: str = "cpu") -> Engine:
+def engine_of(network: Network, images: Tensor) -> Engine:
     """One of the paper's networks in float64, with single and joint resets to three states.
 
     The last state is the network's own. Running statistics are those of the images.
@@ -76,11 +76,11 @@ def engine_of(network: Network, images: Tensor, joined: int = 1, device: str = "
         for one in drawn:
             one.train()(images)
     named = {purpose: one.state_dict() for purpose, one in zip(purposes, drawn, strict=True)}
-    final = drawn[-1].to(device)
+    final = drawn[-1]
     taken = cut(final, unit_modules(network))
     sources = make_sources(purposes, 1, States(final, named=named))
     units = list(taken.units)
     groups = [[unit] for unit in units] + [units, units[1::2], [units[0], units[-1]]]
     names = [[name for unit in group for name in taken.units[unit]] for group in groups]
     resets = [Reset("", own, source) for own in names for source in sources]
-    return Engine(final, taken.modules, resets, joined)
+    return Engine(final, taken.modules, resets)

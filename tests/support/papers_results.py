@@ -34,10 +34,8 @@ def write_rows(folder: Path, network: Network, file: str, rows: pd.DataFrame, se
     rows = pd.concat([rows.assign(network=str(network), seed=number) for number in numbers])
     key = [name for name in ("network", "seed", "unit", "source", "draw") if name in rows]
     if path.exists() and "unit" in key:
-        before = read_csv(path).set_index(key)
-        together = rows.set_index(key).combine_first(before)
-        order = [*rows.set_index(key).index, *before.index]
-        rows = together.loc[list(dict.fromkeys(order))].reset_index()
+        both = pd.concat([rows, read_csv(path)])
+        rows = both.groupby(key, sort=False, as_index=False).first()
     write_csv(path, rows)
     dataset = network.dataset
     data = TrainingData(dataset, "the paper's", (3, 32, 32), paper.CLASSES[dataset])

@@ -14,6 +14,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
+
 FOLDER = Path("/etc/slurm")  # the only place that job steps look in
 MARK = "# of the tests of layer-robustness\n"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
@@ -91,10 +93,9 @@ def refuse() -> None:
     configuration = FOLDER / "slurm.conf"
     if configuration.exists() and not configuration.read_text().startswith(MARK):
         raise Unavailable(f"{configuration} is that of another cluster")
-    for path in Path("/proc").glob("[0-9]*/comm"):
-        with contextlib.suppress(OSError):
-            if path.read_text().strip() in ("slurmctld", "slurmd"):
-                raise Unavailable(f"a cluster is running already (process {path.parent.name})")
+    for process in psutil.process_iter(["name"]):
+        if process.info["name"] in ("slurmctld", "slurmd"):
+            raise Unavailable(f"a cluster is running already (process {process.pid})")
     host = socket.gethostname().partition(".")[0]
     try:
         address = socket.gethostbyname(host)
@@ -147,20 +148,14 @@ def stop(base: Path) -> None:
 
 def end(pid_file: Path) -> None:
     """Ask a daemon to leave; kill it where it does not."""
-    with contextlib.suppress(OSError, ValueError):
-        process = int(pid_file.read_text())
-        os.kill(process, signal.SIGTERM)
+    with contextlib.suppress(OSError, ValueError, psutil.NoSuchProcess):
+        process = psutil.Process(int(pid_file.read_text()))
+        process.terminate()
         with contextlib.suppress(TimeoutError):
-            until(lambda: not alive(process), 10, "still there")
+            # In a container it may stay as a zombie, whom nobody waits for.
+            until(lambda: process.status() == psutil.STATUS_ZOMBIE, 10, "still there")
             return
-        os.kill(process, signal.SIGKILL)
-
-
-def alive(process: int) -> bool:
-    """Whether a process is there, and is more than a zombie."""
-    with contextlib.suppress(OSError):
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    return False
+        process.kill()
 
 
 def call(*command: str) -> str:

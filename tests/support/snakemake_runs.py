@@ -101,18 +101,22 @@ def outputs(ended: subprocess.CompletedProcess) -> set[str]:
     return set(re.findall(r"^ {4}output: ([^,\n]+)", ended.stdout, re.M))
 
 
-def resources(ended: subprocess.CompletedProcess) -> dict[str, dict[str, str]]:
-    """Resources and threads by rule, of a dry run."""
+def told_of_jobs(ended: subprocess.CompletedProcess) -> dict[str, list[str]]:
+    """What a dry run tells of each job, by rule."""
     assert ended.returncode == 0, ended.stdout + ended.stderr
-    jobs = re.findall(
-        r"^(?:local)?rule (\S+):\n(?: {4}.+\n)*?(?: {4}threads: (\d+)\n)? {4}resources: (.+)",
-        ended.stdout,
-        re.M,
-    )
-    return {
-        rule: {"threads": threads or "1", **dict(re.findall(r"(\w+)=([^,]*)", told))}
-        for rule, threads, told in jobs
-    }
+    jobs: dict[str, list[str]] = {}
+    for rule, told in re.findall(r"^(?:local)?rule (\S+):\n((?: {4}.+\n)+)", ended.stdout, re.M):
+        jobs.setdefault(rule, []).append(told)
+    return jobs
+
+
+def resources(ended: subprocess.CompletedProcess, rule: str, job: str = ".+") -> dict[str, int]:
+    """Threads and resources that are numbers, of the one job of a rule, or of a network."""
+    of_rule = told_of_jobs(ended)[rule]
+    (told,) = (told for told in of_rule if re.search(rf"wildcards: \w+={job}$", told, re.M))
+    found = {name: int(number) for name, number in re.findall(r"(\w+)=(\d+)(?:,|$)", told, re.M)}
+    threads = re.search(r"threads: (\d+)", told)
+    return found | {"threads": int(threads[1]) if threads else 1}
 
 
 def complaint(ended: subprocess.CompletedProcess) -> str:

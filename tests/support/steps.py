@@ -3,8 +3,10 @@
 import importlib
 import shutil
 import sys
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -17,17 +19,17 @@ NETWORK = "mnist/fcn3x256"  # of Figure 1
 
 
 def ended(command: str, *arguments: object) -> str:
-    """Run a command: the one line that it ended with, or nothing where it succeeded.
-
-    What would have been a traceback fails the test.
-    """
+    """Run a command: the one line that it ended with, or nothing where it succeeded."""
     module = importlib.import_module(f"layer_robustness.commands.{command}")
-    with (
-        patch.object(sys, "argv", [command, *map(str, arguments)]),
-        patch.object(errors, "leaving_at_once", nullcontext),  # this process is not the command's
-    ):
+    with patch.object(sys, "argv", [command, *map(str, arguments)]):
+        return line_of(module.main)
+
+
+def line_of(main: Callable[..., object], *arguments: object) -> str:
+    """Return what `ended` does; what would have been a traceback fails the test."""
+    with patch.object(errors, "leaving_at_once", nullcontext):  # this process is not the command's
         try:
-            exit_with_one_line(module.main)
+            exit_with_one_line(partial(main, *arguments))
         except SystemExit as left:
             assert str(left.code).startswith("error: "), left.code
             assert "\n" not in left.code
@@ -109,8 +111,8 @@ def half_written(folder: Path) -> list[Path]:
 DAMAGES = ("truncated", "one line short", "flipped", "emptied", "missing", "text", "directory")
 
 
-def harm(path: Path, damage: str) -> None:
-    """Damage a file, and not the file that it is a link of."""
+def harm(path: Path, damage: str | bytes) -> None:
+    """Damage a file or put other bytes in its place, and not the file that it is a link of."""
     content = path.read_bytes()
     path.unlink()
     if damage == "missing":
@@ -120,7 +122,9 @@ def harm(path: Path, damage: str) -> None:
         return
     middle = len(content) // 2
     path.write_bytes(
-        {
+        damage
+        if isinstance(damage, bytes)
+        else {
             "truncated": content[:-100] if len(content) > 100 else content[:middle],
             "one line short": content[: content.rstrip(b"\n").rfind(b"\n") + 1],
             "flipped": content[:-50] + bytes([content[-50] ^ 1]) + content[-49:],

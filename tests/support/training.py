@@ -1,7 +1,6 @@
 """A small network, trained in this process or by the command."""
 
 import shlex
-import sys
 from pathlib import Path
 
 from layer_robustness.experiments.flags import as_flags
@@ -48,11 +47,6 @@ def train_arguments(tmp_path, results, recipe, job, seeds=2) -> list[str]:
         *("--manifest", str(results / job / "checkpoints.json"), *shlex.split(as_flags(recipe))),
         *("--workers", "2", "--device", "cpu"),
     ]
-
-
-def train_command(*arguments, **keywords) -> list[str]:
-    module = "layer_robustness.commands.train"
-    return [sys.executable, "-m", module, *train_arguments(*arguments, **keywords)]
 
 
 def history(folder: Path) -> list[dict]:

@@ -210,11 +210,10 @@ def test_a_large_state_is_written_rarely_but_with_every_checkpoint(
     assert written == [0, 20, 30, 50, 60]
 
 
-def test_a_probe_starts_from_the_network_that_was_trained(manifest, recipe, few_digits):
+def test_a_probe_starts_from_the_network_that_was_trained(manifest, deep, few_digits):
     """Its full model errs as the history says; its running statistics are those of training."""
     experiment = parse_network("mnist/resnet18+bn").seed(0)
-    recipe = replace(recipe, epochs=1, checkpoints=(0, 1), initial_law="lecun_normal", width=0.125)
-    trained = finished(manifest, experiment, recipe, few_digits)
+    trained = finished(manifest, experiment, deep, few_digits)
     before, groups = trained.state("1"), {"fullmodel": experiment.network.units}
     *_, row = reset_rows(trained, few_digits, groups, 10**9, "probe")
     assert row["error"] == pytest.approx(history(manifest.parent)[-1]["test_error"])

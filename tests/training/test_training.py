@@ -1,13 +1,13 @@
 """The training loop against its definition, and one in two processes against one in one."""
 
 import json
-import subprocess
 from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 
+from layer_robustness.commands import train
 from layer_robustness.data import dataset as data
 from layer_robustness.experiments.groups import frozen_units
 from layer_robustness.experiments.names import parse_network
@@ -19,7 +19,8 @@ from layer_robustness.runtime.seeding import generator
 from layer_robustness.storage import tensorfile
 from layer_robustness.training.loop import in_parallel
 from support.checkout import ENVIRONMENT
-from support.training import NETWORK, finished, history, start, train_command, trained
+from support.processes import Forked
+from support.training import NETWORK, finished, history, start, train_arguments, trained
 
 
 def sgd(p, grad, memory, rate, decay):
@@ -79,10 +80,8 @@ def test_training_is_the_recipe_written_out(few_digits, recipe, step, warmup):
 
 
 @pytest.fixture
-def deep_recipe(recipe):
-    """For networks of an eighth of their width, on 28x28 digits."""
-    recipe = replace(recipe, epochs=2, checkpoints=(0, 2), learning_rate=0.02, width=0.125)
-    return replace(recipe, initial_law="lecun_normal", augmentation="pad_crop_flip")
+def deep_recipe(deep):
+    return replace(deep, epochs=2, checkpoints=(0, 2), augmentation="pad_crop_flip")
 
 
 def test_frozen_units_keep_their_initial_values(few_digits, deep_recipe):
@@ -134,15 +133,17 @@ BEIT = {"model": "beit_base_patch16_224", "options": SMALL, "initial_law": CONST
     ],
 )
 def test_several_processes_train_as_one(
-    tmp_path, few_digits, deep_recipe, name, settings, processes
+    tmp_path, few_digits, deep_recipe, monkeypatch, name, settings, processes
 ):
     recipe = replace(deep_recipe, precision="float64", **settings)
     data.save(few_digits, tmp_path / "digits.safetensors")
     alone = finished(
         tmp_path / "alone/checkpoints.json", parse_network(name).seed(0), recipe, few_digits
     )
-    command = [*train_command(tmp_path, tmp_path, recipe, name, seeds=1), "--processes"]
-    subprocess.run([*command, str(processes)], env=ENVIRONMENT, check=True, capture_output=True)
+    monkeypatch.setenv("PYTHONPATH", ENVIRONMENT["PYTHONPATH"])
+    arguments = train_arguments(tmp_path, tmp_path, recipe, name, seeds=1)
+    log = tmp_path / "log"
+    assert Forked(train.main, [*arguments, "--processes", processes], log).wait() == 0
     folder = tmp_path / name
     file = folder / "checkpoints" / name.partition("/")[2] / "seed0/epoch2.safetensors"
     together, _ = tensorfile.load(file)

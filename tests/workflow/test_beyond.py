@@ -10,7 +10,6 @@ from PIL import Image
 from support.checkout import ROOT
 from support.colour_network import write_colours, write_own_network
 from support.snakemake_runs import (
-    complaint,
     configured,
     copy_checkout,
     counts,
@@ -118,24 +117,6 @@ def test_other_weights_are_probed_again(built):
         }
     finally:
         (built / "trained.pt").write_bytes(before)
-
-
-def test_what_is_wrong_ends_in_one_line(built):
-    target = f"{SHOWN}/networks/colour.pdf"
-    told = complaint(snakemake(built, config=config_of(built), targets=[target]))
-    assert f"the nearest targets are {SHOWN}/networks/colours.pdf" in told
-    wrong = config_of(built, data="nowhere")
-    told = complaint(snakemake(built, config=wrong, targets=TARGETS))
-    assert "config key beyond.colours.data is 'nowhere'" in told
-
-
-def test_a_network_of_the_paper_is_probed_in_other_units(built):
-    """With its own job, not another training under beyond."""
-    entry = {"of": "mnist/fcn3x256", "units": ["leaf"], "sources": ["rerand"], "draws": 2}
-    config = configured(built, {"beyond": {"leaves": entry}})
-    ended = snakemake(built, "-n", config=config, targets=[f"{RESULTS}/leaves/probe.csv"])
-    assert jobs(ended) == {"data", "train", "network"}
-    assert "results/tiny/mnist/fcn3x256/checkpoints.json" in ended.stdout
 
 
 def test_the_configs_of_the_page_are_some(built):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 import yaml
 
@@ -85,12 +86,11 @@ def waits(job: str) -> bool:
 
 def trainer(network: str, folder: Path) -> int:
     """Process id of the training of a network in a checkout."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
-        with contextlib.suppress(OSError):
-            words = path.read_bytes().decode().split("\0")
-            here = path.with_name("cwd").resolve() == folder.resolve()
-            if here and words[1:3] == ["-m", MODULE] and any(network in word for word in words):
-                return int(path.parent.name)
+    for process in psutil.process_iter(["cmdline", "cwd"]):
+        words = process.info["cmdline"] or []
+        here = process.info["cwd"] == str(folder.resolve())
+        if here and words[1:3] == ["-m", MODULE] and any(network in word for word in words):
+            return process.pid
     raise ProcessLookupError(network)
 
 
@@ -188,7 +188,7 @@ def test_each_job_asks_for_what_it_needs_or_was_set(disturbed):
     assert first["TimeLimit"] == "00:10:00"
 
 
-def test_who_was_killed_or_preempted_or_had_no_time_left_saved_and_went_on(disturbed, survived):
+def test_who_was_killed_or_preempted_or_had_no_time_left_saved_and_went_on(disturbed):
     states = {network: [job["JobState"] for job in of("train", network)] for network in NETWORKS}
     assert states[KILLED] == ["CANCELLED", "COMPLETED"]
     assert of("train", KILLED)[1]["Restarts"] == "1"
@@ -201,9 +201,6 @@ def test_who_was_killed_or_preempted_or_had_no_time_left_saved_and_went_on(distu
         assert " epoch 1/" not in told.partition(f"{network}/seed1")[0]
     assert said.count("stopped by SIGTERM: run it again to go on") >= 2
     assert "Trying to restart job" in said and "Traceback" not in said
-    survived("scancel", "training on a cluster", "resubmitted; the same bytes")
-    survived("preemption", "training on a cluster", "put back into the queue; the same bytes")
-    survived("walltime reached", "training on a cluster", "resubmitted; the same bytes")
 
 
 def test_results_are_those_of_an_undisturbed_run(disturbed, undisturbed):

