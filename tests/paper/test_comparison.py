@@ -64,25 +64,22 @@ def panels_of(target) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("ours", "partners"),
+    ("ours", "others"),
     [
-        (["0", "1", "10", "100"], ["same", "same", "same", "same"]),
-        (["0", "1", "2", "5"], ["same", "same", "position", "final epoch"]),
-        (["0", "10", "20", "30"], ["same", "", "same", "final epoch"]),
-        (["0", "30"], ["same", "", "", "final epoch"]),
+        (["0", "1", "10", "100"], {}),
+        (["0", "1", "2", "5"], {"10": ("2", "position"), "100": ("5", "final epoch")}),
+        (["0", "10", "20", "30"], {"1": None, "100": ("30", "final epoch")}),
+        (["0", "30"], {"1": None, "10": None, "100": ("30", "final epoch")}),
     ],
 )
-def test_checkpoints_match_by_epoch_else_by_position(ours, partners):
-    theirs = ["0", "1", "10", "100"]
-    own = {"same": theirs, "position": ours, "final epoch": [ours[-1]] * 4}
-    expected = {("rerand", "rerand", "same")} | {
-        (theirs[place], own[reason][place], reason)
-        for place, reason in enumerate(partners)
-        if reason
-    }
-    found = match(["rerand", *theirs], ["rerand", *ours])
-    assert set(found.itertuples(index=False, name=None)) == expected
-    assert len(found) == len(expected)
+def test_checkpoints_match_by_epoch_else_by_position(ours, others):
+    """`others` are the partners of the paper's epochs that are not the same ones."""
+    theirs = ["rerand", "0", "1", "10", "100"]
+    expected = {source: (source, "same") for source in theirs} | others
+    found = match(theirs, ["rerand", *ours]).set_index("checkpoint")
+    assert found.index.is_unique
+    partners = dict(zip(found.index, found.itertuples(index=False, name=None), strict=True))
+    assert partners == {source: partner for source, partner in expected.items() if partner}
 
 
 # Patterns
