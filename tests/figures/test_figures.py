@@ -15,6 +15,7 @@ from matplotlib.patches import FancyArrowPatch
 from matplotlib.text import Text
 
 from layer_robustness.experiments.groups import members
+from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.results import Results, Setup
 from layer_robustness.experiments.sweeps import SWEEPS
 from layer_robustness.figures import bars, blocks, colours, heatmap, lines, style
@@ -23,6 +24,7 @@ from layer_robustness.figures.collect import COLUMNS, collect, collect_blocks
 from layer_robustness.figures.figure import Figure
 from layer_robustness.figures.names import DISTANCES, QUANTITIES, Sources, labelled
 from layer_robustness.figures.registry import FIGURES
+from layer_robustness.models.structure import residual_blocks
 from layer_robustness.storage import jsonfile
 from layer_robustness.tables.registry import TABLES
 from support.checkout import ROOT
@@ -43,27 +45,15 @@ NOTHING = Results({})
 DIGITS = {"mnist": "digits5k"}
 STD = 0.01 / 2**0.5  # of made_up over two seeds
 LONG = "quick preset, cifar10 = digits5k_as_cifar10, width 1/8, 4 epochs; seeds: 1; " * 5
-# A block with a skip and one whose skip is a convolution of the activation, for Figure 7.
-BLOCK = {"input": "", "ReLU": "input", "3x3": "ReLU"}
-BLOCKS = {
-    "stage1.resblk2": BLOCK | {"+": "3x3 input", "output": "+"},
-    "stage2.resblk1": BLOCK | {"1x1": "ReLU", "+": "3x3 1x1", "output": "+"},
-}
 
 
 def write_structure(path):
-    nodes = {
-        unit: [
-            {
-                "name": f"of:{label}",
-                "label": label,
-                "inputs": [f"of:{name}" for name in inputs.split()],
-            }
-            for label, inputs in block.items()
-        ]
-        for unit, block in BLOCKS.items()
-    }
-    jsonfile.save(path, nodes)
+    """Write the blocks of ResNet50, in which each label but that of a sum stands once."""
+    blocks = residual_blocks(parse_network("cifar10/resnet50"))
+    for node in itertools.chain(*blocks.values()):
+        if node["label"] != "+":
+            node["label"] += f" {node['name']}"
+    jsonfile.save(path, blocks)
     return path
 
 
