@@ -33,6 +33,7 @@ from layer_robustness.paper.claims.judgement import (
 from layer_robustness.paper.claims.statistics import Estimate, Statistic, estimate
 from support import papers_results
 from support.checkout import ROOT
+from support.result_files import arguments_of
 from support.steps import ended
 
 IDS = [f"{c.number}.{s.part}" for c in CLAIMS for s in c.statements if s.sense == "level"]
@@ -446,14 +447,11 @@ def test_the_worst_part_decides_by_levels_where_any_was_tested(values, p_values,
 
 
 def test_the_command_writes_what_is_judged(papers, tmp_path):
-    results = sorted(papers.folder.glob("*/*/*.csv"))
-    manifests = sorted(papers.folder.glob("*/*/checkpoints.json"))
     written = tmp_path / "claims.csv"
-    read = ("--results", *results, "--manifests", *manifests, "--preset", "papers")
-    assert ended("claims", *read, "--output", written) == ""
+    assert ended("claims", *arguments_of(papers.folder), "--output", written) == ""
     assert written.read_text() == papers.rows.to_csv(index=False)
     head, _, rest = written.with_suffix(".md").read_text().partition("\n\n|")
-    assert "papers preset: cifar10 = cifar10 (width 1, 100 epochs, seeds: 2)" in head
+    assert "made_up preset: cifar10 = cifar10 (width 1, 100 epochs, seeds: 2)" in head
     assert rest in summary.markdown(CLAIMS, papers.rows, "# head")
     assert CLAIMS[0].text in written.with_suffix(".html").read_text()
 

@@ -31,7 +31,7 @@ from layer_robustness.tables.registry import TABLES
 from support import papers_results
 from support.checkout import ROOT
 from support.papers_results import VALUES
-from support.result_files import NAMES, arguments_of, results_in, write_csv, write_manifest
+from support.result_files import NAMES, arguments_of, write_csv, write_manifest
 from support.steps import ended
 
 FIGURE1 = FIGURES["figure1"]
@@ -48,9 +48,7 @@ def closed():
 def the_papers(target, folder, **changes) -> Results:
     """Return results that are what the paper shows, with changes in how all networks were run."""
     papers_results.write_target(folder, target)
-    results = results_in(folder)
-    setups = {name: replace(setup, **changes) for name, setup in results.setups.items()}
-    return replace(results, setups=setups)
+    return papers_results.evidence(folder, **changes).results
 
 
 def panels_of(target) -> set[str]:
