@@ -45,12 +45,8 @@ class Recipe:
     def rate(self, epoch: int, share: float = 1) -> float:
         """Learning rate of a step of `epoch`, counted from 1.
 
-        A milestone of 30 means that 30 epochs are trained before the rate falls.
-
-        Parameters
-        ----------
-        share
-            Of the epoch's steps, this one among them: only warm-up depends on it.
+        A milestone of 30 means that 30 epochs are trained before the rate falls. Only warm-up
+        depends on the `share` of the epoch's steps, this one among them.
         """
         passed = sum(milestone < epoch for milestone in self.milestones)
         rate = self.learning_rate * self.factor**passed

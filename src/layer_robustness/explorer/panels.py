@@ -30,12 +30,7 @@ CURVES = ("train_loss", "train_error", "test_error")
 def panels(results: Results, values: pd.DataFrame) -> list[dict]:
     """Return all panels in the order of the figures, of builtin types.
 
-    Names are the paper's words; `data` is what ours were trained on.
-
-    Parameters
-    ----------
-    values
-        The paper's, as `paper.values.load` returns them.
+    Names are the paper's words; `data` is what ours were trained on; `values` are the paper's.
     """
     both = compare(HEATMAPS.values(), results, values)
     sources = results.sources()
@@ -100,11 +95,7 @@ def training(histories: pd.DataFrame | None) -> dict[str, dict[str, list]]:
     mean over seeds (`test_error`) and the sample standard deviation (`test_error_std`).
 
     Seeds that diverged are left out, and `left_out` says so; if all did, the lists are empty.
-
-    Parameters
-    ----------
-    histories
-        The rows of training.csv of all networks, if any was trained.
+    Histories are the rows of training.csv of all networks, if any was trained.
     """
     found = {}
     if histories is not None:

@@ -49,14 +49,8 @@ def panels(
 ) -> tuple[Drawing, list[Axes]]:
     """Return a drawing and its axes, row by row.
 
-    Parameters
-    ----------
-    rows
-        Number of axes in each row; each row is a subfigure of its own.
-    height
-        Of a row, in inches; or of each row.
-    widths
-        Of each axes, relative to the others of its row.
+    `rows` counts the axes of each row, which is a subfigure of its own; `height` is inches of all
+    rows or of each; `widths` of axes are relative to the others of their row.
     """
     mpl.use("agg")
     plt.style.use(RC)

@@ -24,13 +24,7 @@ def trial(recipe: Recipe, rate: float) -> Recipe:
 
 
 def published(paper: pd.DataFrame) -> pd.DataFrame:
-    """Return the paper's test error of each network that it shows, by epoch of `EPOCHS`.
-
-    Parameters
-    ----------
-    paper
-        What `paper.values.load` returns.
-    """
+    """Return the test error of each network in the paper's `values`, by epoch of `EPOCHS`."""
     rows = paper[(paper["layer"] == "fullmodel") & (paper["quantity"] == "test_error")]
     rows = rows[(rows["joint_group"] == "") & rows["checkpoint"].isin(map(str, EPOCHS))]
     rows = rows.assign(network=networks(rows), epoch=rows["checkpoint"].astype(int))
@@ -62,12 +56,7 @@ def compare(trials: pd.DataFrame, paper: pd.DataFrame) -> pd.DataFrame:
     best
         Whether it is the smallest of the network's trials that did not diverge.
 
-    Parameters
-    ----------
-    trials
-        Rows of training.csv of all trials: network, rate, seed, epoch, test_error.
-    paper
-        What `published` returns.
+    `trials` are rows of training.csv with their rate, `paper` is what `published` returns.
     """
     ours = trials[trials["epoch"].isin(EPOCHS)].groupby(["network", "rate", "epoch"], sort=False)
     ours = ours["test_error"].mean().unstack("epoch").reindex(columns=list(EPOCHS))

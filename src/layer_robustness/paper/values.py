@@ -53,10 +53,7 @@ def load(folder: Path) -> pd.DataFrame:
     value, resolution
         Errors and accuracies as fractions, also those that the paper prints in percent.
 
-    Raises
-    ------
-    InputError
-        If a file is missing or not as its checksum says.
+    Raises `InputError` if a file is missing or not as its checksum says.
     """
     parts = [heatmaps(folder), bars(folder), *(table(folder, name) for name in TABLE_RESOLUTION)]
     values = pd.concat(parts, ignore_index=True)

@@ -16,13 +16,6 @@ def labels(
     The report sorts by text and hides files that have all labels in common. It turns one label
     other than the first into a toggle where that has two values, each of half the files it lists:
     `shown`, where each figure comes alone and with the paper's.
-
-    Parameters
-    ----------
-    sources
-        The source of images that stands for each data set.
-    shown
-        What of the figure the file shows.
     """
     kind = "Figure" if isinstance(target, Figure) else "Table"
     names = dict.fromkeys(network.dataset for network in target.networks)

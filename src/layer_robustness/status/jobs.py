@@ -33,10 +33,7 @@ class Made:
 def summary(options: Sequence[str]) -> list[Made]:
     """Ask Snakemake what there is to be made. Nothing is locked or changed: a run may be going on.
 
-    Raises
-    ------
-    InputError
-        If Snakemake refuses the options, with its last line.
+    Raises `InputError` if Snakemake refuses the options, with its last line.
     """
     command = [sys.executable, "-m", "snakemake", "--summary", *options]
     ended = subprocess.run(command, capture_output=True, text=True)

@@ -23,14 +23,8 @@ def drawn(
 ) -> tuple[Drawing, pd.DataFrame]:
     """Draw all entries, in rows that are as high as their units need; return what is drawn too.
 
-    Parameters
-    ----------
-    around
-        Inches above and below the units.
-    draw_entry
-        Draws a result into its axes, and returns what it has drawn.
-    widths
-        Of the axes of one entry, relative to each other.
+    `around` is inches above and below the units. `draw_entry` draws a result into its axes, whose
+    `widths` are relative to each other, and returns what it has drawn.
     """
     units = {entry: results[entry].resets["unit"].nunique() for entry in figure.entries}
     tallest = [max(heatmap.ROWS, *(units[entry] for entry in row)) for row in figure.rows]

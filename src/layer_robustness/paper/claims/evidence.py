@@ -26,10 +26,8 @@ class NotTestedError(Exception):
 def share(part: pd.Series, whole: float, part_is: str, whole_is: str) -> pd.Series:
     """Return a cost or gain as a share of another, the whole; both are told in words.
 
-    Raises
-    ------
-    NotTestedError
-        If the whole is not positive: the share's sign and size would then say nothing of the part.
+    Raises `NotTestedError` if the whole is not positive: the share's sign and size would then say
+    nothing of the part.
     """
     if whole < ROUNDING:
         raise NotTestedError(

@@ -62,12 +62,8 @@ def estimate(
 ) -> Estimate:
     """Return the mean over seeds of means over draws, with its interval, empty for one number.
 
-    The interval is cut at what the number can be, its `limits`. NaNs are left out.
-
-    Parameters
-    ----------
-    values
-        Index `seed`, and `draw` if there are any.
+    The interval is cut at what the number can be, its `limits`. Values are indexed by `seed`, and
+    by `draw` if there are any; NaNs are left out.
     """
     values = values.dropna()
     by_seed = values.groupby("seed").mean()
@@ -147,12 +143,8 @@ def difference(values: Iterable[float], about: str, of: str = "seeds") -> Statis
 def over_images(missed: np.ndarray, numbers: Callable, about: str) -> list[Statistic]:
     """Test whether each of K numbers is above 0, resampling the test images of one network.
 
-    Parameters
-    ----------
-    missed
-        bool [R, N]: the images that each of R networks gets wrong; the same N images for all.
-    numbers
-        Takes errors [R, B], of B resamples, and gives [K, B].
+    `missed`, bool [R, N], says which of the same N images each of R networks gets wrong. `numbers`
+    takes errors [R, B], of B resamples, and gives [K, B].
     """
     images = missed.shape[1]
     random = np.random.default_rng(0)

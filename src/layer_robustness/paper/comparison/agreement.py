@@ -28,14 +28,8 @@ def summarize(rows: pd.DataFrame, setups: Mapping[str, Setup]) -> pd.DataFrame:
     """Return a row for each panel and checkpoint, and for each quantity of bars and tables.
 
     docs/comparison.md tells what the columns are. `values` counts what the row is about: layers
-    (`fullmodel` is none), bars, networks; in joint panels the two groups.
-
-    Parameters
-    ----------
-    rows
-        What `values.compare` returns.
-    setups
-        How each network was run.
+    (`fullmodel` is none), bars, networks; in joint panels the two groups. `rows` are those of
+    `values.compare`.
     """
     found = []
     for _, target in rows.groupby("target", sort=False):

@@ -43,12 +43,8 @@ def compare(
 ) -> pd.DataFrame:
     """Return a row for each value of the paper that has one of ours, in the paper's order.
 
-    docs/comparison.md tells what the columns are. Ours is empty where no seed trained.
-
-    Parameters
-    ----------
-    paper
-        What `paper.values.load` returns.
+    docs/comparison.md tells what the columns are. Ours is empty where no seed trained. `paper` is
+    what `paper.values.load` returns.
     """
     parts = []
     for target in targets:
@@ -76,11 +72,8 @@ def match(paper: Sequence[str], ours: Sequence[str]) -> pd.DataFrame:
     the last one and differ, and `position` where two lists are equally long and neither of the two
     epochs is in the other list.
 
-    Parameters
-    ----------
-    paper, ours
-        `rerand` and epochs, ascending; the last is the trained network. Of bars and tables, which
-        have no checkpoints, "" alone.
+    Both sides are `rerand` and epochs, ascending; the last is the trained network. Of bars and
+    tables, which have no checkpoints, they are "" alone.
     """
     last = "same" if paper[-1] == ours[-1] else "final epoch"
     found = {source: (source, "same") for source in paper[:-1] if source in ours[:-1]}
