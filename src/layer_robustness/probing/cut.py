@@ -85,8 +85,8 @@ def by_level(network: nn.Module, goes_on: Callable[[nn.Module, bool], bool]) -> 
     found = Cut()
 
     def walk(name: str, module: nn.Module) -> None:
-        for key, tensor in own_tensors(module).items():
-            found.add(LOOSE, joined(name, key), {joined(name, key): tensor})
+        for full, tensor in own_tensors(module, name).items():
+            found.add(LOOSE, full, {full: tensor})
         for child_name, child in children(name, module):
             if goes_on(child, isinstance(module, LISTS)):
                 walk(child_name, child)
@@ -105,7 +105,7 @@ def leaves(network: nn.Module) -> Cut:
     """
     found = Cut()
     for name, module in network.named_modules():
-        tensors = {joined(name, key): tensor for key, tensor in own_tensors(module).items()}
+        tensors = own_tensors(module, name)
         leaf = not list(module.children())
         if leaf or (name and tensors and not has_blocks(module)):
             found.modules.append(module)
@@ -132,8 +132,8 @@ def by_patterns(network: nn.Module, patterns: Mapping[str, str | None]) -> Cut:
         return patterns[matching[0]] or name if matching else None
 
     def walk(name: str, module: nn.Module) -> None:
-        for key, tensor in own_tensors(module).items():
-            if unit := unit_of(full := joined(name, key)):
+        for full, tensor in own_tensors(module, name).items():
+            if unit := unit_of(full):
                 found.add(unit, full, {full: tensor})
         for child_name, child in children(name, module):
             if unit := unit_of(child_name):
@@ -157,14 +157,15 @@ def by_patterns(network: nn.Module, patterns: Mapping[str, str | None]) -> Cut:
 
 def children(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Modules right below one, by their full names."""
-    return ((joined(name, key), child) for key, child in module.named_children())
+    inside = f"{name}." if name else ""
+    return ((inside + key, child) for key, child in module.named_children())
 
 
 def tensors_below(name: str, module: nn.Module) -> dict[str, Tensor]:
     """All tensors of a module, by their full names."""
     found = {}
     for key, inner in module.named_modules(prefix=name):
-        found |= {joined(key, own): tensor for own, tensor in own_tensors(inner).items()}
+        found |= own_tensors(inner, key)
     return found
 
 
@@ -172,12 +173,7 @@ def names_below(name: str, module: nn.Module) -> Iterator[str]:
     """Full names of a module, of all modules inside it and of their tensors."""
     for key, inner in module.named_modules(prefix=name):
         yield key
-        yield from (joined(key, own) for own in own_tensors(inner))
-
-
-def joined(name: str, key: str) -> str:
-    """Join names as PyTorch does."""
-    return f"{name}.{key}" if name else key
+        yield from own_tensors(inner, key)
 
 
 def is_block(module: nn.Module) -> bool:

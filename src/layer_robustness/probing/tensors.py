@@ -20,10 +20,10 @@ def identities(module: nn.Module) -> frozenset[int]:
     return frozenset(id(tensor) for tensor in [*module.parameters(), *module.buffers()])
 
 
-def own_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers that a module has itself, not through a module inside it."""
-    parameters = dict(module.named_parameters(recurse=False))
-    return parameters | dict(module.named_buffers(recurse=False))
+def own_tensors(module: nn.Module, name: str = "") -> dict[str, Tensor]:
+    """Parameters and buffers that a module of this name has itself, by their full names."""
+    parameters = dict(module.named_parameters(name, recurse=False))
+    return parameters | dict(module.named_buffers(name, recurse=False))
 
 
 class Weights:
