@@ -2,7 +2,7 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import torch
@@ -119,32 +119,44 @@ class Decoder(torch_data.Dataset):
     def __init__(self, images: FolderImages, view: View):
         self.images, self.view = images, view
 
-    def __getitem__(self, indices: Sequence[int]) -> Tensor | InputError:
+    def __getitem__(self, indices: Sequence[int]) -> Tensor:
         batch = torch.empty(len(indices), 3, CROP, CROP, dtype=torch.uint8)
-        try:
-            for place, index in zip(batch, indices, strict=True):
-                place.copy_(pil_to_tensor(self.view(index, self.read(index))))
-        except InputError as error:
-            return error  # what a worker raises would come out as a traceback of many lines
+        for place, index in zip(batch, indices, strict=True):
+            place.copy_(pil_to_tensor(self.view(index, opened(self.path(index)))))
         return batch
 
-    def read(self, index: int) -> Image:
-        """Decode one image to RGB."""
+    def path(self, index: int) -> Path:
+        """Where an image lies."""
         if self.images.root is None:
             raise InputError("the training images are in a folder: give it as --images")
-        path = self.images.root / self.images.files[index]
-        try:
-            return default_loader(path)
-        except MemoryError:
-            raise  # nothing is wrong with the file
-        except Exception as error:  # Pillow has many for a damaged file, not only its own
-            raise InputError(
-                f"{path} cannot be read as an image ({error}): fetch it again"
-            ) from error
+        return self.images.root / self.images.files[index]
 
 
-def started(loader: torch_data.DataLoader) -> Iterator[Tensor | InputError]:
-    """Start the processes of a loader; they ignore signals, so that training can save first."""
+def opened(path: str | Path) -> Image:
+    """Decode an image to RGB; raises `InputError` if that cannot be."""
+    try:
+        return default_loader(path)
+    except MemoryError:
+        raise  # nothing is wrong with the file
+    except Exception as error:  # Pillow has many for a damaged file, not only its own
+        raise InputError(f"{path} cannot be read as an image ({error}): fetch it again") from error
+
+
+def loaded(loader: Iterable) -> Iterator:
+    """Yield what a loader does; its processes ignore signals, so that work can be saved first.
+
+    Raises an `InputError` of theirs in one line: PyTorch puts a traceback into its text.
+    """
+    try:
+        yield from started(loader)  # without a name, which a traceback would hold
+    except InputError as error:
+        told = str(error).rpartition(f"{InputError.__name__}: ")[2].strip()
+        # What is held by a traceback does not end, and this process would wait for it.
+        raise InputError(told) from error.with_traceback(None)
+
+
+def started(loader: Iterable) -> Iterator:
+    """Start the processes of a loader."""
     with deaf_children():
         return iter(loader)
 
@@ -155,13 +167,7 @@ def decoded(
     view: View,
     pinned: bool = False,
 ) -> Iterator[Tensor]:
-    """Decode batches of images in processes of their own; yields them in order.
-
-    Raises
-    ------
-    InputError
-        If an image cannot be decoded.
-    """
+    """Decode batches of images in processes of their own; yields them in order."""
     loader = torch_data.DataLoader(
         Decoder(images, view),
         batch_size=None,  # the sampler gives whole batches
@@ -169,8 +175,4 @@ def decoded(
         num_workers=images.decoders,
         pin_memory=pinned,
     )
-    # No name for the iterator: a traceback would hold it, and its processes would not be ended.
-    for batch in started(loader):
-        if isinstance(batch, InputError):
-            raise batch
-        yield batch
+    return loaded(loader)
