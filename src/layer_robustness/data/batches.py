@@ -49,16 +49,13 @@ def batches(
     there are ranks, those without a part get an image that another has, as not every network takes
     none.
 
+    Raises `InputError` if the recipe's augmentation is not for this kind of data set, or an image
+    file cannot be decoded.
+
     Parameters
     ----------
     done
         How many of the epoch's batches to leave out, as they were trained on before.
-
-    Raises
-    ------
-    InputError
-        If the recipe's augmentation is not for this kind of data set, or an image file cannot be
-        decoded.
     """
     images, labels, size = dataset.train_images, dataset.train_labels, recipe.batch_size
     fitting = FOLDER if isinstance(images, FolderImages) else IN_MEMORY
@@ -96,13 +93,10 @@ def part_of(whole: Tensor, ranks: Ranks) -> Tensor:
 
 
 def draw(experiment: Experiment, epoch: int, count: int) -> Tensor:
-    """Draw an epoch's crops and flips.
+    """Draw an epoch's crops and flips, int64 [count, 3], by position in the epoch's order.
 
-    Returns
-    -------
-    Tensor
-        int64 [count, 3], by position in the epoch's order: the crop's offset from the top and from
-        the left of the padded image, 0 to 8, and whether to flip, 0 or 1.
+    Offset of the crop from the top and from the left of the padded image, 0 to 8, and whether to
+    flip, 0 or 1.
     """
     chance = generator(experiment, "augmentation", epoch)
     below = (2 * PADDING + 1, 2 * PADDING + 1, 2)

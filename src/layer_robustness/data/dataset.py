@@ -123,17 +123,15 @@ def load(path: Path, images: Path | None = None, decoders: int = 1) -> Dataset:
     Safetensors maps the file into memory, so that its checksum is verified and its test images are
     used without a copy: processes share them, and the system drops them when it needs the memory.
 
+    Raises `InputError` if the file is missing, damaged, or not a data set, or the folder has other
+    images.
+
     Parameters
     ----------
     images
         The folder that a data set of image files was prepared from, where it is to be trained on.
     decoders
         Processes that decode image files.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged, or not a data set, or the folder has other images.
     """
     tensors, metadata = tensorfile.load(path)
     if not set(TENSORS[1:]) <= set(tensors):

@@ -40,11 +40,8 @@ def imagenet(folder: Path, workers: int = 1) -> Dataset:
 
     Needs memory for all test images: 7.5 GB for ImageNet's 50,000.
 
-    Raises
-    ------
-    InputError
-        If a folder is missing, a class has no image or is in one of the two only, or an image
-        cannot be decoded.
+    Raises `InputError` if a folder is missing, a class has no image or is in one of the two only,
+    or an image cannot be decoded.
     """
     digest = folder_digest(folder)
     train, train_labels, train_classes = class_folders(folder / "train", digest, workers)

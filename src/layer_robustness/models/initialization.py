@@ -58,10 +58,7 @@ LAWS = {
 def initialize(network: nn.Module, law: Law, random: torch.Generator) -> None:
     """Draw every parameter from `law` in place; normalizations start as the identity.
 
-    Raises
-    ------
-    InputError
-        If a module owns parameters for which the law says nothing.
+    Raises `InputError` if a module owns parameters for which the law says nothing.
     """
     for name, module in network.named_modules():
         if isinstance(module, _NormBase):

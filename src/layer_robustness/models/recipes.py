@@ -48,10 +48,7 @@ def named(recipe: Recipe, image_shape: Shape, classes: int) -> nn.Module:
     timm's are told the number of classes and channels, torchvision's that of classes, where the
     options do not say them. A function of one's own gets the options alone.
 
-    Raises
-    ------
-    InputError
-        If it is unknown, is not to be called, or refuses its options.
+    Raises `InputError` if it is unknown, is not to be called, or refuses its options.
     """
     fitting: dict[str, Any] = {"num_classes": classes, "in_chans": image_shape[0]}
     if recipe.model.startswith(TORCHVISION):

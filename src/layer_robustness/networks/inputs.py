@@ -57,7 +57,7 @@ def folder_batches(
         A .txt file that has the names of the classes, one a line, in the order of the logits;
         without it they are sorted.
     most
-        How many images are taken, evenly over the sorted list; all if none is given.
+        How many images are taken of the sorted list: see `evenly`.
     """
     try:
         found = ImageFolder(folder)
@@ -87,13 +87,7 @@ def photograph(transform: Transform, sample: tuple[str, int]) -> tuple[Tensor, i
 def prepared_batches(
     data: PreparedImages, dtype: torch.dtype = torch.float32, most: int | None = None
 ) -> DataLoader:
-    """Normalize the test images of a prepared data set, as training does.
-
-    Parameters
-    ----------
-    most
-        How many images are taken, evenly over all; all if none is given.
-    """
+    """Normalize the test images of a prepared data set, as training does; see `evenly`."""
 
     def read(place: int) -> tuple[Tensor, Tensor]:
         return data.normalize(data.test_images[place], dtype), data.test_labels[place]
@@ -104,7 +98,7 @@ def prepared_batches(
 
 
 def evenly(count: int, most: int | None) -> list[int]:
-    """Places of at most so many of `count` images, evenly over all."""
+    """Places of at most so many of `count` images, evenly over all; of all if none is given."""
     taken = min(most or count, count)
     return [place * count // taken for place in range(taken)]
 
@@ -155,10 +149,7 @@ def after_first(batches: Batches, done: int) -> Iterator[tuple[Tensor, Tensor]]:
 def identity(batches: Batches) -> list[str]:
     """What tells images from others, so that a probe of the same ones can go on.
 
-    Raises
-    ------
-    InputError
-        If nobody can tell: a loader may give others each time.
+    Raises `InputError` if nobody can tell: a loader may give others each time.
     """
     images = getattr(batches, "dataset", None)
     if isinstance(images, Listed):

@@ -48,6 +48,8 @@ Units = str | Sequence[str] | Mapping[str, Sequence[str]]
 def cut(network: nn.Module, units: Units) -> Cut:
     """Cut a network into units, by the names of its own modules.
 
+    Raises `InputError` if nothing matches a pattern, or the network has no parameters.
+
     Parameters
     ----------
     units
@@ -59,11 +61,6 @@ def cut(network: nn.Module, units: Units) -> Cut:
         name of its own and the patterns of what it is made of.
 
         Tensors that lie beside units (`cls_token`, `pos_embed`) are one unit, `loose`.
-
-    Raises
-    ------
-    InputError
-        If nothing matches a pattern, or the network has no parameters.
     """
     if isinstance(units, Mapping):
         patterns = {pattern: unit for unit, own in units.items() for pattern in own}

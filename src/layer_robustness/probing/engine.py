@@ -77,17 +77,14 @@ class Engine:
     def begin(self, images: Tensor, memory: int, checked: bool = True) -> int:
         """Look at a few images, and return how many fit into `memory` bytes at once.
 
+        Raises `InputError` if the network puts out NaN, or other logits for the same images.
+
         Parameters
         ----------
         checked
             Hold each reset to a full pass. Where they differ, or where the network calls other
             modules, the reset takes full passes from then on. The paper's networks do without, as
             the tests hold them to changed copies.
-
-        Raises
-        ------
-        InputError
-            If the network puts out NaN, or other logits for the same images.
         """
         clean = self.clean_pass(images)
         if not same(clean, logits_of(self.network, images.clone())):

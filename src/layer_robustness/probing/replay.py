@@ -100,20 +100,13 @@ class Replay:
     def run(self, images: Tensor, first: int, resets: Sequence[State]) -> Tensor:
         """Run the network with the outputs of all calls before `first` from the tape.
 
+        Returns logits [N, classes] under each of the resets, one after the other. Raises `Diverged`
+        if it calls modules in another order than the clean pass did.
+
         Parameters
         ----------
         resets
             Tensors and their other values; if there are several, calls have to own them all.
-
-        Returns
-        -------
-        Tensor
-            Logits [N, classes] under each of the resets, one after the other.
-
-        Raises
-        ------
-        Diverged
-            If it calls modules in another order than the clean pass did.
         """
         tape, count, batch = iter(enumerate(self.calls[:first])), len(resets), len(images)
         changed = {id(self.weights.tensors[name]) for values in resets for name in values}
@@ -226,10 +219,7 @@ def answering(module: nn.Module, now: Answering) -> Callable:
 def logits_of(network: nn.Module, images: Tensor) -> Tensor:
     """Logits [N, classes] of a network, which may put them out as an attribute.
 
-    Raises
-    ------
-    InputError
-        If there are none in its output.
+    Raises `InputError` if there are none in its output.
     """
     output = network(images)
     logits = getattr(output, "logits", output)
@@ -270,10 +260,7 @@ def part(inputs: Any, number: int, count: int, batch: int) -> Any:
 def joined(outputs: Sequence[Any], batch: int) -> Any:
     """Put the tensors of several outputs that are as long as the batch into one.
 
-    Raises
-    ------
-    ValueError
-        If the others differ, so that each of the outputs would need its own.
+    Raises `ValueError` if the others differ, so that each of the outputs would need its own.
     """
 
     def one(*parts: Any) -> Any:

@@ -41,10 +41,7 @@ def digest(tensors: Mapping[str, np.ndarray]) -> str:
 def read(table: Path) -> np.ndarray:
     """Return bool [rows, N].
 
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged or not what `write` wrote.
+    Raises `InputError` if the file is missing, damaged or not what `write` wrote.
     """
     path = path_of(table)
     try:

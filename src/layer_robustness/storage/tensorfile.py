@@ -49,15 +49,13 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
 def load(path: Path, delete: Path | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the tensors and the metadata of a file written by `save`.
 
+    Raises `InputError` if the file is missing, truncated, not of this kind, or does not match its
+    checksum.
+
     Parameters
     ----------
     delete
         What an error says to delete, where that is not the file alone.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, truncated, not of this kind, or does not match its checksum.
     """
     try:
         with safe_open(path, "pt") as file:

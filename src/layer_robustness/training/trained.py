@@ -37,10 +37,7 @@ class TrainedNetwork:
     ) -> "TrainedNetwork":
         """Read an experiment of the manifest at `path`, which may have been read before.
 
-        Raises
-        ------
-        InputError
-            If a file is missing, damaged or of another experiment.
+        Raises `InputError` if a file is missing, damaged or of another experiment.
         """
         manifest = manifest or Manifest.load(path)
         data, recipe = manifest.data, manifest.recipe
@@ -82,10 +79,7 @@ class TrainedNetwork:
     def weights(self, name: str) -> Mapping[str, Tensor]:
         """Return the weights `epoch3`, `rerand0`, ...
 
-        Raises
-        ------
-        InputError
-            If the file is missing, damaged, or not the one that was trained.
+        Raises `InputError` if the file is missing, damaged, or not the one that was trained.
         """
         path = paths.weights(self.path, self.experiment, name)
         folder = paths.checkpoints(self.path)  # one output of Snakemake's: it is made as a whole
