@@ -70,10 +70,7 @@ class StochasticClassifier:
     def __call__(self, pixels: Tensor, choice: Tensor) -> Tensor:
         """Turn pixels [N, C, H, W] in [0, 1] into logits [N, classes].
 
-        Parameters
-        ----------
-        choice
-            A row of `choose` for each image, or a single one for all.
+        The choice has a row of `choose` for each image, or a single one for all.
         """
         for name, chosen in zip(self.blocks, choice.unbind(1), strict=True):
             self.network.get_submodule(name).chosen = chosen

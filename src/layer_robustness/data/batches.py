@@ -47,15 +47,10 @@ def batches(
     Order and augmentation depend on the experiment and the epoch only. Each of several ranks gets
     its part of the batches that one alone would get. Of a last batch that has fewer images than
     there are ranks, those without a part get an image that another has, as not every network takes
-    none.
+    none. The first `done` batches are left out, as they were trained on before.
 
     Raises `InputError` if the recipe's augmentation is not for this kind of data set, or an image
     file cannot be decoded.
-
-    Parameters
-    ----------
-    done
-        How many of the epoch's batches to leave out, as they were trained on before.
     """
     images, labels, size = dataset.train_images, dataset.train_labels, recipe.batch_size
     fitting = FOLDER if isinstance(images, FolderImages) else IN_MEMORY
@@ -106,12 +101,7 @@ def draw(experiment: Experiment, epoch: int, count: int) -> Tensor:
 def pad_crop_flip(images: Tensor, draws: Tensor) -> Tensor:
     """Pad images with 4 zeros on each side, crop them to their size, flip some left to right.
 
-    Parameters
-    ----------
-    images
-        uint8 [B, C, H, W]; the same comes back.
-    draws
-        [B, 3], see `draw`; on the device of the images.
+    Images are uint8 [B, C, H, W] before and after; draws [B, 3], see `draw`, on their device.
     """
     _, channels, height, width = images.shape
     padded = F.pad(images, (PADDING,) * 4)

@@ -19,8 +19,6 @@ TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
 class FolderImages:
     """Image files of any size, too many to hold in memory.
 
-    Parameters
-    ----------
     root
         The folder that `files` are relative to; none where they are not going to be read.
     digest

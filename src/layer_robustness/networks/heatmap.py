@@ -24,12 +24,8 @@ STATES_TITLE, CONTROLS_TITLE, LINE_TITLE = "fresh or earlier", "controls", "on t
 def drawn(cells: pd.DataFrame, measure: str, trained: float) -> Drawing:
     """Draw a measure: states, controls and the line beside each other, all on one colour scale.
 
-    The colours begin or end at what the trained network has; if that is NaN, it did not train.
-
-    Parameters
-    ----------
-    cells
-        Rows of unit, source and value.
+    Cells are rows of unit, source and value. The colours begin or end at what the trained network
+    has; if that is NaN, it did not train.
     """
     grid = cells.pivot(index="unit", columns="source", values="value")
     grid = grid.loc[cells["unit"].unique()]

@@ -50,17 +50,14 @@ def cut(network: nn.Module, units: Units) -> Cut:
 
     Raises `InputError` if nothing matches a pattern, or the network has no parameters.
 
-    Parameters
-    ----------
-    units
-        `stage`: what holds the blocks of a stage, and what lies beside that.
-        `block`: through Sequential, ModuleList, ModuleDict and stages down to their blocks.
-        `leaf`: every module that owns tensors itself.
-        Otherwise patterns (`layer3.*`, `head`) of names of modules, or of tensors that lie beside
-        units; inside a module that matches, nothing is looked for. In a mapping, each unit has a
-        name of its own and the patterns of what it is made of.
+    `stage`: what holds the blocks of a stage, and what lies beside that.
+    `block`: through Sequential, ModuleList, ModuleDict and stages down to their blocks.
+    `leaf`: every module that owns tensors itself.
+    Otherwise patterns (`layer3.*`, `head`) of names of modules, or of tensors that lie beside
+    units; inside a module that matches, nothing is looked for. In a mapping, each unit has a name
+    of its own and the patterns of what it is made of.
 
-        Tensors that lie beside units (`cls_token`, `pos_embed`) are one unit, `loose`.
+    Tensors that lie beside units (`cls_token`, `pos_embed`) are one unit, `loose`.
     """
     if isinstance(units, Mapping):
         patterns = {pattern: unit for unit, own in units.items() for pattern in own}
@@ -116,10 +113,7 @@ def leaves(network: nn.Module) -> Cut:
 def by_patterns(network: nn.Module, patterns: Mapping[str, str | None]) -> Cut:
     """Let what matches be units; other modules that hold no unit are kept track of only.
 
-    Parameters
-    ----------
-    patterns
-        Each with the unit that it belongs to; what matches is a unit of its own without one.
+    Each pattern has the unit that it belongs to; what matches is a unit of its own without one.
     """
     found, unmatched = Cut(), set(patterns)
 

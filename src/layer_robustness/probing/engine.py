@@ -79,12 +79,9 @@ class Engine:
 
         Raises `InputError` if the network puts out NaN, or other logits for the same images.
 
-        Parameters
-        ----------
-        checked
-            Hold each reset to a full pass. Where they differ, or where the network calls other
-            modules, the reset takes full passes from then on. The paper's networks do without, as
-            the tests hold them to changed copies.
+        If `checked`, each reset is held to a full pass. Where they differ, or where the network
+        calls other modules, the reset takes full passes from then on. The paper's networks do
+        without, as the tests hold them to changed copies.
         """
         clean = self.clean_pass(images)
         if not same(clean, logits_of(self.network, images.clone())):

@@ -103,10 +103,7 @@ class Replay:
         Returns logits [N, classes] under each of the resets, one after the other. Raises `Diverged`
         if it calls modules in another order than the clean pass did.
 
-        Parameters
-        ----------
-        resets
-            Tensors and their other values; if there are several, calls have to own them all.
+        Resets are tensors and their other values; if there are several, calls have to own them all.
         """
         tape, count, batch = iter(enumerate(self.calls[:first])), len(resets), len(images)
         changed = {id(self.weights.tensors[name]) for values in resets for name in values}

@@ -38,8 +38,6 @@ class Training:
     Raises `InputError` if the network has batch normalization, and several processes train it on a
     CPU, or an epoch's last batch is a single image that has no statistics.
 
-    Parameters
-    ----------
     dataset
         On the device to train on.
     keep
