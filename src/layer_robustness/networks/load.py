@@ -29,7 +29,11 @@ def trained(name: str, options: Mapping[str, Any], checkpoint: Path | None) -> n
     """
     if checkpoint is not None:
         network = network_of(name, options)
-        load_into(network, checkpoint)
+        try:
+            network.load_state_dict(dict(read_state(checkpoint)))
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:300]
+            raise InputError(f"{checkpoint} does not fit the network: {reason}") from error
         return network
     if ":" in name:
         raise InputError(f"{name} needs --checkpoint: the file with its trained weights")
@@ -41,15 +45,6 @@ def trained(name: str, options: Mapping[str, Any], checkpoint: Path | None) -> n
         raise InputError(
             f"the weights of {name} cannot be had ({reason}): give --checkpoint FILE"
         ) from error
-
-
-def load_into(network: nn.Module, path: Path) -> None:
-    """Load a checkpoint whose tensors are those of the network."""
-    try:
-        network.load_state_dict(dict(read_state(path)))
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(f"{path} does not fit the network: {reason}") from error
 
 
 def read_state(path: Path) -> State:

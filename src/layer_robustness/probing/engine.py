@@ -118,12 +118,8 @@ class Engine:
         self.joined = together
         for rows, replayed in self.logits(images) if together > 1 else ():
             if len(rows) > 1 and not close(replayed, torch.cat([alone[row] for row in rows])):
-                self.separate([self.resets[row - 1] for row in rows])
-
-    def separate(self, resets: Sequence[Reset]) -> None:
-        """Let resets travel alone from now on."""
-        for reset in resets:
-            reset.joins = False
+                for row in rows:
+                    self.resets[row - 1].joins = False
 
     def logits(self, images: Tensor) -> Iterator[tuple[list[int], Tensor]]:
         """Yield rows, and their logits [N, classes] one after the other.
@@ -170,7 +166,8 @@ class Engine:
             except Exception as error:  # a forward may raise anything for a batch that is repeated
                 if ran_out(error):
                     raise
-                self.separate(resets)
+                for reset in resets:
+                    reset.joins = False
             return torch.cat([self.replayed([reset], images) for reset in resets])
         (reset,) = resets
         if reset.engine == REPLAY:

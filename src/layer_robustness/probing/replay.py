@@ -42,7 +42,7 @@ class Call:
 
     def __init__(self, module: nn.Module, output: Any):
         self.module, self.output = module, output
-        self.tensors = tensors_in(output)
+        self.tensors = [leaf for leaf in tree_leaves(output) if is_tensor(leaf)]
         self.before, self.in_calls, self.writer = self.versions(), 0, -1
 
     def versions(self) -> int:
@@ -106,7 +106,8 @@ class Replay:
         Resets are tensors and their other values; if there are several, calls have to own them all.
         """
         tape, count, batch = iter(enumerate(self.calls[:first])), len(resets), len(images)
-        changed = {id(self.weights.tensors[name]) for values in resets for name in values}
+        tensors = self.weights.tensors
+        changed = {id(tensors[name]) for values in resets for name in values}
 
         def handle(module: nn.Module, forward: Callable, args: tuple, kwargs: dict) -> Any:
             place, call = next(tape, (0, None))
@@ -115,12 +116,14 @@ class Replay:
                     raise Diverged
                 kept = copied(call.output, self.overwritten.get(place, -1) >= first)
                 return repeated(kept, count, batch)
-            if count == 1 or self.owned[module].isdisjoint(changed):
+            owned = self.owned[module]
+            if count == 1 or owned.isdisjoint(changed):
                 return forward(*args, **kwargs)
             outputs = []
             for number, values in enumerate(resets):
+                own = {name: value for name, value in values.items() if id(tensors[name]) in owned}
                 own_args, own_kwargs = part((args, kwargs), number, count, batch)
-                with self.weights.replaced(self._of(module, values)):
+                with self.weights.replaced(own):
                     outputs.append(forward(*own_args, **own_kwargs))
             return joined(outputs, batch)
 
@@ -134,11 +137,6 @@ class Replay:
         wholes = [tensor if tensor._base is None else tensor._base for tensor in tensors]
         sizes = {id(whole): whole.nbytes for whole in wholes}
         return sum(sizes.values()), max(sizes.values(), default=0)
-
-    def _of(self, module: nn.Module, values: State) -> State:
-        """Those of the values that are a module's."""
-        tensors, owned = self.weights.tensors, self.owned[module]
-        return {name: value for name, value in values.items() if id(tensors[name]) in owned}
 
     def _clean_pass(self, images: Tensor) -> Tensor:
         self.calls = []
@@ -273,13 +271,6 @@ def joined(outputs: Sequence[Any], batch: int) -> Any:
 def is_long(leaf: Any, length: int) -> bool:
     """Whether a leaf of an output is a tensor with this length."""
     return is_tensor(leaf) and leaf.ndim > 0 and len(leaf) == length
-
-
-def tensors_in(output: Any) -> list[Tensor]:
-    """All tensors in an output."""
-    if isinstance(output, Tensor):
-        return [output]
-    return [leaf for leaf in tree_leaves(output) if is_tensor(leaf)]
 
 
 def is_tensor(leaf: Any) -> bool:
