@@ -18,7 +18,6 @@ LABELS = {
     "cosine": "Cosine to the trained network",
 }
 CONTROLS = ("shuffle", "rescaled", "zero")
-STATES_TITLE, CONTROLS_TITLE, LINE_TITLE = "fresh or earlier", "controls", "on the line to trained"
 
 
 def drawn(cells: pd.DataFrame, measure: str, trained: float) -> Drawing:
@@ -56,8 +55,10 @@ def drawn(cells: pd.DataFrame, measure: str, trained: float) -> Drawing:
 def grouped(sources: list[str]) -> dict[str, list[str]]:
     """Part sources by what they are."""
     groups = {
-        STATES_TITLE: [s for s in sources if s not in CONTROLS and not s.startswith(INTERPOLATE)],
-        CONTROLS_TITLE: [s for s in sources if s in CONTROLS],
-        LINE_TITLE: [s for s in sources if s.startswith(INTERPOLATE)],
+        "fresh or earlier": [
+            s for s in sources if s not in CONTROLS and not s.startswith(INTERPOLATE)
+        ],
+        "controls": [s for s in sources if s in CONTROLS],
+        "on the line to trained": [s for s in sources if s.startswith(INTERPOLATE)],
     }
     return {title: group for title, group in groups.items() if group}

@@ -16,12 +16,11 @@ from layer_robustness.runtime.errors import InputError
 from layer_robustness.storage.files import remedy, replacing
 
 MISSED = "missed"  # of a row that is measured, before the bits are split off
-SUFFIX = ".missed.safetensors"
 
 
 def path_of(table: Path) -> Path:
     """Return where the bits of a table are: probe.missed.safetensors beside probe.csv."""
-    return table.with_suffix(SUFFIX)
+    return table.with_suffix(".missed.safetensors")
 
 
 def write(table: Path, missed: Sequence[np.ndarray]) -> None:
