@@ -3,6 +3,7 @@
 import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -110,11 +111,12 @@ def mean_and_deviation(batches: Iterator[Tensor]) -> tuple[float, float]:
     return total / count / 255, math.sqrt(squares * count - total**2) / count / 255
 
 
+@dataclass
 class Decoder(torch_data.Dataset):
     """Decodes the batch of images with the given indices: uint8 [B, 3, 224, 224]."""
 
-    def __init__(self, images: FolderImages, view: View):
-        self.images, self.view = images, view
+    images: FolderImages
+    view: View
 
     def __getitem__(self, indices: Sequence[int]) -> Tensor:
         batch = torch.empty(len(indices), 3, CROP, CROP, dtype=torch.uint8)

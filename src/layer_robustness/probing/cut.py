@@ -176,7 +176,7 @@ def has_blocks(module: nn.Module) -> bool:
     """Whether a list of blocks is in a module: of its members with tensors at least half are."""
     for inner in module.modules():
         if isinstance(inner, LISTS):
-            members = [child for _, child in children("", inner) if identities(child)]
+            members = [child for child in inner.children() if identities(child)]
             if members and 2 * sum(map(is_block, members)) >= len(members):
                 return True
     return False
@@ -185,7 +185,7 @@ def has_blocks(module: nn.Module) -> bool:
 def has_stages(module: nn.Module) -> bool:
     """Whether a list is in a module of which a member has blocks of its own."""
     lists = (inner for inner in module.modules() if isinstance(inner, LISTS))
-    return any(has_blocks(child) for inner in lists for _, child in children("", inner))
+    return any(has_blocks(child) for inner in lists for child in inner.children())
 
 
 def down_to_blocks(module: nn.Module, in_list: bool) -> bool:

@@ -53,12 +53,8 @@ class Call:
 class Replay:
     """The tape of a network for one micro-batch of images after the other.
 
-    Parameters
-    ----------
-    network
-        In evaluation mode.
-    modules
-        Whose calls are kept. A call inside another one of them belongs to that one.
+    The network is in evaluation mode. Calls of the modules are kept; one inside another one of them
+    belongs to that one.
     """
 
     def __init__(self, network: nn.Module, modules: Sequence[nn.Module]):

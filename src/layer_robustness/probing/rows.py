@@ -44,14 +44,8 @@ def reset_rows(
     missed
         Which images are classified wrong: bool [N], none for a network that diverged.
 
-    Parameters
-    ----------
-    dataset
-        On the device to compute on.
-    memory
-        Bytes that activations may take.
-    name
-        Of the file that the rows are for, without its `.csv`.
+    The dataset is on the device to compute on. Activations may take `memory` bytes. The file that
+    the rows are for is called `name`.csv.
     """
     cells = [(group, source) for group in groups for source in trained.sources]
     tally = None if trained.diverged else count(trained, dataset, groups, memory, name)
