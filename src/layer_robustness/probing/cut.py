@@ -103,9 +103,10 @@ def leaves(network: nn.Module) -> Cut:
         leaf = not list(module.children())
         if leaf or (name and tensors and not has_blocks(module)):
             found.modules.append(module)
-        if name and tensors:
+        if name:
             found.add(name, name, tensors)
-        for key, tensor in ({} if name else tensors).items():
+            continue
+        for key, tensor in tensors.items():
             found.add(LOOSE, key, {key: tensor})
     return found
 
