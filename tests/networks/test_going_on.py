@@ -12,7 +12,6 @@ from layer_robustness import probe_network
 from layer_robustness.commands import any_network
 from layer_robustness.models.named import network_of
 from layer_robustness.networks import inputs
-from layer_robustness.networks.load import Named
 from layer_robustness.probing import engine, measurement
 from layer_robustness.runtime import interruption
 from layer_robustness.runtime.errors import InputError
@@ -33,8 +32,8 @@ def kept_often(monkeypatch):
 @pytest.fixture
 def decoded(monkeypatch) -> list[str]:
     """Names of the images that were opened, in order."""
-    opened, load = [], inputs.default_loader
-    monkeypatch.setattr(inputs, "default_loader", lambda path: opened.append(path) or load(path))
+    opened, load = [], inputs.opened
+    monkeypatch.setattr(inputs, "opened", lambda path: opened.append(path) or load(path))
     return opened
 
 
@@ -152,7 +151,7 @@ def test_the_command_stops_at_a_signal_and_goes_on(tmp_path, monkeypatch):
     arguments = "probe --model mine:build --checkpoint trained.pt --data images --sources zero "
     arguments += "--input-size 3 32 32 --device cpu --output out"
     for log, owner, name, begun in (
-        (tmp_path / "early", Named, "trained", False),
+        (tmp_path / "early", any_network, "trained", False),
         (tmp_path / "stopped", measurement.Measurement, "keep", True),
     ):
         with monkeypatch.context() as patched:

@@ -22,12 +22,7 @@ def pgd(
 ) -> Tensor:
     """Take steps by the gradient's sign, each projected into the box (Madry et al., 2018).
 
-    Parameters
-    ----------
-    start
-        Where the attack starts: `pixels`, or `random_start`.
-    eps
-        Half of the box's side.
+    It starts at `pixels` or `random_start`; `eps` is half of the box's side.
     """
     lowest, highest = (pixels - eps).clamp(min=0), (pixels + eps).clamp(max=1)
     for _ in range(steps):

@@ -14,6 +14,8 @@ class StochasticClassifier:
 
     Stages, block and draw are chosen at random for each inference; the draws themselves are preset.
 
+    Raises `InputError` if the network has fewer stages than are to have a block replaced.
+
     Parameters
     ----------
     network
@@ -27,11 +29,6 @@ class StochasticClassifier:
         s, the number of stages in which a block is replaced; with 0 it is the network itself.
     mean, std
         Of the training pixels, in [0, 1].
-
-    Raises
-    ------
-    InputError
-        If the network has fewer stages than are to have a block replaced.
     """
 
     def __init__(
@@ -73,10 +70,7 @@ class StochasticClassifier:
     def __call__(self, pixels: Tensor, choice: Tensor) -> Tensor:
         """Turn pixels [N, C, H, W] in [0, 1] into logits [N, classes].
 
-        Parameters
-        ----------
-        choice
-            A row of `choose` for each image, or a single one for all.
+        The choice has a row of `choose` for each image, or a single one for all.
         """
         for name, chosen in zip(self.blocks, choice.unbind(1), strict=True):
             self.network.get_submodule(name).chosen = chosen

@@ -2,16 +2,18 @@
 
 import argparse
 import sys
+from functools import partial
 from pathlib import Path
 
 from timm.data.config import resolve_data_config
 
 from layer_robustness.experiments.options import read_words
 from layer_robustness.experiments.sources import NAMES, needs_initial
+from layer_robustness.models.named import network_of
 from layer_robustness.networks import stored
 from layer_robustness.networks.inputs import folder_batches
 from layer_robustness.networks.layout import LAYOUTS
-from layer_robustness.networks.load import Named, read_state
+from layer_robustness.networks.load import read_state, trained
 from layer_robustness.networks.pace import AUTO
 from layer_robustness.networks.probe import probe_network
 from layer_robustness.networks.result import Result
@@ -117,8 +119,7 @@ def of_name(arguments: argparse.Namespace) -> dict:
     """Return what `probe_network` takes of a network by its name, with weights from files."""
     options = read_words(arguments.options or ())
     options |= {"num_classes": arguments.num_classes} if arguments.num_classes else {}
-    model = Named(arguments.model, options)
-    network = model.trained(arguments.checkpoint)
+    network = trained(arguments.model, options, arguments.checkpoint)
     try:
         config = resolve_data_config(vars(arguments), model=network)
     except AssertionError as error:
@@ -136,7 +137,7 @@ def of_name(arguments: argparse.Namespace) -> dict:
             arguments.data, config, arguments.class_map, arguments.num_samples, arguments.workers
         ),
         "initial": read_state(arguments.initial) if arguments.initial else None,
-        "fresh": model.fresh,
+        "fresh": partial(network_of, arguments.model, options),
     }
 
 

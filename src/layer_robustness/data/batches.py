@@ -47,18 +47,10 @@ def batches(
     Order and augmentation depend on the experiment and the epoch only. Each of several ranks gets
     its part of the batches that one alone would get. Of a last batch that has fewer images than
     there are ranks, those without a part get an image that another has, as not every network takes
-    none.
+    none. The first `done` batches are left out, as they were trained on before.
 
-    Parameters
-    ----------
-    done
-        How many of the epoch's batches to leave out, as they were trained on before.
-
-    Raises
-    ------
-    InputError
-        If the recipe's augmentation is not for this kind of data set, or an image file cannot be
-        decoded.
+    Raises `InputError` if the recipe's augmentation is not for this kind of data set, or an image
+    file cannot be decoded.
     """
     images, labels, size = dataset.train_images, dataset.train_labels, recipe.batch_size
     fitting = FOLDER if isinstance(images, FolderImages) else IN_MEMORY
@@ -96,13 +88,10 @@ def part_of(whole: Tensor, ranks: Ranks) -> Tensor:
 
 
 def draw(experiment: Experiment, epoch: int, count: int) -> Tensor:
-    """Draw an epoch's crops and flips.
+    """Draw an epoch's crops and flips, int64 [count, 3], by position in the epoch's order.
 
-    Returns
-    -------
-    Tensor
-        int64 [count, 3], by position in the epoch's order: the crop's offset from the top and from
-        the left of the padded image, 0 to 8, and whether to flip, 0 or 1.
+    Offset of the crop from the top and from the left of the padded image, 0 to 8, and whether to
+    flip, 0 or 1.
     """
     chance = generator(experiment, "augmentation", epoch)
     below = (2 * PADDING + 1, 2 * PADDING + 1, 2)
@@ -112,12 +101,7 @@ def draw(experiment: Experiment, epoch: int, count: int) -> Tensor:
 def pad_crop_flip(images: Tensor, draws: Tensor) -> Tensor:
     """Pad images with 4 zeros on each side, crop them to their size, flip some left to right.
 
-    Parameters
-    ----------
-    images
-        uint8 [B, C, H, W]; the same comes back.
-    draws
-        [B, 3], see `draw`; on the device of the images.
+    Images are uint8 [B, C, H, W] before and after; draws [B, 3], see `draw`, on their device.
     """
     _, channels, height, width = images.shape
     padded = F.pad(images, (PADDING,) * 4)

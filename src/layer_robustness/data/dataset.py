@@ -19,8 +19,6 @@ TENSORS = ("train_images", "train_labels", "test_images", "test_labels")
 class FolderImages:
     """Image files of any size, too many to hold in memory.
 
-    Parameters
-    ----------
     root
         The folder that `files` are relative to; none where they are not going to be read.
     digest
@@ -87,13 +85,7 @@ class Dataset:
 
 
 def from_splits(source: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> Dataset:
-    """Make a data set of (images, labels) pairs and check that they fit together."""
-    for images, labels in (train, test):
-        if images.dtype != torch.uint8 or images.ndim != 4 or len(images) != len(labels):
-            raise InputError(
-                f"{source}: expected uint8 images [N, C, H, W] and as many labels, found "
-                f"{images.dtype} {list(images.shape)} and {len(labels)} labels"
-            )
+    """Make a data set of (images, labels) pairs, as in `Dataset`."""
     pixels = train[0].double().div_(255)
     std, mean = torch.std_mean(pixels, correction=0)
     return Dataset(source, *train, *test, mean=float(mean), std=float(std))
@@ -129,17 +121,15 @@ def load(path: Path, images: Path | None = None, decoders: int = 1) -> Dataset:
     Safetensors maps the file into memory, so that its checksum is verified and its test images are
     used without a copy: processes share them, and the system drops them when it needs the memory.
 
+    Raises `InputError` if the file is missing, damaged, or not a data set, or the folder has other
+    images.
+
     Parameters
     ----------
     images
         The folder that a data set of image files was prepared from, where it is to be trained on.
     decoders
         Processes that decode image files.
-
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged, or not a data set, or the folder has other images.
     """
     tensors, metadata = tensorfile.load(path)
     if not set(TENSORS[1:]) <= set(tensors):

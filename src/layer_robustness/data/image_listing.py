@@ -18,11 +18,8 @@ def folder_digest(folder: Path) -> str:
     The same images in another place have the same digest. An image in the place of another of the
     same name and size is not noticed.
 
-    Raises
-    ------
-    InputError
-        If there is no folder of this name, or no train/ or val/ in it, or if a class cannot be
-        listed or an image is a link to nothing.
+    Raises `InputError` if there is no folder of this name, or no train/ or val/ in it, or if a
+    class cannot be listed or an image is a link to nothing.
     """
     for needed in (folder, *(folder / split for split in SPLITS)):
         if not needed.is_dir():

@@ -2,7 +2,8 @@
 
 import math
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -40,11 +41,8 @@ def imagenet(folder: Path, workers: int = 1) -> Dataset:
 
     Needs memory for all test images: 7.5 GB for ImageNet's 50,000.
 
-    Raises
-    ------
-    InputError
-        If a folder is missing, a class has no image or is in one of the two only, or an image
-        cannot be decoded.
+    Raises `InputError` if a folder is missing, a class has no image or is in one of the two only,
+    or an image cannot be decoded.
     """
     digest = folder_digest(folder)
     train, train_labels, train_classes = class_folders(folder / "train", digest, workers)
@@ -113,38 +111,51 @@ def mean_and_deviation(batches: Iterator[Tensor]) -> tuple[float, float]:
     return total / count / 255, math.sqrt(squares * count - total**2) / count / 255
 
 
+@dataclass
 class Decoder(torch_data.Dataset):
     """Decodes the batch of images with the given indices: uint8 [B, 3, 224, 224]."""
 
-    def __init__(self, images: FolderImages, view: View):
-        self.images, self.view = images, view
+    images: FolderImages
+    view: View
 
-    def __getitem__(self, indices: Sequence[int]) -> Tensor | InputError:
+    def __getitem__(self, indices: Sequence[int]) -> Tensor:
         batch = torch.empty(len(indices), 3, CROP, CROP, dtype=torch.uint8)
-        try:
-            for place, index in zip(batch, indices, strict=True):
-                place.copy_(pil_to_tensor(self.view(index, self.read(index))))
-        except InputError as error:
-            return error  # what a worker raises would come out as a traceback of many lines
+        for place, index in zip(batch, indices, strict=True):
+            place.copy_(pil_to_tensor(self.view(index, opened(self.path(index)))))
         return batch
 
-    def read(self, index: int) -> Image:
-        """Decode one image to RGB."""
+    def path(self, index: int) -> Path:
+        """Where an image lies."""
         if self.images.root is None:
             raise InputError("the training images are in a folder: give it as --images")
-        path = self.images.root / self.images.files[index]
-        try:
-            return default_loader(path)
-        except MemoryError:
-            raise  # nothing is wrong with the file
-        except Exception as error:  # Pillow has many for a damaged file, not only its own
-            raise InputError(
-                f"{path} cannot be read as an image ({error}): fetch it again"
-            ) from error
+        return self.images.root / self.images.files[index]
 
 
-def started(loader: torch_data.DataLoader) -> Iterator[Tensor | InputError]:
-    """Start the processes of a loader; they ignore signals, so that training can save first."""
+def opened(path: str | Path) -> Image:
+    """Decode an image to RGB; raises `InputError` if that cannot be."""
+    try:
+        return default_loader(path)
+    except MemoryError:
+        raise  # nothing is wrong with the file
+    except Exception as error:  # Pillow has many for a damaged file, not only its own
+        raise InputError(f"{path} cannot be read as an image ({error}): fetch it again") from error
+
+
+def loaded(loader: Iterable) -> Iterator:
+    """Yield what a loader does; its processes ignore signals, so that work can be saved first.
+
+    Raises an `InputError` of theirs in one line: PyTorch puts a traceback into its text.
+    """
+    try:
+        yield from started(loader)  # without a name, which a traceback would hold
+    except InputError as error:
+        told = str(error).rpartition(f"{InputError.__name__}: ")[2].strip()
+        # What is held by a traceback does not end, and this process would wait for it.
+        raise InputError(told) from error.with_traceback(None)
+
+
+def started(loader: Iterable) -> Iterator:
+    """Start the processes of a loader."""
     with deaf_children():
         return iter(loader)
 
@@ -155,13 +166,7 @@ def decoded(
     view: View,
     pinned: bool = False,
 ) -> Iterator[Tensor]:
-    """Decode batches of images in processes of their own; yields them in order.
-
-    Raises
-    ------
-    InputError
-        If an image cannot be decoded.
-    """
+    """Decode batches of images in processes of their own; yields them in order."""
     loader = torch_data.DataLoader(
         Decoder(images, view),
         batch_size=None,  # the sampler gives whole batches
@@ -169,8 +174,4 @@ def decoded(
         num_workers=images.decoders,
         pin_memory=pinned,
     )
-    # No name for the iterator: a traceback would hold it, and its processes would not be ended.
-    for batch in started(loader):
-        if isinstance(batch, InputError):
-            raise batch
-        yield batch
+    return loaded(loader)

@@ -68,11 +68,7 @@ def draw(
     width: float = 1,
     purpose: str = "initial",
 ) -> nn.Module:
-    """Build a network and draw its weights.
-
-    `purpose` is "initial" for epoch 0 and "rerand0", "rerand1", ... for the fresh draws. The
-    weights depend on the experiment's name, the law, the width and the purpose only.
-    """
+    """Build a network and draw its weights by a key of `LAWS`; see `draw_by`."""
     network = build(experiment.network, image_shape, classes, width)
     initialize(network, LAWS[law], generator(experiment, purpose))
     return network

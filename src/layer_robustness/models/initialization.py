@@ -35,20 +35,19 @@ class Scaling:
 
 @dataclass(frozen=True)
 class Law:
-    """One scaling for each kind of tensor; a bias of None is zero."""
+    """The scaling of weights, and kinds of layers whose biases are uniform; others are zero."""
 
     weight: Scaling
-    linear_bias: Scaling | None = None
-    convolution_bias: Scaling | None = None
+    biased: tuple[type[nn.Module], ...] = ()
 
 
 UNIFORM_FAN_IN = Scaling(1 / 3, "fan_in", "uniform")  # uniform in +-1/sqrt(fan_in)
 
 LAWS = {
     # PyTorch's default; the paper's FCN and ResNet
-    "uniform_fan_in": Law(UNIFORM_FAN_IN, UNIFORM_FAN_IN, UNIFORM_FAN_IN),
+    "uniform_fan_in": Law(UNIFORM_FAN_IN, (nn.Linear, nn.Conv2d)),
     # the paper's VGG
-    "xavier_normal": Law(Scaling(1, "fan_average", "normal"), linear_bias=UNIFORM_FAN_IN),
+    "xavier_normal": Law(Scaling(1, "fan_average", "normal"), (nn.Linear,)),
     "lecun_normal": Law(Scaling(1, "fan_in", "normal")),
     "he_normal": Law(Scaling(2, "fan_in", "normal")),
 }
@@ -58,30 +57,23 @@ LAWS = {
 def initialize(network: nn.Module, law: Law, random: torch.Generator) -> None:
     """Draw every parameter from `law` in place; normalizations start as the identity.
 
-    Raises
-    ------
-    InputError
-        If a module owns parameters for which the law says nothing.
+    Raises `InputError` if a module owns parameters for which the law says nothing.
     """
     for name, module in network.named_modules():
         if isinstance(module, _NormBase):
             module.reset_parameters()
         elif isinstance(module, nn.Linear | nn.Conv2d):
-            bias = law.linear_bias if isinstance(module, nn.Linear) else law.convolution_bias
-            fan_in, fan_out = fans(module.weight)
+            receptive = module.weight[0][0].numel()
+            fan_in = module.weight.shape[1] * receptive
+            fan_out = module.weight.shape[0] * receptive
             module.weight.copy_(law.weight.draw(module.weight.shape, fan_in, fan_out, random))
-            if module.bias is not None and bias is not None:
-                module.bias.copy_(bias.draw(module.bias.shape, fan_in, fan_out, random))
-            elif module.bias is not None:
+            if module.bias is not None:
                 module.bias.zero_()
+                if isinstance(module, law.biased):
+                    drawn = UNIFORM_FAN_IN.draw(module.bias.shape, fan_in, fan_out, random)
+                    module.bias.copy_(drawn)
         elif next(module.parameters(recurse=False), None) is not None:
             raise InputError(
                 f"unit {name} is a {type(module).__name__}, for which no initial law is known; "
                 "expected linear layers, convolutions and normalizations"
             )
-
-
-def fans(weight: Tensor) -> tuple[int, int]:
-    """Return fan-in and fan-out of a weight [out, in, ...]."""
-    receptive = weight[0][0].numel()
-    return weight.shape[1] * receptive, weight.shape[0] * receptive

@@ -25,6 +25,8 @@ INSTALLED = [sysconfig.get_path(name) for name in ("purelib", "platlib", "stdlib
 def network_of(name: str, options: Mapping[str, Any]) -> nn.Module:
     """Build a network with random weights.
 
+    Raises `InputError` if there is no such network, or it refuses its options.
+
     Parameters
     ----------
     name
@@ -32,11 +34,6 @@ def network_of(name: str, options: Mapping[str, Any]) -> nn.Module:
         directory first.
     options
         Keywords of timm's `create_model`, of torchvision's `get_model` or of the function.
-
-    Raises
-    ------
-    InputError
-        If there is no such network, or it refuses its options.
     """
     build = builder(name, options)
     try:

@@ -48,10 +48,7 @@ def named(recipe: Recipe, image_shape: Shape, classes: int) -> nn.Module:
     timm's are told the number of classes and channels, torchvision's that of classes, where the
     options do not say them. A function of one's own gets the options alone.
 
-    Raises
-    ------
-    InputError
-        If it is unknown, is not to be called, or refuses its options.
+    Raises `InputError` if it is unknown, is not to be called, or refuses its options.
     """
     fitting: dict[str, Any] = {"num_classes": classes, "in_chans": image_shape[0]}
     if recipe.model.startswith(TORCHVISION):
@@ -67,20 +64,15 @@ def check(recipe: Recipe, image_shape: Shape, classes: int) -> None:
     """Refuse a recipe whose network cannot be built, or does not fit its images and classes."""
     network = named(recipe, image_shape, classes).eval()
     shape = "x".join(map(str, image_shape))
+    described = " ".join(["model", recipe.model, *recipe.options])
     try:
         logits = network(torch.zeros(2, *image_shape))
     except Exception as error:
         raise InputError(
-            f"{described(recipe)} does not take images of {shape}: {in_one_line(error)}"
+            f"{described} does not take images of {shape}: {in_one_line(error)}"
         ) from error
     found = list(logits.shape) if isinstance(logits, torch.Tensor) else type(logits).__name__
     if found != [2, classes]:
         raise InputError(
-            f"{described(recipe)} turns 2 images of {shape} into {found}: expected logits "
-            f"[2, {classes}]"
+            f"{described} turns 2 images of {shape} into {found}: expected logits [2, {classes}]"
         )
-
-
-def described(recipe: Recipe) -> str:
-    """Name a recipe's network with its options."""
-    return " ".join(["model", recipe.model, *recipe.options])

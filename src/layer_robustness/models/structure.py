@@ -8,9 +8,6 @@ from layer_robustness.experiments.names import Network
 from layer_robustness.models import units
 from layer_robustness.models.build import build
 
-SYMBOLS: dict[object, str] = {operator.add: "+"}
-
-
 SHAPE, CLASSES = (3, 32, 32), 10  # CIFAR10's
 
 
@@ -48,6 +45,6 @@ def label(node: fx.Node, module: nn.Module | None) -> str:
         return f"{size} convolution, {module.out_channels}{stride}"
     if module is not None:
         return type(module).__name__
-    if node.op == "call_function":
-        return SYMBOLS[node.target]
+    if node.target is operator.add:
+        return "+"
     return {"placeholder": "input", "output": "output"}[node.op]

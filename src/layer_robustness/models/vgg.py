@@ -22,12 +22,8 @@ def vgg(
 ) -> VGG:
     """Build torchvision's VGG, for images of any size and without dropout.
 
-    Parameters
-    ----------
-    width
-        Factor of all channels and hidden units.
-    normalized
-        Whether each convolution's output passes a batch normalization.
+    `width` is a factor of all channels and hidden units. If `normalized`, each convolution's output
+    passes a batch normalization.
     """
 
     def narrowed(count: int) -> int:

@@ -18,18 +18,13 @@ LABELS = {
     "cosine": "Cosine to the trained network",
 }
 CONTROLS = ("shuffle", "rescaled", "zero")
-STATES_TITLE, CONTROLS_TITLE, LINE_TITLE = "fresh or earlier", "controls", "on the line to trained"
 
 
 def drawn(cells: pd.DataFrame, measure: str, trained: float) -> Drawing:
     """Draw a measure: states, controls and the line beside each other, all on one colour scale.
 
-    The colours begin or end at what the trained network has; if that is NaN, it did not train.
-
-    Parameters
-    ----------
-    cells
-        Rows of unit, source and value.
+    Cells are rows of unit, source and value. The colours begin or end at what the trained network
+    has; if that is NaN, it did not train.
     """
     grid = cells.pivot(index="unit", columns="source", values="value")
     grid = grid.loc[cells["unit"].unique()]
@@ -60,8 +55,10 @@ def drawn(cells: pd.DataFrame, measure: str, trained: float) -> Drawing:
 def grouped(sources: list[str]) -> dict[str, list[str]]:
     """Part sources by what they are."""
     groups = {
-        STATES_TITLE: [s for s in sources if s not in CONTROLS and not s.startswith(INTERPOLATE)],
-        CONTROLS_TITLE: [s for s in sources if s in CONTROLS],
-        LINE_TITLE: [s for s in sources if s.startswith(INTERPOLATE)],
+        "fresh or earlier": [
+            s for s in sources if s not in CONTROLS and not s.startswith(INTERPOLATE)
+        ],
+        "controls": [s for s in sources if s in CONTROLS],
+        "on the line to trained": [s for s in sources if s.startswith(INTERPOLATE)],
     }
     return {title: group for title, group in groups.items() if group}

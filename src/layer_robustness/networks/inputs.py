@@ -1,21 +1,23 @@
 """Images and labels, in micro-batches, from what a person has: tensors, a loader or a folder."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
 from os import PathLike
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from PIL.Image import Image
 from timm.data.config import resolve_model_data_config
 from timm.data.transforms_factory import create_transform
 from torch import Tensor, nn
-from torch.utils.data import DataLoader, Dataset
-from torchvision.datasets.folder import ImageFolder, default_loader
+from torch.utils.data import DataLoader, Dataset, Subset
+from torchvision.datasets.folder import ImageFolder
 
 from layer_robustness.data.dataset import Dataset as PreparedImages
+from layer_robustness.data.imagefolder import loaded, opened
 from layer_robustness.runtime.errors import InputError
-from layer_robustness.runtime.interruption import deaf_children
 from layer_robustness.storage.tensorfile import digest
 
 Batches = Iterable[tuple[Tensor, Tensor]]
@@ -55,7 +57,7 @@ def folder_batches(
         A .txt file that has the names of the classes, one a line, in the order of the logits;
         without it they are sorted.
     most
-        How many images are taken, evenly over the sorted list; all if none is given.
+        How many images are taken of the sorted list: see `evenly`.
     """
     try:
         found = ImageFolder(folder)
@@ -70,96 +72,69 @@ def folder_batches(
         raise InputError(f"data: class {unknown[0]} of {folder} is not in {class_map}")
     samples = [(path, outputs[found.classes[label]]) for path, label in found.samples]
     taken = [samples[place] for place in evenly(len(samples), most)]
-    images = Photographs(taken, cast(Transform, create_transform(**config)), len(names))
+    transform = cast(Transform, create_transform(**config))
+    listed = [f"{label} {Path(path).stat().st_size} {path}" for path, label in taken]
+    images = Listed(taken, partial(photograph, transform), [str(transform), *listed], len(names))
     return DataLoader(images, batch_size=LOADED, num_workers=workers)
+
+
+def photograph(transform: Transform, sample: tuple[str, int]) -> tuple[Tensor, int]:
+    """Decode an image of a folder, and prepare it for a network."""
+    path, label = sample
+    return transform(opened(path)), label
 
 
 def prepared_batches(
     data: PreparedImages, dtype: torch.dtype = torch.float32, most: int | None = None
 ) -> DataLoader:
-    """Normalize the test images of a prepared data set, as training does.
+    """Normalize the test images of a prepared data set, as training does; see `evenly`."""
 
-    Parameters
-    ----------
-    most
-        How many images are taken, evenly over all; all if none is given.
-    """
+    def read(place: int) -> tuple[Tensor, Tensor]:
+        return data.normalize(data.test_images[place], dtype), data.test_labels[place]
+
     places = evenly(len(data.test_labels), most)
-    return DataLoader(TestImages(data, dtype, places), batch_size=LOADED)
+    images = Listed(places, read, [data.sha256, *map(str, places)])
+    return DataLoader(images, batch_size=LOADED)
 
 
 def evenly(count: int, most: int | None) -> list[int]:
-    """Places of at most so many of `count` images, evenly over all."""
+    """Places of at most so many of `count` images, evenly over all; of all if none is given."""
     taken = min(most or count, count)
     return [place * count // taken for place in range(taken)]
 
 
-class Photographs(Dataset):
-    """Images that are decoded when they are needed, their labels, and the number of classes."""
+@dataclass
+class Listed(Dataset):
+    """Images that are read one by one, when they are needed.
 
-    def __init__(
-        self,
-        samples: Sequence[tuple[str, int]],
-        transform: Transform,
-        classes: int,
-    ):
-        self.samples, self.transform, self.classes = samples, transform, classes
+    items
+        Of each of them `read` makes an image and its label.
+    identity
+        What tells these images from others.
+    classes
+        Number of classes that the labels are numbers of, if that is known.
+    """
 
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    @property
-    def identity(self) -> list[str]:
-        """What tells these images from others."""
-        listed = [f"{label} {Path(path).stat().st_size} {path}" for path, label in self.samples]
-        return [str(self.transform), *listed]
-
-    def after(self, place: int) -> "Photographs":
-        """Leave out the images before a place."""
-        return Photographs(self.samples[place:], self.transform, self.classes)
-
-    def __getitem__(self, place: int) -> tuple[Tensor, int]:
-        path, label = self.samples[place]
-        try:
-            return self.transform(default_loader(path)), label
-        except MemoryError:
-            raise  # nothing is wrong with the file
-        except Exception as error:  # Pillow has many for a damaged file
-            raise InputError(f"{path} cannot be read as an image ({error})") from error
-
-
-class TestImages(Dataset):
-    """Some test images of a prepared data set, by their places, normalized."""
-
-    def __init__(self, data: PreparedImages, dtype: torch.dtype, places: Sequence[int]):
-        self.data, self.dtype, self.places = data, dtype, places
+    items: Sequence
+    read: Callable[[Any], tuple[Tensor, Tensor | int]]
+    identity: list[str]
+    classes: int | None = None
 
     def __len__(self) -> int:
-        return len(self.places)
+        return len(self.items)
 
-    @property
-    def identity(self) -> list[str]:
-        """What tells these images from others."""
-        return [self.data.sha256, *map(str, self.places)]
-
-    def after(self, place: int) -> "TestImages":
-        """Leave out the images before a place."""
-        return TestImages(self.data, self.dtype, self.places[place:])
-
-    def __getitem__(self, place: int) -> tuple[Tensor, Tensor]:
-        at = self.places[place]
-        image = self.data.normalize(self.data.test_images[at], self.dtype)
-        return image, self.data.test_labels[at]
+    def __getitem__(self, place: int) -> tuple[Tensor, Tensor | int]:
+        return self.read(self.items[place])
 
 
 def after(batches: Batches, done: int) -> Batches:
     """Leave out images that were counted; those of a folder are not decoded again."""
     if not done:
         return batches
-    images = getattr(batches, "dataset", None)
-    if isinstance(images, Photographs | TestImages):
-        workers = cast(DataLoader, batches).num_workers
-        return DataLoader(images.after(done), batch_size=LOADED, num_workers=workers)
+    if isinstance(batches, DataLoader):
+        images = cast(Listed, batches.dataset)
+        left = Subset(images, range(done, len(images)))
+        return DataLoader(left, batch_size=LOADED, num_workers=batches.num_workers)
     return after_first(batches, done)
 
 
@@ -174,13 +149,10 @@ def after_first(batches: Batches, done: int) -> Iterator[tuple[Tensor, Tensor]]:
 def identity(batches: Batches) -> list[str]:
     """What tells images from others, so that a probe of the same ones can go on.
 
-    Raises
-    ------
-    InputError
-        If nobody can tell: a loader may give others each time.
+    Raises `InputError` if nobody can tell: a loader may give others each time.
     """
     images = getattr(batches, "dataset", None)
-    if isinstance(images, Photographs | TestImages):
+    if isinstance(images, Listed):
         return images.identity
     if isinstance(batches, list):
         return [digest({"images": images, "labels": labels}, {}) for images, labels in batches]
@@ -195,8 +167,6 @@ def micro_batches(
     Where the shape of images changes from one batch to the next, a piece ends too. Images
     [N, ...], labels int64 [N].
     """
-    with deaf_children():  # processes that decode end with this one
-        found = iter(batches)
     waiting: list[tuple[Tensor, Tensor]] = []
     missing = next(sizes)
 
@@ -205,7 +175,7 @@ def micro_batches(
         waiting.clear()
         return images.to(device), labels.long().to(device)
 
-    for batch in without_traceback(found):
+    for batch in loaded(batches):
         if not (isinstance(batch, tuple | list) and len(batch) == 2):
             raise InputError(f"data: a batch is no pair of images and labels: {EXPECTED}")
         images, labels = batch
@@ -223,14 +193,6 @@ def micro_batches(
         yield piece()
 
 
-def without_traceback(batches: Iterator) -> Iterator:
-    """Pass batches on; PyTorch puts a traceback into the text of errors from other processes."""
-    try:
-        yield from batches
-    except InputError as error:
-        raise InputError(str(error).rpartition(f"{InputError.__name__}: ")[2].strip()) from error
-
-
 def count(batches: Batches) -> int | None:
     """Number of images, where it is known beforehand."""
     if isinstance(batches, list):
@@ -244,7 +206,7 @@ def count(batches: Batches) -> int | None:
 def check_classes(batches: Batches, classes: int) -> None:
     """Refuse a folder whose classes are not those of the outputs: labels would be others."""
     images = getattr(batches, "dataset", None)
-    if isinstance(images, Photographs) and images.classes != classes:
+    if isinstance(images, Listed) and images.classes not in (None, classes):
         raise InputError(
             f"data: {images.classes} classes are known, but the network has {classes} outputs: "
             "give --class-map, a .txt file with the name of each output's folder, one a line"

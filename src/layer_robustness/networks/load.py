@@ -3,8 +3,9 @@
 import pickle
 import re
 from argparse import Namespace
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import timm
 import torch
@@ -21,52 +22,29 @@ from layer_robustness.runtime.errors import InputError
 KEYS = ("state_dict", "model", "model_state_dict")
 
 
-@dataclass
-class Named:
-    """A network by its name and options: see `models.named.network_of`."""
+def trained(name: str, options: Mapping[str, Any], checkpoint: Path | None) -> nn.Module:
+    """Build a network, see `network_of`, with weights from a file or, without one, timm's own.
 
-    name: str
-    options: dict = field(default_factory=dict)
-
-    def fresh(self) -> nn.Module:
-        """Build it with random weights."""
-        return network_of(self.name, self.options)
-
-    def trained(self, checkpoint: Path | None) -> nn.Module:
-        """Build it with trained weights: from a file, or those that timm downloads without one.
-
-        Raises
-        ------
-        InputError
-            If it is unknown or refuses its options, the weights do not fit, or there are none.
-        """
-        if ":" in self.name and checkpoint is None:
-            raise InputError(f"{self.name} needs --checkpoint: the file with its trained weights")
-        if checkpoint is None:
-            return self.downloaded()
-        network = self.fresh()
-        load_into(network, checkpoint)
-        return network
-
-    def downloaded(self) -> nn.Module:
-        """Build it with timm's own weights."""
+    Raises `InputError` if it cannot be built, the weights do not fit, or there are none.
+    """
+    if checkpoint is not None:
+        network = network_of(name, options)
         try:
-            return timm.create_model(self.name, pretrained=True, **self.options)
-        except Exception as error:  # clients of hubs have many for a missing network
-            self.fresh()  # refuses a wrong name or option, which is no matter of weights
-            reason = str(error).partition("\n")[0]
-            raise InputError(
-                f"the weights of {self.name} cannot be had ({reason}): give --checkpoint FILE"
-            ) from error
-
-
-def load_into(network: nn.Module, path: Path) -> None:
-    """Load a checkpoint whose tensors are those of the network."""
+            network.load_state_dict(dict(read_state(checkpoint)))
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())[:300]
+            raise InputError(f"{checkpoint} does not fit the network: {reason}") from error
+        return network
+    if ":" in name:
+        raise InputError(f"{name} needs --checkpoint: the file with its trained weights")
     try:
-        network.load_state_dict(dict(read_state(path)))
-    except RuntimeError as error:
-        reason = " ".join(str(error).split())[:300]
-        raise InputError(f"{path} does not fit the network: {reason}") from error
+        return timm.create_model(name, pretrained=True, **options)
+    except Exception as error:  # clients of hubs have many for a missing network
+        network_of(name, options)  # refuses a wrong name or option, which is no matter of weights
+        reason = str(error).partition("\n")[0]
+        raise InputError(
+            f"the weights of {name} cannot be had ({reason}): give --checkpoint FILE"
+        ) from error
 
 
 def read_state(path: Path) -> State:

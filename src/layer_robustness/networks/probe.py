@@ -54,6 +54,8 @@ def probe_network(
     Predictions are those of a full pass of the reset network, for less work: see `replay`. The
     model is left as it was.
 
+    Raises `InputError`, in one line, if something given does not fit the rest.
+
     Parameters
     ----------
     model
@@ -92,11 +94,6 @@ def probe_network(
     layout
         Of the weights of convolutions in memory: `contiguous`, `channels_last`, or `auto`, the
         faster one. The model has its own again afterwards.
-
-    Raises
-    ------
-    InputError
-        In one line, if something given does not fit the rest.
     """
     if unknown := sorted(set(measures) - set(MEASURES)):
         raise InputError(f"measure {unknown[0]!r} is unknown: expected {', '.join(MEASURES)}")
@@ -172,13 +169,7 @@ def evaluate(
 
 
 def check_images(network: nn.Module, images: Tensor) -> None:
-    """Refuse images that the network cannot take.
-
-    Raises
-    ------
-    InputError
-        In one line.
-    """
+    """Refuse images that the network cannot take."""
     try:
         logits_of(network, images.clone())
     except Exception as error:  # a forward may raise anything
@@ -192,13 +183,7 @@ def check_images(network: nn.Module, images: Tensor) -> None:
 
 
 def check_model(model: nn.Module, precision: str) -> None:
-    """Refuse a model whose calls or weights cannot be exchanged, or have another precision.
-
-    Raises
-    ------
-    InputError
-        In one line.
-    """
+    """Refuse a model whose calls or weights cannot be exchanged, or have another precision."""
     for name, module in model.named_modules():
         if hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None):
             raise InputError(

@@ -45,10 +45,7 @@ class Result:
     def read(cls, path: Path) -> "Result":
         """Read a probe.csv, which does not say what units are made of.
 
-        Raises
-        ------
-        InputError
-            If the file is missing or is no such table.
+        Raises `InputError` if the file is missing or is no such table.
         """
         frame = frames.read(path, COLUMNS)
         if frame.empty or frame["source"].iloc[0] != TRAINED or len(frame) == 1:

@@ -14,10 +14,7 @@ from layer_robustness.probing.measures import Tally
 def result_of(engine: Engine, tally: Tally, pace: Pace, parts: Mapping[str, list[str]]) -> Result:
     """Return the rows of all resets, units in the order in which they are called.
 
-    Parameters
-    ----------
-    parts
-        What each unit is made of: see `Cut`.
+    Of what `parts` each unit is made: see `Cut`.
     """
     tensors = engine.replay.weights.tensors
 

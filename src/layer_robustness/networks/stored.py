@@ -45,6 +45,9 @@ def read(manifest: Path, data: Path, name: str = "", most: int | None = None) ->
 
     The kept epochs but the first, which is the initial state, are named states: epoch1, ...
 
+    Raises `InputError` if a file is missing, damaged or of another experiment; `DidNotTrain` if it
+    diverged.
+
     Parameters
     ----------
     data
@@ -53,11 +56,6 @@ def read(manifest: Path, data: Path, name: str = "", most: int | None = None) ->
         Of the experiment, such as cifar10/resnet50+bn/seed1; the manifest's first without one.
     most
         How many test images are taken, evenly over all.
-
-    Raises
-    ------
-    InputError
-        If a file is missing, damaged or of another experiment; `DidNotTrain` if it diverged.
     """
     experiments = {str(each): each for each in Manifest.load(manifest).experiments}
     name = name or next(iter(experiments))

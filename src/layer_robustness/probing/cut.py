@@ -48,22 +48,16 @@ Units = str | Sequence[str] | Mapping[str, Sequence[str]]
 def cut(network: nn.Module, units: Units) -> Cut:
     """Cut a network into units, by the names of its own modules.
 
-    Parameters
-    ----------
-    units
-        `stage`: what holds the blocks of a stage, and what lies beside that.
-        `block`: through Sequential, ModuleList, ModuleDict and stages down to their blocks.
-        `leaf`: every module that owns tensors itself.
-        Otherwise patterns (`layer3.*`, `head`) of names of modules, or of tensors that lie beside
-        units; inside a module that matches, nothing is looked for. In a mapping, each unit has a
-        name of its own and the patterns of what it is made of.
+    Raises `InputError` if nothing matches a pattern, or the network has no parameters.
 
-        Tensors that lie beside units (`cls_token`, `pos_embed`) are one unit, `loose`.
+    `stage`: what holds the blocks of a stage, and what lies beside that.
+    `block`: through Sequential, ModuleList, ModuleDict and stages down to their blocks.
+    `leaf`: every module that owns tensors itself.
+    Otherwise patterns (`layer3.*`, `head`) of names of modules, or of tensors that lie beside
+    units; inside a module that matches, nothing is looked for. In a mapping, each unit has a name
+    of its own and the patterns of what it is made of.
 
-    Raises
-    ------
-    InputError
-        If nothing matches a pattern, or the network has no parameters.
+    Tensors that lie beside units (`cls_token`, `pos_embed`) are one unit, `loose`.
     """
     if isinstance(units, Mapping):
         patterns = {pattern: unit for unit, own in units.items() for pattern in own}
@@ -85,8 +79,8 @@ def by_level(network: nn.Module, goes_on: Callable[[nn.Module, bool], bool]) -> 
     found = Cut()
 
     def walk(name: str, module: nn.Module) -> None:
-        for key, tensor in own_tensors(module).items():
-            found.add(LOOSE, joined(name, key), {joined(name, key): tensor})
+        for full, tensor in own_tensors(module, name).items():
+            found.add(LOOSE, full, {full: tensor})
         for child_name, child in children(name, module):
             if goes_on(child, isinstance(module, LISTS)):
                 walk(child_name, child)
@@ -105,13 +99,14 @@ def leaves(network: nn.Module) -> Cut:
     """
     found = Cut()
     for name, module in network.named_modules():
-        tensors = {joined(name, key): tensor for key, tensor in own_tensors(module).items()}
+        tensors = own_tensors(module, name)
         leaf = not list(module.children())
         if leaf or (name and tensors and not has_blocks(module)):
             found.modules.append(module)
-        if name and tensors:
+        if name:
             found.add(name, name, tensors)
-        for key, tensor in ({} if name else tensors).items():
+            continue
+        for key, tensor in tensors.items():
             found.add(LOOSE, key, {key: tensor})
     return found
 
@@ -119,10 +114,7 @@ def leaves(network: nn.Module) -> Cut:
 def by_patterns(network: nn.Module, patterns: Mapping[str, str | None]) -> Cut:
     """Let what matches be units; other modules that hold no unit are kept track of only.
 
-    Parameters
-    ----------
-    patterns
-        Each with the unit that it belongs to; what matches is a unit of its own without one.
+    Each pattern has the unit that it belongs to; what matches is a unit of its own without one.
     """
     found, unmatched = Cut(), set(patterns)
 
@@ -132,8 +124,8 @@ def by_patterns(network: nn.Module, patterns: Mapping[str, str | None]) -> Cut:
         return patterns[matching[0]] or name if matching else None
 
     def walk(name: str, module: nn.Module) -> None:
-        for key, tensor in own_tensors(module).items():
-            if unit := unit_of(full := joined(name, key)):
+        for full, tensor in own_tensors(module, name).items():
+            if unit := unit_of(full):
                 found.add(unit, full, {full: tensor})
         for child_name, child in children(name, module):
             if unit := unit_of(child_name):
@@ -157,14 +149,15 @@ def by_patterns(network: nn.Module, patterns: Mapping[str, str | None]) -> Cut:
 
 def children(name: str, module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
     """Modules right below one, by their full names."""
-    return ((joined(name, key), child) for key, child in module.named_children())
+    inside = f"{name}." if name else ""
+    return ((inside + key, child) for key, child in module.named_children())
 
 
 def tensors_below(name: str, module: nn.Module) -> dict[str, Tensor]:
     """All tensors of a module, by their full names."""
     found = {}
     for key, inner in module.named_modules(prefix=name):
-        found |= {joined(key, own): tensor for own, tensor in own_tensors(inner).items()}
+        found |= own_tensors(inner, key)
     return found
 
 
@@ -172,12 +165,7 @@ def names_below(name: str, module: nn.Module) -> Iterator[str]:
     """Full names of a module, of all modules inside it and of their tensors."""
     for key, inner in module.named_modules(prefix=name):
         yield key
-        yield from (joined(key, own) for own in own_tensors(inner))
-
-
-def joined(name: str, key: str) -> str:
-    """Join names as PyTorch does."""
-    return f"{name}.{key}" if name else key
+        yield from own_tensors(inner, key)
 
 
 def is_block(module: nn.Module) -> bool:
@@ -189,7 +177,7 @@ def has_blocks(module: nn.Module) -> bool:
     """Whether a list of blocks is in a module: of its members with tensors at least half are."""
     for inner in module.modules():
         if isinstance(inner, LISTS):
-            members = [child for _, child in children("", inner) if identities(child)]
+            members = [child for child in inner.children() if identities(child)]
             if members and 2 * sum(map(is_block, members)) >= len(members):
                 return True
     return False
@@ -198,7 +186,7 @@ def has_blocks(module: nn.Module) -> bool:
 def has_stages(module: nn.Module) -> bool:
     """Whether a list is in a module of which a member has blocks of its own."""
     lists = (inner for inner in module.modules() if isinstance(inner, LISTS))
-    return any(has_blocks(child) for inner in lists for _, child in children("", inner))
+    return any(has_blocks(child) for inner in lists for child in inner.children())
 
 
 def down_to_blocks(module: nn.Module, in_list: bool) -> bool:

@@ -77,17 +77,11 @@ class Engine:
     def begin(self, images: Tensor, memory: int, checked: bool = True) -> int:
         """Look at a few images, and return how many fit into `memory` bytes at once.
 
-        Parameters
-        ----------
-        checked
-            Hold each reset to a full pass. Where they differ, or where the network calls other
-            modules, the reset takes full passes from then on. The paper's networks do without, as
-            the tests hold them to changed copies.
+        Raises `InputError` if the network puts out NaN, or other logits for the same images.
 
-        Raises
-        ------
-        InputError
-            If the network puts out NaN, or other logits for the same images.
+        If `checked`, each reset is held to a full pass. Where they differ, or where the network
+        calls other modules, the reset takes full passes from then on. The paper's networks do
+        without, as the tests hold them to changed copies.
         """
         clean = self.clean_pass(images)
         if not same(clean, logits_of(self.network, images.clone())):
@@ -124,12 +118,8 @@ class Engine:
         self.joined = together
         for rows, replayed in self.logits(images) if together > 1 else ():
             if len(rows) > 1 and not close(replayed, torch.cat([alone[row] for row in rows])):
-                self.separate([self.resets[row - 1] for row in rows])
-
-    def separate(self, resets: Sequence[Reset]) -> None:
-        """Let resets travel alone from now on."""
-        for reset in resets:
-            reset.joins = False
+                for row in rows:
+                    self.resets[row - 1].joins = False
 
     def logits(self, images: Tensor) -> Iterator[tuple[list[int], Tensor]]:
         """Yield rows, and their logits [N, classes] one after the other.
@@ -176,7 +166,8 @@ class Engine:
             except Exception as error:  # a forward may raise anything for a batch that is repeated
                 if ran_out(error):
                     raise
-                self.separate(resets)
+                for reset in resets:
+                    reset.joins = False
             return torch.cat([self.replayed([reset], images) for reset in resets])
         (reset,) = resets
         if reset.engine == REPLAY:

@@ -44,15 +44,7 @@ class Tally:
         self.sums |= sums
 
     def add(self, found: Found, labels: Tensor) -> None:
-        """Count a micro-batch.
-
-        Parameters
-        ----------
-        found
-            Of all rows; row 0 comes first.
-        labels
-            int64 [N].
-        """
+        """Count a micro-batch: what was found of all rows, row 0 first; labels int64 [N]."""
         missed = torch.zeros(len(self.missed), len(labels), dtype=torch.bool)
         sums = {name: torch.zeros_like(total) for name, total in self.sums.items()}
         trained = None

@@ -42,7 +42,7 @@ class Call:
 
     def __init__(self, module: nn.Module, output: Any):
         self.module, self.output = module, output
-        self.tensors = tensors_in(output)
+        self.tensors = [leaf for leaf in tree_leaves(output) if is_tensor(leaf)]
         self.before, self.in_calls, self.writer = self.versions(), 0, -1
 
     def versions(self) -> int:
@@ -53,12 +53,8 @@ class Call:
 class Replay:
     """The tape of a network for one micro-batch of images after the other.
 
-    Parameters
-    ----------
-    network
-        In evaluation mode.
-    modules
-        Whose calls are kept. A call inside another one of them belongs to that one.
+    The network is in evaluation mode. Calls of the modules are kept; one inside another one of them
+    belongs to that one.
     """
 
     def __init__(self, network: nn.Module, modules: Sequence[nn.Module]):
@@ -100,23 +96,14 @@ class Replay:
     def run(self, images: Tensor, first: int, resets: Sequence[State]) -> Tensor:
         """Run the network with the outputs of all calls before `first` from the tape.
 
-        Parameters
-        ----------
-        resets
-            Tensors and their other values; if there are several, calls have to own them all.
+        Returns logits [N, classes] under each of the resets, one after the other. Raises `Diverged`
+        if it calls modules in another order than the clean pass did.
 
-        Returns
-        -------
-        Tensor
-            Logits [N, classes] under each of the resets, one after the other.
-
-        Raises
-        ------
-        Diverged
-            If it calls modules in another order than the clean pass did.
+        Resets are tensors and their other values; if there are several, calls have to own them all.
         """
         tape, count, batch = iter(enumerate(self.calls[:first])), len(resets), len(images)
-        changed = {id(self.weights.tensors[name]) for values in resets for name in values}
+        tensors = self.weights.tensors
+        changed = {id(tensors[name]) for values in resets for name in values}
 
         def handle(module: nn.Module, forward: Callable, args: tuple, kwargs: dict) -> Any:
             place, call = next(tape, (0, None))
@@ -125,12 +112,14 @@ class Replay:
                     raise Diverged
                 kept = copied(call.output, self.overwritten.get(place, -1) >= first)
                 return repeated(kept, count, batch)
-            if count == 1 or self.owned[module].isdisjoint(changed):
+            owned = self.owned[module]
+            if count == 1 or owned.isdisjoint(changed):
                 return forward(*args, **kwargs)
             outputs = []
             for number, values in enumerate(resets):
+                own = {name: value for name, value in values.items() if id(tensors[name]) in owned}
                 own_args, own_kwargs = part((args, kwargs), number, count, batch)
-                with self.weights.replaced(self._of(module, values)):
+                with self.weights.replaced(own):
                     outputs.append(forward(*own_args, **own_kwargs))
             return joined(outputs, batch)
 
@@ -144,11 +133,6 @@ class Replay:
         wholes = [tensor if tensor._base is None else tensor._base for tensor in tensors]
         sizes = {id(whole): whole.nbytes for whole in wholes}
         return sum(sizes.values()), max(sizes.values(), default=0)
-
-    def _of(self, module: nn.Module, values: State) -> State:
-        """Those of the values that are a module's."""
-        tensors, owned = self.weights.tensors, self.owned[module]
-        return {name: value for name, value in values.items() if id(tensors[name]) in owned}
 
     def _clean_pass(self, images: Tensor) -> Tensor:
         self.calls = []
@@ -226,10 +210,7 @@ def answering(module: nn.Module, now: Answering) -> Callable:
 def logits_of(network: nn.Module, images: Tensor) -> Tensor:
     """Logits [N, classes] of a network, which may put them out as an attribute.
 
-    Raises
-    ------
-    InputError
-        If there are none in its output.
+    Raises `InputError` if there are none in its output.
     """
     output = network(images)
     logits = getattr(output, "logits", output)
@@ -270,10 +251,7 @@ def part(inputs: Any, number: int, count: int, batch: int) -> Any:
 def joined(outputs: Sequence[Any], batch: int) -> Any:
     """Put the tensors of several outputs that are as long as the batch into one.
 
-    Raises
-    ------
-    ValueError
-        If the others differ, so that each of the outputs would need its own.
+    Raises `ValueError` if the others differ, so that each of the outputs would need its own.
     """
 
     def one(*parts: Any) -> Any:
@@ -289,13 +267,6 @@ def joined(outputs: Sequence[Any], batch: int) -> Any:
 def is_long(leaf: Any, length: int) -> bool:
     """Whether a leaf of an output is a tensor with this length."""
     return is_tensor(leaf) and leaf.ndim > 0 and len(leaf) == length
-
-
-def tensors_in(output: Any) -> list[Tensor]:
-    """All tensors in an output."""
-    if isinstance(output, Tensor):
-        return [output]
-    return [leaf for leaf in tree_leaves(output) if is_tensor(leaf)]
 
 
 def is_tensor(leaf: Any) -> bool:

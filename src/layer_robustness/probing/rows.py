@@ -13,7 +13,7 @@ from layer_robustness.probing.cut import cut
 from layer_robustness.probing.engine import CHECKED, Engine, Reset
 from layer_robustness.probing.measurement import Measurement
 from layer_robustness.probing.measures import Tally
-from layer_robustness.probing.sources import Source, States, from_state
+from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.runtime.precision import PRECISIONS, arithmetic, computed_in
 from layer_robustness.storage.bits import MISSED
 from layer_robustness.training.trained import TrainedNetwork
@@ -44,14 +44,8 @@ def reset_rows(
     missed
         Which images are classified wrong: bool [N], none for a network that diverged.
 
-    Parameters
-    ----------
-    dataset
-        On the device to compute on.
-    memory
-        Bytes that activations may take.
-    name
-        Of the file that the rows are for, without its `.csv`.
+    The dataset is on the device to compute on. Activations may take `memory` bytes. The file that
+    the rows are for is called `name`.csv.
     """
     cells = [(group, source) for group in groups for source in trained.sources]
     tally = None if trained.diverged else count(trained, dataset, groups, memory, name)
@@ -105,11 +99,8 @@ def engine_of(
     weights = PRECISIONS[trained.manifest.recipe.precision].weights
     placed_one = placed(trained.network, network, dataset.image_shape, device, weights)
     taken = cut(placed_one, unit_modules(network))
-    states = States(placed_one)
-    sources = [
-        Source(*source, from_state(states.fitting(f"{source}", trained.state(*source))))
-        for source in trained.sources
-    ]
+    named = {f"{source}": trained.state(*source) for source in trained.sources}
+    sources = make_sources([*named], 1, States(placed_one, named=named))
     resets = [
         Reset(group, [tensor for unit in units for tensor in taken.units[unit]], source)
         for group, units in groups.items()

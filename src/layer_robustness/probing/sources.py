@@ -111,10 +111,7 @@ class States:
 def make_sources(names: Sequence[str], draws: int, states: States) -> list[Source]:
     """Return all draws of the sources; those without chance have one.
 
-    Raises
-    ------
-    InputError
-        If a source is unknown, or needs a state that is not given.
+    Raises `InputError` if a source is unknown, or needs a state that is not given.
     """
     found = []
     for name in names:

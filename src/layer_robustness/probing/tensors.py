@@ -20,10 +20,10 @@ def identities(module: nn.Module) -> frozenset[int]:
     return frozenset(id(tensor) for tensor in [*module.parameters(), *module.buffers()])
 
 
-def own_tensors(module: nn.Module) -> dict[str, Tensor]:
-    """Parameters and buffers that a module has itself, not through a module inside it."""
-    parameters = dict(module.named_parameters(recurse=False))
-    return parameters | dict(module.named_buffers(recurse=False))
+def own_tensors(module: nn.Module, name: str = "") -> dict[str, Tensor]:
+    """Parameters and buffers that a module of this name has itself, by their full names."""
+    parameters = dict(module.named_parameters(name, recurse=False))
+    return parameters | dict(module.named_buffers(name, recurse=False))
 
 
 class Weights:
@@ -31,7 +31,11 @@ class Weights:
 
     def __init__(self, network: nn.Module):
         self.tensors = named_tensors(network)
-        self.remembering = remembering(network)
+        # Some, such as timm's LeViT with its attention biases, keep what they compute from their
+        # weights, and drop it in a `train` of their own.
+        self.remembering = [
+            module for module in network.modules() if type(module).train is not nn.Module.train
+        ]
 
     @contextmanager
     def replaced(self, values: State) -> Iterator[None]:
@@ -50,19 +54,6 @@ class Weights:
         for name, value in values.items():
             self.tensors[name].data = value.to(self.tensors[name].device)
         torch.clear_autocast_cache()  # it knows weights by identity
-        forget(self.remembering)
-
-
-def remembering(network: nn.Module) -> list[nn.Module]:
-    """Modules that may keep what they compute from their weights until they train again.
-
-    Some do, such as timm's LeViT with its attention biases, and drop it in a `train` of their own.
-    """
-    return [module for module in network.modules() if type(module).train is not nn.Module.train]
-
-
-def forget(modules: list[nn.Module]) -> None:
-    """Let modules drop what they kept; leaves them in evaluation mode."""
-    for module in modules:
-        module.train()
-        module.eval()
+        for module in self.remembering:
+            module.train()
+            module.eval()

@@ -23,7 +23,7 @@ STEPS = {
         "runtime/ranks.py",
     ),
     "probe": PROBING,
-    "network": (*PROBING, "networks"),
+    "network": (*PROBING, "networks", "data/imagefolder.py"),
     "attack": (*NETWORKS, "attacks"),
 }
 

@@ -49,10 +49,7 @@ def one_of(name: str) -> torch.device:
 def on_gpu(name: str) -> bool:
     """Whether `auto`, `cpu`, `cuda` or `cuda:N` means a GPU here.
 
-    Raises
-    ------
-    InputError
-        If it is none of these, or a GPU that is not there.
+    Raises `InputError` if it is none of these, or a GPU that is not there.
     """
     asked = re.fullmatch(r"auto|cpu|cuda(?::(\d+))?", name)
     if not asked:
@@ -86,10 +83,7 @@ def take(count: int, among: Sequence[int] = ()) -> list[int]:
     and so on. A job locks the first free one of all, and the system unlocks it when the job ends,
     even if it is killed. Jobs of other users are not seen.
 
-    Raises
-    ------
-    InputError
-        If fewer than `count` are visible.
+    Raises `InputError` if fewer than `count` are visible.
     """
     names = visible()
     if len(names) < count:
@@ -115,10 +109,7 @@ def take(count: int, among: Sequence[int] = ()) -> list[int]:
 def lock_folder() -> Path:
     """Return this user's folder of locks on this machine.
 
-    Raises
-    ------
-    InputError
-        If another user has put something in its place.
+    Raises `InputError` if another user has put something in its place.
     """
     folder = Path(tempfile.gettempdir(), f"layer-robustness-{os.getuid()}")
     folder.mkdir(mode=0o700, exist_ok=True)

@@ -32,10 +32,7 @@ def refuse_killed(exit_codes: Iterable[int | None]) -> None:
 def bounded_by(keys: str = "") -> Iterator[None]:
     """Turn memory that runs out in this block into an `InputError`; decorates functions too.
 
-    Parameters
-    ----------
-    keys
-        Config keys that limit the memory of this block, in words.
+    Keys are those of the config that limit the memory of this block, in words.
     """
     try:
         yield

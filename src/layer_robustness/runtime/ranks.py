@@ -59,12 +59,8 @@ def run_as_ranks(module: str, arguments: Sequence[str], count: int) -> None:
     Asked to leave, torchrun asks its processes and waits for them, so signals must not only be
     noted here. It ends in a traceback whatever its processes end with; this ends as they do.
 
-    Raises
-    ------
-    Interrupted
-        If torchrun or its processes got a signal to stop.
-    ProcessKilled
-        If the system killed one of its processes.
+    Raises `Interrupted` if torchrun or its processes got a signal to stop, and `ProcessKilled` if
+    the system killed one of them.
     """
     try:
         torchrun.main(["--standalone", f"--nproc-per-node={count}", "-m", module, *arguments])
@@ -87,10 +83,7 @@ def started_as_rank() -> bool:
 def joined(device: torch.device) -> Iterator[Ranks]:
     """Join the processes that torchrun started; without torchrun this process is alone.
 
-    Raises
-    ------
-    InputError
-        If another of the processes has ended, which has logged why, or was killed.
+    Raises `InputError` if another of the processes has ended, which has logged why, or was killed.
     """
     if not started_as_rank():
         yield ALONE

@@ -27,10 +27,7 @@ def run_all(task: Callable, items: Iterable, workers: int) -> list:
     they share the data in memory and start at once. Items start in their order, so give the
     longest first. If one fails, or this process gets a signal, the others are stopped too.
 
-    Raises
-    ------
-    ProcessKilled
-        If the system killed a worker, as it does when memory runs out.
+    Raises `ProcessKilled` if the system killed a worker, as it does when memory runs out.
     """
     global _task
     torch.set_num_threads(1)

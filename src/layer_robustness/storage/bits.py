@@ -16,12 +16,11 @@ from layer_robustness.runtime.errors import InputError
 from layer_robustness.storage.files import remedy, replacing
 
 MISSED = "missed"  # of a row that is measured, before the bits are split off
-SUFFIX = ".missed.safetensors"
 
 
 def path_of(table: Path) -> Path:
     """Return where the bits of a table are: probe.missed.safetensors beside probe.csv."""
-    return table.with_suffix(SUFFIX)
+    return table.with_suffix(".missed.safetensors")
 
 
 def write(table: Path, missed: Sequence[np.ndarray]) -> None:
@@ -41,10 +40,7 @@ def digest(tensors: Mapping[str, np.ndarray]) -> str:
 def read(table: Path) -> np.ndarray:
     """Return bool [rows, N].
 
-    Raises
-    ------
-    InputError
-        If the file is missing, damaged or not what `write` wrote.
+    Raises `InputError` if the file is missing, damaged or not what `write` wrote.
     """
     path = path_of(table)
     try:

@@ -17,10 +17,7 @@ def replacing(path: Path) -> Iterator[Path]:
 
     If the block fails, `path` stays as it was and the temporary file is removed.
 
-    Raises
-    ------
-    InputError
-        If the disk is full, the folder read-only, or the like.
+    Raises `InputError` if the disk is full, the folder read-only, or the like.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

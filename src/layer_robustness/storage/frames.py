@@ -12,10 +12,8 @@ from layer_robustness.storage.files import remedy
 def read(path: Path, columns: Mapping[str, type]) -> pd.DataFrame:
     """Return the rows of a file that has these columns, each of its type; it may have others.
 
-    Raises
-    ------
-    InputError
-        If the file is missing, is no CSV, lacks a column, or has values of another type.
+    Raises `InputError` if the file is missing, is no CSV, lacks a column, or has values of another
+    type.
     """
     try:
         frame = pd.read_csv(path, dtype=columns)

@@ -16,10 +16,7 @@ def save(path: Path, values: dict) -> None:
 def load(path: Path) -> dict:
     """Return the values of a file written by `save`.
 
-    Raises
-    ------
-    InputError
-        If the file is missing, or no JSON object.
+    Raises `InputError` if the file is missing, or no JSON object.
     """
     try:
         return dict(json.loads(path.read_text()))

@@ -49,15 +49,10 @@ def save(path: Path, tensors: Mapping[str, Tensor], metadata: Mapping[str, str])
 def load(path: Path, delete: Path | None = None) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Return the tensors and the metadata of a file written by `save`.
 
-    Parameters
-    ----------
-    delete
-        What an error says to delete, where that is not the file alone.
+    Raises `InputError` if the file is missing, truncated, not of this kind, or does not match its
+    checksum.
 
-    Raises
-    ------
-    InputError
-        If the file is missing, truncated, not of this kind, or does not match its checksum.
+    An error says to delete the file or, where that is not enough, `delete`.
     """
     try:
         with safe_open(path, "pt") as file:
@@ -79,12 +74,7 @@ def fingerprint(*parts: object) -> str:
 def kept(path: Path, fingerprint: str, of: str) -> tuple[dict[str, Tensor], dict[str, str]] | None:
     """Read the saved state of some work, or None; log why if the work has to start over.
 
-    Parameters
-    ----------
-    fingerprint
-        Identifies the work; a file with another fingerprint is not used.
-    of
-        For the log: what a file with another fingerprint belongs to.
+    A file with another fingerprint is not used; for the log, it is `of` something else.
     """
     if not path.exists():
         return None

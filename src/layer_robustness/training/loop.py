@@ -35,8 +35,9 @@ PAUSE = 300  # seconds between two saved states within a long epoch
 class Training:
     """The training of an experiment, from a state to the end.
 
-    Parameters
-    ----------
+    Raises `InputError` if the network has batch normalization, and several processes train it on a
+    CPU, or an epoch's last batch is a single image that has no statistics.
+
     dataset
         On the device to train on.
     keep
@@ -45,12 +46,6 @@ class Training:
         the epoch only, so a state is all that training needs to continue.
     ranks
         Processes that train together; all of them do this with equal states, the first keeps.
-
-    Raises
-    ------
-    InputError
-        If the network has batch normalization, and several processes train it on a CPU, or an
-        epoch's last batch is a single image that has no statistics.
     """
 
     experiment: Experiment
@@ -99,10 +94,7 @@ class Training:
     def run(self) -> None:
         """Train to the recipe's last epoch, or to one whose loss is not finite.
 
-        Raises
-        ------
-        Interrupted
-            If a signal to stop has come; the state after the last batch is kept.
+        Raises `Interrupted` if a signal to stop has come; the state after the last batch is kept.
         """
         while self.state.epoch < self.recipe.epochs and not self.state.diverged:
             self.epoch(self.state.epoch + 1)

@@ -32,17 +32,12 @@ class TrainedNetwork:
     network: nn.Module
 
     @classmethod
-    def load(
-        cls, path: Path, experiment: Experiment, manifest: Manifest | None = None
-    ) -> "TrainedNetwork":
-        """Read an experiment of the manifest at `path`, which may have been read before.
+    def load(cls, path: Path, experiment: Experiment) -> "TrainedNetwork":
+        """Read an experiment of the manifest at `path`.
 
-        Raises
-        ------
-        InputError
-            If a file is missing, damaged or of another experiment.
+        Raises `InputError` if a file is missing, damaged or of another experiment.
         """
-        manifest = manifest or Manifest.load(path)
+        manifest = Manifest.load(path)
         data, recipe = manifest.data, manifest.recipe
         if recipe.precision not in PRECISIONS:
             raise InputError(f"{path} has an unknown precision: {remedy(path)}")
@@ -82,10 +77,7 @@ class TrainedNetwork:
     def weights(self, name: str) -> Mapping[str, Tensor]:
         """Return the weights `epoch3`, `rerand0`, ...
 
-        Raises
-        ------
-        InputError
-            If the file is missing, damaged, or not the one that was trained.
+        Raises `InputError` if the file is missing, damaged, or not the one that was trained.
         """
         path = paths.weights(self.path, self.experiment, name)
         folder = paths.checkpoints(self.path)  # one output of Snakemake's: it is made as a whole
