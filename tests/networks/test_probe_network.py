@@ -252,6 +252,10 @@ WRONG = {
     "labels go from 0 to 4, but the network has 4 outputs": {"labels": labels_of_five_classes},
     "expected one class an image": {"labels": lambda images: images},
     "299 labels": {"labels": lambda images: torch.zeros(299)},
+    "data is a TensorDataset: expected a DataLoader": {"data": TensorDataset},
+    "a batch is no pair of images and labels": {
+        "data": lambda images, labels: [*zip(images, labels.tolist(), strict=True)]
+    },
     "other logits for the same images": {"model": IsRandom()},
     "expected logits": {"model": nn.Sequential(nn.Linear(FEATURES, 2), nn.Unflatten(1, (2, 1)))},
     f"does not take images of {FEATURES} .RuntimeError.*": {"model": nn.Linear(2, CLASSES)},
@@ -265,6 +269,9 @@ WRONG = {
     "source rerand needs `fresh`": {"sources": ["rerand"]},
     "measure 'top5' is unknown": {"measures": ["top5"]},
     "draws is 0": {"draws": 0},
+    "units is empty": {"units": []},
+    "sources is empty": {"sources": []},
+    "model is a function: expected an nn.Module": {"model": fresh},
     "precision is 'fp16': expected float32, float64, tf32, bf16": {"precision": "fp16"},
     "float64, but the weights are torch.float32: call": {"precision": "float64"},
     "device is 'gpu': expected auto, cpu, cuda or cuda:N": {"device": "gpu"},
@@ -282,8 +289,9 @@ def test_wrong_input_is_one_line(case, complaint):
         given["initial"] = nn.Sequential(nn.Linear(2, 2), *fresh()[1:])
     if "aliased" in given:
         given["initial"] = given.pop("aliased")(model)
+    data = given.pop("data", lambda *pair: pair)(images, labels)
     with pytest.raises(InputError, match=complaint) as error:
-        layer_robustness.probe_network(model, (images, labels), **given)
+        layer_robustness.probe_network(model, data, **given)
     assert "\n" not in str(error.value)
 
 

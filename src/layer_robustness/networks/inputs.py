@@ -176,9 +176,7 @@ def micro_batches(
         return images.to(device), labels.long().to(device)
 
     for batch in loaded(batches):
-        if not (isinstance(batch, tuple | list) and len(batch) == 2):
-            raise InputError(f"data: a batch is no pair of images and labels: {EXPECTED}")
-        images, labels = batch
+        images, labels = pair_of(batch)
         if waiting and waiting[0][0].shape[1:] != images.shape[1:]:
             yield piece()
             missing = next(sizes)
@@ -193,10 +191,19 @@ def micro_batches(
         yield piece()
 
 
+def pair_of(batch: Any) -> tuple[Tensor, Tensor]:
+    """Refuse what is not a batch of images and one of labels."""
+    pair = isinstance(batch, tuple | list) and len(batch) == 2
+    if not pair or not all(isinstance(part, Tensor) for part in batch):
+        raise InputError(f"data: a batch is no pair of images and labels: {EXPECTED}")
+    images, labels = batch
+    return images, labels
+
+
 def count(batches: Batches) -> int | None:
     """Number of images, where it is known beforehand."""
     if isinstance(batches, list):
-        return sum(len(labels) for _, labels in batches)
+        return sum(len(pair_of(batch)[1]) for batch in batches)
     try:
         return len(batches.dataset)  # type: ignore[attr-defined]
     except (AttributeError, TypeError):

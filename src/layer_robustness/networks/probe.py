@@ -3,6 +3,7 @@
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
+from os import PathLike
 from pathlib import Path
 
 import torch
@@ -46,7 +47,7 @@ def probe_network(
     device: str | torch.device = "auto",
     memory_gb: float = 2,
     precision: str = "float32",
-    keep: Path | None = None,
+    keep: str | PathLike | None = None,
     layout: str = AUTO,
 ) -> Result:
     """Reset every unit of a trained classifier to every source, and test it each time.
@@ -95,6 +96,9 @@ def probe_network(
         Of the weights of convolutions in memory: `contiguous`, `channels_last`, or `auto`, the
         faster one. The model has its own again afterwards.
     """
+    for name, given in (("units", units), ("sources", sources)):
+        if given is not None and not given:
+            raise InputError(f"{name} is empty: expected at least one")
     if unknown := sorted(set(measures) - set(MEASURES)):
         raise InputError(f"measure {unknown[0]!r} is unknown: expected {', '.join(MEASURES)}")
     if draws < 1:
@@ -125,7 +129,8 @@ def probe_network(
         engine = Engine(model, taken.modules, resets, len(made) if where.type == "cuda" else 1)
         tally = Tally(len(resets), measures)
         batches = batches_of(data, model)
-        kept = keep and measurement(keep, engine, tally, batches, where.type, precision, layout)
+        how = where.type, precision, layout
+        kept = measurement(Path(keep), engine, tally, batches, *how) if keep else None
         pace = Pace(engine, layout, inputs.count(batches), where)
         on_cpu = where.type == "cpu"
         with layout_kept(model), freed_memory_kept() if on_cpu else nullcontext():
@@ -184,6 +189,8 @@ def check_images(network: nn.Module, images: Tensor) -> None:
 
 def check_model(model: nn.Module, precision: str) -> None:
     """Refuse a model whose calls or weights cannot be exchanged, or have another precision."""
+    if not isinstance(model, nn.Module):
+        raise InputError(f"model is a {type(model).__name__}: expected an nn.Module")
     for name, module in model.named_modules():
         if hasattr(module, "_orig_mod") or getattr(module, "_compiled_call_impl", None):
             raise InputError(
