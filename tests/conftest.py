@@ -11,20 +11,6 @@ from layer_robustness.experiments.recipe import Recipe
 from support import browser as chromium
 
 
-def pytest_addoption(parser):
-    parser.addoption(
-        "--kills",
-        type=int,
-        default=6,
-        help="how often training, and probing, are killed at random moments",
-    )
-
-
-@pytest.fixture(scope="session")
-def kills(pytestconfig) -> int:
-    return pytestconfig.getoption("kills")
-
-
 def pytest_collection_modifyitems(items):
     """Begin with what takes longest: SLURM, which is waited for, then runs of Snakemake and faults.
 
