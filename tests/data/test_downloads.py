@@ -220,7 +220,10 @@ def test_fashion_mnist_is_taken_from_debians_files_if_they_are_whole(tmp_path, m
 
 
 @pytest.mark.fashion_mnist
-def test_debians_fashion_mnist_is_the_real_one(debians_fashion):
+@pytest.mark.skipif(
+    not sources.DEBIAN_FASHION.is_dir(), reason="dataset-fashion-mnist is not installed"
+)
+def test_debians_fashion_mnist_is_the_real_one():
     fashion = sources.fashion_mnist()
     assert fashion.train_images.shape == (60000, 1, 28, 28)
     assert torch.bincount(fashion.test_labels).tolist() == [1000] * 10
