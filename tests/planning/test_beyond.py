@@ -98,10 +98,6 @@ def put(**changes):
     return change
 
 
-def trained_too(config):
-    config["training"]["beyond/given"] = {"epochs": 3}
-
-
 def a_part_of_a_sweep(config):
     """All of the sweep is trained, though `networks` does not name it."""
     config["beyond"]["small"] = {"of": "mnist/fcn3x64"}
@@ -135,7 +131,10 @@ WRONG = [
     (put(vit={"images": {"mean": [0.5]}}), "beyond.vit.images is given; allowed: none without"),
     (put(given={"images": {"class_map": "no.txt"}}), "images.class_map is 'no.txt', and no such"),
     (put(given={"images": {"std": "0.5"}}), "beyond.given.images.std is '0.5'; allowed: a list of"),
-    (trained_too, "beyond.given.weights is 'weights.pt', and training has beyond/given"),
+    (
+        lambda c: c["training"].update({"beyond/given": {"epochs": 3}}),
+        "beyond.given.weights is 'weights.pt', and training has beyond/given",
+    ),
     (lambda c: c["training"].pop("beyond/*"), "training has no epochs for beyond/"),
     (lambda c: c["training"].update({"beyond/vitt": {}}), "'beyond/vitt' matches no network"),
     (lambda c: c["training"]["beyond/*"].update(width=2), "training.beyond/*.width is for the pap"),
