@@ -69,13 +69,11 @@ class Mirror(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
+        if fault == "other bytes":
+            content = b"x" + content[1:]
+        self.wfile.write(content[:1000] if fault in ("cut", "stalled") else content)
         if fault == "stalled":
-            self.wfile.write(content[:1000])
             time.sleep(1)
-        elif fault == "cut":
-            self.wfile.write(content[:1000])
-        else:
-            self.wfile.write(b"x" + content[1:] if fault == "other bytes" else content)
 
     do_HEAD = do_GET  # torchvision follows redirects with a HEAD first
 
