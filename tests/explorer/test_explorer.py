@@ -185,16 +185,12 @@ def text(browser, name: str) -> str:
     return browser.evaluate(f"element('{name}').textContent")
 
 
-def drawn(browser) -> list[SimpleNamespace]:
-    """The cells of the heatmap, each with its place, its colour's number and its words."""
-    trace = browser.evaluate(
-        "(({x, y, z, customdata}) => ({x, y, z, customdata}))(element('heatmap').data[0])"
-    )
-    return [
-        SimpleNamespace(across=across, down=down, value=value, words=words)
-        for down, values, told in zip(trace["y"], trace["z"], trace["customdata"], strict=True)
-        for across, value, words in zip(trace["x"], values, told, strict=True)
-    ]
+def drawn(browser) -> dict[tuple[str, str], tuple[float, list[str]]]:
+    """The cells of the heatmap: by their place across and down, the colour's number and words."""
+    trace = "(({x, y, z, customdata}) => [x, y, z, customdata])(element('heatmap').data[0])"
+    columns, rows, values, words = browser.evaluate(trace)
+    places = itertools.product(enumerate(columns), enumerate(rows))
+    return {(across, down): (values[y][x], words[y][x]) for (x, across), (y, down) in places}
 
 
 # Upper and lower end of each name beside the rows.
@@ -228,16 +224,16 @@ def test_what_is_drawn_is_what_the_csvs_say_and_fits(made, browser, size):
             assert browser.evaluate("document.documentElement.scrollWidth") <= size[0]
             names = browser.evaluate(NAMES)  # no name of a layer lies on its neighbour
             assert all(one[1] <= other[0] + 2 for one, other in itertools.pairwise(names))
-            cells = drawn(browser)
-            across = size == DESKTOP and HEATMAPS[f"figure{panel[:-1]}"].transposed
-            found = {(c.across, c.down) if across else (c.down, c.across): c for c in cells}
-            assert {key: cell.value for key, cell in found.items()} == pytest.approx(wanted[mode])
-            for (layer, source), cell in found.items():
-                told, reset_to, ours, spread, papers, difference = cell.words
+            found = drawn(browser)
+            if size == PHONE or not HEATMAPS[f"figure{panel[:-1]}"].transposed:
+                found = {(down, across): cell for (across, down), cell in found.items()}
+            assert {key: value for key, (value, _) in found.items()} == pytest.approx(wanted[mode])
+            for (layer, source), (value, told) in found.items():
+                named, reset_to, ours, spread, papers, difference = told
                 assert (spread == "none") == (ours == "none")
-                assert told == layer and source in reset_to
+                assert named == layer and source in reset_to
                 words = dict(zip(MODES, map(number, (ours, papers, difference)), strict=True))
-                assert words[mode] == pytest.approx(cell.value, rel=1e-3)
+                assert words[mode] == pytest.approx(value, rel=1e-3)
                 if words["difference"] is not None:
                     assert words["difference"] == pytest.approx(
                         words["ours"] - words["paper"], abs=2e-3 * abs(words["ours"])

@@ -39,7 +39,6 @@ def commands_of(steps: Steps) -> dict[str, Callable[[], str]]:
     csvs = [steps.results / f"{name}.csv" for name in ("training", "probe", "joint", "distances")]
     read = ("--results", *csvs, "--manifests", steps.manifest)
     theirs = ("--paper", steps.folder / "paper")
-    blocks = steps.folder / "blocks.json"
     settings = ("--draws", 2, "--replaced", 1, *as_flags(SETTINGS).split())
     attack = (*settings, "--data", steps.data, "--device", "cpu")
 
@@ -52,9 +51,7 @@ def commands_of(steps: Steps) -> dict[str, Callable[[], str]]:
         "distances": steps.distances,
         "attack": partial(steps.measured, "attack", "adversarial.csv", *attack),
         "missed": partial(line_of, bits.read, steps.results / "probe.csv"),
-        "structure": partial(ended, "structure", blocks),
         "figure": shown("figure", "figure1", *read),
-        "figure7": shown("figure", "figure7", "--structure", blocks),
         "table": shown("table", "table3", *read),
         "claims": shown("claims", *read),
         "comparison": shown("comparison", *read, *theirs),
@@ -76,7 +73,6 @@ FILES = [
     (f"{JOB}/probe.csv", OF_CSV, (*SHOWN, "explorer"), "probe"),
     (f"{JOB}/probe.missed.safetensors", DAMAGES, ("missed",), "probe"),
     (f"{JOB}/distances.csv", OF_CSV, (*SHOWN, "explorer"), "distances"),
-    ("blocks.json", OF_JSON, ("figure7",), "structure"),
     ("paper/table3.csv", DAMAGES, PAPERS, None),
     ("paper/SHA256SUMS", DAMAGES, PAPERS, None),
 ]
@@ -138,12 +134,6 @@ def test_a_manifest_without_its_last_seed_does_not_fit_the_rows(steps):
         f"error: {steps.results}/probe.csv and checkpoints.json beside it are of other "
         f"experiments: one has none of {NETWORK}/seed1; delete both and run again"
     )
-
-
-def test_blocks_that_lack_something_are_one_line(steps):
-    path = steps.folder / "blocks.json"
-    altered(path, lambda values: values.pop("stage2.resblk1", None) or values.clear())
-    assert "blocks.json has no blocks to draw: delete" in commands_of(steps)["figure7"]()
 
 
 ROWS = {

@@ -1,5 +1,6 @@
 """Figures of networks beyond the paper, from made-up probes whose numbers are known."""
 
+import importlib
 import math
 
 import matplotlib.pyplot as plt
@@ -8,7 +9,6 @@ import pytest
 
 from layer_robustness.commands import network_figure
 from layer_robustness.figures import style
-from layer_robustness.figures.beyond import barriers, controls, heatmaps, overview, single
 from layer_robustness.figures.beyond.registry import FIGURES, figures
 from layer_robustness.figures.beyond.rows import barriers as heights
 from layer_robustness.figures.beyond.rows import cells, costs, on_line, states
@@ -51,6 +51,14 @@ def read(tmp_path):
     plt.close("all")
 
 
+def draw(name: str, results: dict[str, Result]):
+    """Draw a figure: the drawing, its texts, and what was drawn."""
+    figure = figures(results)[name]
+    kind = importlib.import_module(f"layer_robustness.figures.beyond.{figure.kind}")
+    drawing, frame = kind.draw(figure, results)
+    return drawing, [text.get_text() for axes in drawing.axes for text in axes.texts], frame
+
+
 def test_means_over_draws_stand_in_the_order_asked_for(read):
     result = read()
     found = cells(result, "error", ["reinit", "rerand"])
@@ -78,67 +86,54 @@ def test_the_barrier_is_the_most_over_the_straight_line(read):
 
 
 def test_what_is_drawn_is_what_was_measured(read):
-    shown = figures(["resnet50bn", "mine"])
     results = dict.fromkeys(("resnet50bn", "mine"), read())
-    drawing, frame = heatmaps.draw(shown["figureB1"], results)
+    drawing, _, frame = draw("figureB1", results)
     axes = drawing.axes[0]
     assert axes.collections[0].get_array().round(3).tolist() == [[0.65, 0.4, 0.2, 0.05], [0.05] * 4]
     assert [label.get_text() for label in axes.get_xticklabels()] == ["rerand", "0", "2", "10"]
     assert set(frame["entry"]) == {"resnet50bn"}
-    drawing, frame = overview.draw(shown["networks"], results)
-    assert [text.get_text() for text in drawing.axes[1].texts].count("1 of 2") == 2
+    drawing, texts, frame = draw("networks", results)
+    assert texts.count("1 of 2") == 2 * 2
     assert set(frame["entry"]) == {"resnet50bn", "mine"}
-    drawing, _ = barriers.draw(shown["figureB3"], results)
+    drawing, *_ = draw("figureB3", results)
     assert [bar.get_width() for bar in drawing.axes[1].patches] == pytest.approx([0.4, 0])
-    drawing, _ = controls.draw(shown["figureB2"], results)
+    drawing, *_ = draw("figureB2", results)
     zeroed = drawing.axes[0].collections[1].get_offsets()
     assert zeroed.tolist() == [[pytest.approx(1), 0], [pytest.approx(0), 1]]
-    drawing, _ = single.draw(shown["networks/mine"], results)
+    drawing, *_ = draw("networks/mine", results)
     titles = ["fresh or earlier", "controls", "on the line to trained"]
     assert [axes.get_title() for axes in drawing.axes[:3]] == titles
 
 
 @pytest.mark.parametrize(
-    ("module", "name", "words"),
+    ("name", "words"),
     [
-        (heatmaps, "figureB1", "not measured:\nrerand, reinit"),
-        (controls, "figureB2", "not measured:\nzero, rerand, rescaled, shuffle"),
-        (barriers, "figureB3", "not measured:\nreinit, interpolate:a"),
-        (overview, "networks", "not measured"),
+        ("figureB1", "not measured:\nrerand, reinit"),
+        ("figureB2", "not measured:\nzero, rerand, rescaled, shuffle"),
+        ("figureB3", "not measured:\nreinit, interpolate:a"),
+        ("networks", "not measured"),
     ],
 )
-def test_what_was_not_measured_is_said(read, module, name, words):
+def test_what_was_not_measured_is_said(read, name, words):
     results = {"vit": read(without=("reinit", "rerand", "zero", "epoch2", "epoch10"))}
-    drawing, frame = module.draw(figures(results)[name], results)
-    assert words in [text.get_text() for axes in drawing.axes for text in axes.texts]
-    assert frame.empty
+    _, texts, frame = draw(name, results)
+    assert words in texts and frame.empty
 
 
-@pytest.mark.parametrize(("module", "name"), [(controls, "figureB2"), (overview, "networks")])
+@pytest.mark.parametrize("name", ["figureB2", "networks"])
 @pytest.mark.parametrize("error", [0.7, 0.75, 0.8])  # 0.75 is chance: a cost would be 0 / 0
-def test_a_network_that_learned_nothing_has_no_costs(read, module, name, error):
-    results = {"vit": read(error=error)}
-    drawing, frame = module.draw(figures(results)[name], results)
-    assert "learned too little" in [text.get_text() for text in drawing.axes[0].texts]
-    assert frame.empty
+def test_a_network_that_learned_nothing_has_no_costs(read, name, error):
+    _, texts, frame = draw(name, {"vit": read(error=error)})
+    assert "learned too little" in texts and frame.empty
 
 
-@pytest.mark.parametrize(
-    ("module", "name"),
-    [
-        (heatmaps, "figureB1"),
-        (controls, "figureB2"),
-        (barriers, "figureB3"),
-        (overview, "networks"),
-        (single, "networks/vit"),
-    ],
-)
-def test_a_network_that_diverged_is_said_to_have_not_trained(tmp_path, module, name):
+@pytest.mark.parametrize("name", [*FIGURES, "networks", "networks/vit"])
+def test_a_network_that_diverged_is_said_to_have_not_trained(tmp_path, name):
     path = tmp_path / "probe.csv"
     probe().assign(error=math.nan, loss=math.nan).to_csv(path, index=False)
     results = {"vit": Result.read(path)}
-    drawing, _ = module.draw(figures(results)[name], results)
-    assert "did not train" in [text.get_text() for axes in drawing.axes for text in axes.texts]
+    drawing, texts, _ = draw(name, results)
+    assert "did not train" in texts
     assert not any("nan" in axes.get_title() for axes in drawing.axes)
     style.save(drawing, tmp_path / "drawn", "")
     assert results["vit"].summary() == "The network did not train: its loss was not finite.\n"

@@ -2,6 +2,7 @@
 
 import gc
 import math
+import re
 import shutil
 import subprocess
 import sys
@@ -20,6 +21,8 @@ from layer_robustness.probing.replay import Replay
 from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.precision import rounding_kept
+from support.checkout import ROOT
+from support.networks import plain_logits
 
 FEATURES, CLASSES = 6, 4
 
@@ -49,18 +52,14 @@ def case():
     return network.eval(), initial, images, labels
 
 
-@torch.no_grad()
 def test_rows_are_what_a_plain_loop_measures(case):
     network, initial, images, labels = case
-    state = {key: tensor.clone() for key, tensor in network.state_dict().items()}
-    clean = network(images)
+    clean = plain_logits(network, {}, images)
     frame = layer_robustness.probe_network(network, (images, labels), initial=initial).frame
     assert list(frame["unit"].unique()) == ["trained", "0", "1", "3"]
     for unit in ("0", "1", "3"):
-        reset = {k: initial[k] if k.startswith(f"{unit}.") else t for k, t in state.items()}
-        changed = fresh()
-        changed.load_state_dict(reset)
-        logits = changed.eval()(images)
+        own = {key: tensor for key, tensor in initial.items() if key.startswith(f"{unit}.")}
+        logits = plain_logits(network, own, images)
         p, q = (x.double().softmax(1) for x in (clean, logits))
         expected = {
             "error": (logits.argmax(1) != labels).double().mean(),
@@ -329,3 +328,19 @@ def test_importing_the_package_imports_no_torch():
     script = "import sys, layer_robustness; print('torch' in sys.modules)"
     command = [sys.executable, "-c", script]
     assert subprocess.run(command, capture_output=True, text=True).stdout == "False\n"
+
+
+def test_the_example_runs_and_says_what_the_page_says(tmp_path, monkeypatch, capsys):
+    page = (ROOT / "docs/any_network.md").read_text()
+    (example,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    (printed,) = re.findall(r"```text\n(.*?)```", page, re.S)
+    monkeypatch.chdir(tmp_path)
+    found = {}
+    assert example.count("in range(8):") == 1
+    exec(example.replace("in range(8):", "in range(2):"), found)  # epochs
+    # Another machine rounds otherwise, trains to other weights and finds other costs.
+    lines = re.compile(r"Critical to (\w+), \d of (\d+) units: ")
+    assert lines.findall(capsys.readouterr().out) == lines.findall(printed)
+    assert found["result"].frame["error"].iloc[0] < 0.7
+    assert set(found["result"].frame["engine"]) == {"clean pass", "replay"}
+    assert (tmp_path / "vit.pdf").exists() and (tmp_path / "vit.png").exists()

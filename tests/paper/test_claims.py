@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 
 from layer_robustness.experiments.names import parse_network
-from layer_robustness.experiments.results import Results, Setup
+from layer_robustness.experiments.results import Results
 from layer_robustness.paper.claims import summary
 from layer_robustness.paper.claims.claims import CLAIMS, Claim
 from layer_robustness.paper.claims.evidence import Evidence
@@ -33,6 +33,7 @@ from layer_robustness.paper.claims.judgement import (
 from layer_robustness.paper.claims.statistics import Estimate, Statistic, estimate
 from support import papers_results
 from support.checkout import ROOT
+from support.result_files import arguments_of
 from support.steps import ended
 
 IDS = [f"{c.number}.{s.part}" for c in CLAIMS for s in c.statements if s.sense == "level"]
@@ -381,22 +382,17 @@ def test_what_a_network_that_was_not_run_may_show_is_not_denied(papers):
     assert set(rows["part_verdict"]) == {NOT_TESTED}
 
 
-def test_a_gain_is_over_the_baseline_of_its_seed():
+def test_a_gain_is_over_the_baseline_of_its_seed(papers):
+    """The baseline of one of two seeds, which are alike, does worse."""
     network = parse_network("cifar10/resnet4^2")
-    rows = [
-        {"network": str(network), "seed": seed, "configuration": configuration, "r": 4, "s": 1}
-        | {"attack": attack, "repetition": 0, "accuracy": accuracy}
-        for seed, own in enumerate((0.1, 0.5))
-        for configuration, attack, accuracy in (
-            ("baseline", "clean", 0.9),
-            ("baseline", "fgsm", own),
-            ("stochastic", "fgsm", own + 0.1),
-        )
-    ]
-    setup = Setup("cifar10", 10, 1, 100, seeds=2)
-    results = Results({str(network): setup}, {"adversarial.csv": pd.DataFrame(rows)})
-    gains = Evidence(results).gains(network, "fgsm")
-    assert gains.to_numpy().ravel() == pytest.approx([0.1, 0.1])
+
+    def worse(frame: pd.DataFrame) -> pd.DataFrame:
+        own = (frame["configuration"] == "baseline") & (frame["attack"] == "fgsm")
+        return frame.assign(accuracy=frame["accuracy"] - 0.1 * own)
+
+    shifted = changed(papers.evidence, f"{network}/seed1/adversarial.csv", worse)
+    more = shifted.gains(network, "fgsm") - papers.evidence.gains(network, "fgsm")
+    assert more[0].to_numpy() == pytest.approx(0) and more[1].to_numpy() == pytest.approx(0.1)
 
 
 def test_a_file_that_is_missing_is_named(papers):
@@ -451,14 +447,11 @@ def test_the_worst_part_decides_by_levels_where_any_was_tested(values, p_values,
 
 
 def test_the_command_writes_what_is_judged(papers, tmp_path):
-    results = sorted(papers.folder.glob("*/*/*.csv"))
-    manifests = sorted(papers.folder.glob("*/*/checkpoints.json"))
     written = tmp_path / "claims.csv"
-    read = ("--results", *results, "--manifests", *manifests, "--preset", "papers")
-    assert ended("claims", *read, "--output", written) == ""
+    assert ended("claims", *arguments_of(papers.folder), "--output", written) == ""
     assert written.read_text() == papers.rows.to_csv(index=False)
     head, _, rest = written.with_suffix(".md").read_text().partition("\n\n|")
-    assert "papers preset: cifar10 = cifar10 (width 1, 100 epochs, seeds: 2)" in head
+    assert "made_up preset: cifar10 = cifar10 (width 1, 100 epochs, seeds: 2)" in head
     assert rest in summary.markdown(CLAIMS, papers.rows, "# head")
     assert CLAIMS[0].text in written.with_suffix(".html").read_text()
 

@@ -31,7 +31,7 @@ from layer_robustness.tables.registry import TABLES
 from support import papers_results
 from support.checkout import ROOT
 from support.papers_results import VALUES
-from support.result_files import NAMES, arguments_of, results_in, write_csv, write_manifest
+from support.result_files import NAMES, arguments_of, write_csv, write_manifest
 from support.steps import ended
 
 FIGURE1 = FIGURES["figure1"]
@@ -48,9 +48,7 @@ def closed():
 def the_papers(target, folder, **changes) -> Results:
     """Return results that are what the paper shows, with changes in how all networks were run."""
     papers_results.write_target(folder, target)
-    results = results_in(folder)
-    setups = {name: replace(setup, **changes) for name, setup in results.setups.items()}
-    return replace(results, setups=setups)
+    return papers_results.evidence(folder, **changes).results
 
 
 def panels_of(target) -> set[str]:
@@ -64,25 +62,22 @@ def panels_of(target) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("ours", "partners"),
+    ("ours", "others"),
     [
-        (["0", "1", "10", "100"], ["same", "same", "same", "same"]),
-        (["0", "1", "2", "5"], ["same", "same", "position", "final epoch"]),
-        (["0", "10", "20", "30"], ["same", "", "same", "final epoch"]),
-        (["0", "30"], ["same", "", "", "final epoch"]),
+        (["0", "1", "10", "100"], {}),
+        (["0", "1", "2", "5"], {"10": ("2", "position"), "100": ("5", "final epoch")}),
+        (["0", "10", "20", "30"], {"1": None, "100": ("30", "final epoch")}),
+        (["0", "30"], {"1": None, "10": None, "100": ("30", "final epoch")}),
     ],
 )
-def test_checkpoints_match_by_epoch_else_by_position(ours, partners):
-    theirs = ["0", "1", "10", "100"]
-    own = {"same": theirs, "position": ours, "final epoch": [ours[-1]] * 4}
-    expected = {("rerand", "rerand", "same")} | {
-        (theirs[place], own[reason][place], reason)
-        for place, reason in enumerate(partners)
-        if reason
-    }
-    found = match(["rerand", *theirs], ["rerand", *ours])
-    assert set(found.itertuples(index=False, name=None)) == expected
-    assert len(found) == len(expected)
+def test_checkpoints_match_by_epoch_else_by_position(ours, others):
+    """`others` are the partners of the paper's epochs that are not the same ones."""
+    theirs = ["rerand", "0", "1", "10", "100"]
+    expected = {source: (source, "same") for source in theirs} | others
+    found = match(theirs, ["rerand", *ours]).set_index("checkpoint")
+    assert found.index.is_unique
+    partners = dict(zip(found.index, found.itertuples(index=False, name=None), strict=True))
+    assert partners == {source: partner for source, partner in expected.items() if partner}
 
 
 # Patterns

@@ -26,7 +26,7 @@ FCN = "training.*/fcn*"
 def test_a_key_that_is_no_string_is_refused():
     config = preset()
     config["training"][16] = {"epochs": 3}
-    with pytest.raises(InputError, match=r"training\.16 is a int; allowed: a string"):
+    with pytest.raises(InputError, match="key training: 16 is not of type 'string'"):
         check(config, SCHEMA, NETWORKS)
 
 
@@ -54,31 +54,31 @@ def test_the_schema_lists_what_the_code_knows():
 
 
 WRONG = [
-    ("preset", "My Preset", ["preset", "My Preset", "matching"]),
+    ("preset", "My Preset", ["preset", "My Preset", "does not match"]),
     ("presett", "quick", ["presett", "did you mean preset", "allowed: preset"]),
-    ("device", "tpu", ["device", "'tpu'", "auto, cpu, cuda"]),
+    ("device", "tpu", ["device", "'tpu'", "'auto', 'cpu', 'cuda'"]),
     ("datasets.svhn", "svhn", ["datasets.svhn", "allowed: mnist, cifar10, imagenet"]),
-    (f"{FCN}.epochs", True, [f"{FCN}.epochs", "True", "an integer"]),
+    (f"{FCN}.epochs", True, [f"{FCN}.epochs", "True", "'integer'"]),
     (f"{FCN}.epochs", 20, ["checkpoints", "mnist/fcn", "from 0 to 20"]),
     (f"{FCN}.checkpoints", [1, 30], ["checkpoints", "[1, 30]", "from 0 to 30"]),
-    (f"{FCN}.checkpoints", [0, 0, 30], ["checkpoints", "without repetitions"]),
-    (f"{FCN}.checkpoints", 30, ["checkpoints", "30", "a list"]),
+    (f"{FCN}.checkpoints", [0, 0, 30], ["checkpoints", "non-unique"]),
+    (f"{FCN}.checkpoints", 30, ["checkpoints", "30", "'array'"]),
     (f"{FCN}.warmup", 31, ["training.warmup", "31", "cifar10/fcn", "0 to 20"]),
-    (f"{FCN}.learning_rate", float("nan"), ["learning_rate", "nan", "finite"]),
+    (f"{FCN}.learning_rate", float("nan"), ["learning_rate", "nan", "'number'"]),
     (f"{FCN}.learning_rates", 1, ["learning_rates", "did you mean learning_rate"]),
-    (f"{FCN}", None, ["*/fcn*", "None", "a mapping"]),
+    (f"{FCN}", None, ["*/fcn*", "None", "'object'"]),
     ("training.mnist/fnc*", {"epochs": 3}, ["mnist/fnc*", "matches no network", "mnist/fcn3x256"]),
     (f"{FCN}.width", 0.5, ["width", "0.5", "cifar10/fcn3x16", "allowed: 1"]),
     ("training.*.augmentation", "resized_crop_flip", ["digits5k", "none, pad_crop_flip"]),
     ("networks", ["cifar10/vgg*", "svhn/*"], ["networks", "'svhn/*'", "mnist/fcn_widths"]),
-    ("networks", [], ["networks", "[]", "at least 1"]),
+    ("networks", [], ["networks", "[]", "non-empty"]),
     ("training.mnist/fcn3x16", {"seeds": 2}, ["mnist/fcn3x32", "mnist/fcn3x16", "fcn_widths"]),
     ("imagenet_path", "/no/where", ["imagenet_path", "'/no/where'", "no folder train/"]),
-    ("imagenet_path", 7, ["imagenet_path", "7", "a string or null"]),
-    ("training.*.seeds", 5.0, ["seeds", "5.0", "an integer"]),
-    ("preset", "quick\n", ["preset", "matching"]),
-    ("probe", 5, ["probe", "5", "a mapping"]),
-    ("adversarial.eps", 0, ["adversarial.eps", "0", "a number > 0 and <= 255"]),
+    ("imagenet_path", 7, ["imagenet_path", "7", "'string', 'null'"]),
+    ("training.*.seeds", 5.0, ["seeds", "5.0", "'integer'"]),
+    ("preset", "quick\n", ["preset", "does not match"]),
+    ("probe", 5, ["probe", "5", "'object'"]),
+    ("adversarial.eps", 0, ["adversarial.eps", "0", "minimum of 0"]),
 ]
 
 
@@ -87,7 +87,7 @@ def test_a_wrong_value_is_refused_in_one_line(key, value, words):
     config = preset()
     put(config, key.split("."), value)
     message = line_of(check, config, SCHEMA, NETWORKS)
-    for word in ("allowed", *words):
+    for word in words:
         assert word in message
 
 
@@ -95,7 +95,7 @@ def test_a_wrong_value_is_refused_in_one_line(key, value, words):
 def test_a_missing_key_is_named(key):
     config = preset()
     put(config, [key], MISSING)
-    assert f"config key {key} is missing; allowed: " in line_of(check, config, SCHEMA, NETWORKS)
+    assert f"config key {key} is missing" in line_of(check, config, SCHEMA, NETWORKS)
 
 
 def leaves(config: dict, path=()) -> list[tuple]:
@@ -126,4 +126,3 @@ def test_generated_wrong_values_are_refused_in_one_line(name, place, wrong):
     put(config, path, wrong)
     message = line_of(check, config, SCHEMA, NETWORKS)
     assert message.startswith(f"error: config key {'.'.join(path)}")
-    assert "allowed: " in message

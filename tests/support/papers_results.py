@@ -12,10 +12,10 @@ import pandas as pd
 from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.manifest import TrainingData
 from layer_robustness.experiments.names import Network
-from layer_robustness.figures.registry import FIGURES
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.claims.evidence import Evidence
-from layer_robustness.tables.registry import TABLES
+from layer_robustness.paper.comparison.values import COMPARED
+from layer_robustness.tables.registry import Table
 from support.checkout import ROOT
 from support.plans import plan
 from support.result_files import read_csv, results_in, write_csv, write_manifest
@@ -107,7 +107,7 @@ def write_blocks(folder: Path, network: Network, mean: float, deviation: float) 
     write_rows(folder, network, "probe.csv", pd.DataFrame(rows))
 
 
-def write_adversarial(folder: Path) -> None:
+def write_adversarial(folder: Path, _: Table) -> None:
     """Write five repetitions of every entry of Table 2, with its mean and deviation."""
     spread = np.array([1, -1, 0, 0, 0]) / 0.5**0.5
     for architecture, entries in VALUES[VALUES["target"] == "table2"].groupby("architecture"):
@@ -133,22 +133,19 @@ def write_adversarial(folder: Path) -> None:
 
 def write_target(folder: Path, target) -> None:
     """Write what one figure or table reads."""
-    write = {"heatmap": write_heatmap, "bars": write_bars, "errors": write_table}
-    if target.kind == "adversarial":
-        write_adversarial(folder)
-    else:
-        write[target.kind](folder, target)
+    write = {
+        "heatmap": write_heatmap,
+        "bars": write_bars,
+        "errors": write_table,
+        "adversarial": write_adversarial,
+    }
+    write[target.kind](folder, target)
 
 
 def write_all(folder: Path) -> None:
     """Write everything; where two figures differ the heatmap counts."""
-    errors = [table for table in TABLES.values() if table.kind == "errors"]
-    for target in (FIGURES["figure2"], *errors):
+    for target in sorted(COMPARED, key=lambda target: target.kind == "heatmap"):
         write_target(folder, target)
-    for figure in FIGURES.values():
-        if figure.kind == "heatmap":
-            write_target(folder, figure)
-    write_adversarial(folder)
 
 
 def evidence(folder: Path, **changes) -> Evidence:

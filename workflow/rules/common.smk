@@ -1,7 +1,10 @@
 # The plan: what the config asks for, checked before any job runs.
 import io
+import os
+import re
 import shlex
 from contextlib import redirect_stderr
+from difflib import get_close_matches
 from functools import cache, partial
 
 import yaml
@@ -10,12 +13,12 @@ from snakemake.cli import parse_args
 from layer_robustness.data.image_listing import digest, folder_digest
 from layer_robustness.experiments import paths
 from layer_robustness.experiments.flags import as_flags
+from layer_robustness.experiments.names import BEYOND, DATASETS
 from layer_robustness.paper import calibration, values
 from layer_robustness.planning import demand
 from layer_robustness.planning.config import check
 from layer_robustness.planning.imports import source_files
 from layer_robustness.planning.plan import TARGETS, Plan
-from layer_robustness.planning.targets import check_target
 from layer_robustness.runtime.machine import has_gpu
 
 SCHEMA = yaml.safe_load(
@@ -42,14 +45,18 @@ LOGS = f"{paths.results(PRESET)}/logs"
 DEVICE = config["device"]
 
 
+def one_of(names):
+    """The constraint of a wildcard that is one of some names."""
+    return "|".join(map(re.escape, names)) or "(?!)"
+
+
+PAPERS = rf"({one_of(DATASETS)})/[^/]+"
+
+
 wildcard_constraints:
-    job=r"(mnist|cifar10|imagenet|beyond)/[^/]+",
-    source=r"[^/]+",  # so that a preset may be called `data`
+    job=PAPERS,  # but for training
+    source=one_of(demand.SIZES),
     rate=r"[0-9.e-]+",
-    figure=r"figure\d+",
-    entry=r"[^/]+",
-    beyond=r"networks(/[^/]+)?|figureB\d+",
-    table=r"table\d+",
 
 
 resource_scopes:
@@ -146,9 +153,34 @@ def asked_targets():
 
 def check_targets():
     """Refuse targets that no rule makes, naming the nearest ones; to be called after all rules."""
-    names = [rule.name for rule in workflow.rules if not rule.has_wildcards()]
+    rules = [rule.name for rule in workflow.rules if not rule.has_wildcards()]
     for target in asked_targets():
-        or_exit(check_target, target, names, ALL, PLAN)
+        path = os.path.relpath(target)  # as Snakemake does
+        makers = [rule for rule in workflow.rules if rule.is_producer(path)]
+        for step in makers:
+            if job := step.get_wildcards(path).get("job"):
+                or_exit(PLAN.check, step.name, job)
+        if not makers and target not in rules:
+            nearest = get_close_matches(path, [*rules, *ALL, *files()], cutoff=0.4)
+            sys.exit(
+                f"error: no rule makes {target}; the nearest targets are "
+                f"{', '.join(nearest) or 'none'} (README.md says how to list all of them)"
+            )
+
+
+def files():
+    """Name all that rules make of each job, entry and data set."""
+    names = {"job": [job.name for job in PLAN.jobs], "entry": config["beyond"]}
+    names["source"] = demand.SIZES
+    for step in workflow.rules:
+        for wildcard, values in names.items():
+            if step.wildcard_names == {wildcard}:
+                made = (
+                    file.apply_wildcards({wildcard: value})
+                    for file in step.output
+                    for value in values
+                )
+                yield from filter(step.is_producer, made)
 
 
 # ImageNet's folder, where data and training need it. What counts is the images, not where they are.

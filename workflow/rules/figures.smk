@@ -1,4 +1,4 @@
-# Figures and tables: light steps that read numbers, and never import torch but for `structure`.
+# Figures and tables: light steps that read numbers, and never import torch but for Figure 7.
 from layer_robustness.figures.names import labelled
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.report.labels import labels
@@ -7,28 +7,15 @@ from layer_robustness.tables.registry import TABLES
 SOURCES = config["datasets"]
 
 
-# The residual blocks as they are built, for Figure 7.
-rule structure:
-    input:
-        code=source_files("commands.structure"),
-    output:
-        paths.STRUCTURE,
-    log:
-        "results/structure/logs/resnet50.log",
-    localrule: True
-    conda:
-        "../../envs/steps.yaml"
-    shell:
-        "python -m layer_robustness.commands.structure {output} > {log} 2>&1"
+wildcard_constraints:
+    figure=one_of(FIGURES),
+    table=one_of(TABLES),
 
 
 rule figure:
     input:
         results=lambda wildcards: PLAN.files(FIGURES[wildcards.figure]),
         manifests=lambda wildcards: PLAN.manifests(FIGURES[wildcards.figure]),
-        structure=lambda wildcards: (
-            [paths.STRUCTURE] if FIGURES[wildcards.figure].structure else []
-        ),
         code=lambda wildcards: source_files(
             "commands.figure", f"figures.{FIGURES[wildcards.figure].kind}"
         ),
@@ -52,12 +39,9 @@ rule figure:
     params:
         caption=lambda wildcards: labelled(FIGURES[wildcards.figure].caption, SOURCES),  # for the report
         scale=config["error_scale"],
-        structure=lambda wildcards, input: (
-            f"--structure {input.structure}" if input.structure else ""
-        ),
     shell:
         shown_by(
-            "figure {wildcards.figure} {params.structure}",
+            "figure {wildcards.figure}",
             "--error-scale {params.scale} --output {output.pdf}",
         )
 

@@ -17,8 +17,6 @@ rule probe:
         f"{LOGS}/probe/{{job}}.log",
     benchmark:
         f"{LOGS}/probe/{{job}}.benchmark.tsv"
-    wildcard_constraints:
-        job=r"(mnist|cifar10|imagenet)/[^/]+",  # rule network probes the others
     conda:
         "../../envs/steps.yaml"
     threads: partial(cores, "probe")

@@ -1,11 +1,15 @@
 # Networks beyond the paper's, and more of the paper's: the entries of the config's `beyond`.
 import os
 
-from layer_robustness.experiments.names import BEYOND
 from layer_robustness.figures.beyond import registry
 
 ENTRY = f"{paths.results(PRESET)}/{BEYOND}/{{entry}}"
 BEYOND_FIGURES = registry.figures([entry.name for entry in PLAN.entries])
+
+
+wildcard_constraints:
+    entry=one_of(config["beyond"]),
+    beyond=one_of(BEYOND_FIGURES),
 
 
 rule network:

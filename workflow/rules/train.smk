@@ -12,6 +12,8 @@ rule train:
         checkpoints=directory(f"{JOB}/checkpoints"),
     log:
         f"{LOGS}/train/{{job}}.log",
+    wildcard_constraints:
+        job=rf"{PAPERS}|{BEYOND}/[^/]+",
     cache: True
     conda:
         "../../envs/steps.yaml"

@@ -1,7 +1,6 @@
 """Where everything lies: the one place that knows the layout of results/ and paper_figures/.
 
 results/data/{source}.safetensors             a prepared data set; a .json summary beside it
-results/structure/resnet50.json               the inside of residual blocks, for Figure 7
 results/{preset}/{job}/                       what one job trained and measured, see `sweeps`
     checkpoints.json                          the manifest: what was trained, and how
     checkpoints/{model}/seed0/epoch0.safetensors ..., rerand0.safetensors ...
@@ -18,7 +17,6 @@ from pathlib import Path
 from layer_robustness.experiments.names import Experiment
 
 DATA = "results/data"
-STRUCTURE = "results/structure/resnet50.json"
 MANIFEST = "checkpoints.json"
 TRAINING, PROBE, JOINT = "training.csv", "probe.csv", "joint.csv"
 DISTANCES, ADVERSARIAL = "distances.csv", "adversarial.csv"

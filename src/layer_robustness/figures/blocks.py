@@ -11,8 +11,11 @@ from matplotlib.figure import Figure as Drawing
 from matplotlib.patches import Circle, FancyArrowPatch, FancyBboxPatch
 from matplotlib.path import Path
 
+from layer_robustness.experiments.names import parse_network
 from layer_robustness.figures import style
+from layer_robustness.figures.collect import COLUMNS
 from layer_robustness.figures.figure import Figure
+from layer_robustness.models.structure import residual_blocks
 
 # All lengths are inches on paper.
 HEIGHT = 3.6
@@ -25,8 +28,19 @@ BESIDE = 1.85  # and where it has a box itself
 Graph = dict[str, list[str]]  # the inputs of each node, inputs first
 
 
+def collect(figure: Figure) -> pd.DataFrame:
+    """Return the nodes of the residual blocks as they are built, `inputs` joined by spaces."""
+    traced = residual_blocks(parse_network("cifar10/resnet50"))
+    rows = [
+        (panel.name, panel.unit, node["name"], node["label"], " ".join(node["inputs"]))
+        for panel in figure.panels
+        for node in traced[panel.unit]
+    ]
+    return pd.DataFrame(rows, columns=COLUMNS["blocks"])
+
+
 def draw(figure: Figure, frame: pd.DataFrame, *_: object) -> Drawing:
-    """Draw the nodes of `collect.collect_blocks`, which have neither data nor errors."""
+    """Draw the nodes of `collect`, which have neither data nor errors."""
     drawing, axes = style.panels(figure.rows, HEIGHT, [1] * len(figure.panels))
     for panel, panel_axes in zip(figure.panels, axes, strict=True):
         panel_axes.set_title(f"({panel.letter}) {panel.title} ({panel.unit})")

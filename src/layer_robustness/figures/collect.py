@@ -6,7 +6,6 @@ diverged are left out of all of these, and counted as `did_not_train`.
 """
 
 from dataclasses import replace
-from pathlib import Path
 
 import pandas as pd
 
@@ -14,9 +13,6 @@ from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.names import Network
 from layer_robustness.experiments.results import Results
 from layer_robustness.figures.figure import Figure, Panel
-from layer_robustness.runtime.errors import InputError
-from layer_robustness.storage import jsonfile
-from layer_robustness.storage.files import remedy
 
 CELL_COLUMNS = (
     *("figure", "dataset", "architecture", "variant", "joint_group", "layer", "checkpoint"),
@@ -133,20 +129,3 @@ def collect(figure: Figure, results: Results) -> pd.DataFrame:
     if not panels:
         return pd.DataFrame(columns=COLUMNS[figure.kind])
     return pd.concat(panels, ignore_index=True)
-
-
-def collect_blocks(figure: Figure, structure: Path) -> pd.DataFrame:
-    """Return the nodes of the residual blocks that Figure 7 draws, `inputs` joined by spaces.
-
-    They are read from the file that `layer_robustness.commands.structure` wrote.
-    """
-    traced = jsonfile.load(structure)
-    try:
-        rows = [
-            (panel.name, panel.unit, node["name"], node["label"], " ".join(node["inputs"]))
-            for panel in figure.panels
-            for node in traced[panel.unit]
-        ]
-    except (LookupError, TypeError) as error:
-        raise InputError(f"{structure} has no blocks to draw: {remedy(structure)}") from error
-    return pd.DataFrame(rows, columns=COLUMNS["blocks"])

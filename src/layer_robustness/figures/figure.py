@@ -90,8 +90,3 @@ class Figure:
     def in_paper(self) -> bool:
         """Whether the paper has it, so that its values can be compared with the paper's."""
         return self.number <= PAPERS
-
-    @property
-    def structure(self) -> bool:
-        """Whether it shows the inside of residual blocks."""
-        return self.kind == "blocks"

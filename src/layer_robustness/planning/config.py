@@ -2,10 +2,10 @@
 
 import difflib
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from jsonschema import Draft202012Validator, ValidationError, validators
 
@@ -16,13 +16,21 @@ from layer_robustness.planning.beyond import Entry, check_entries, check_epochs,
 from layer_robustness.planning.refusal import refuse
 from layer_robustness.runtime.errors import InputError
 
-# JSON Schema counts 5.0 as an integer; torch and range do not.
-Validator = validators.extend(
-    Draft202012Validator,
-    type_checker=Draft202012Validator.TYPE_CHECKER.redefine(
-        "integer", lambda _, value: isinstance(value, int) and not isinstance(value, bool)
-    ),
+
+def is_integer(_: object, value: object) -> bool:
+    """JSON Schema counts 5.0 as an integer; torch and range do not."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(_: object, value: object) -> bool:
+    """Bounds let NaN through, as it is neither below nor above any."""
+    return is_integer(_, value) or (isinstance(value, float) and math.isfinite(value))
+
+
+TYPES = Draft202012Validator.TYPE_CHECKER.redefine_many(
+    {"integer": is_integer, "number": is_number}
 )
+Validator = validators.extend(Draft202012Validator, type_checker=TYPES)
 
 # Sources whose images are files in a folder, too many for the memory.
 FOLDERS = ("imagenet",)
@@ -38,9 +46,6 @@ def check(config: dict, schema: dict, networks: Iterable[Network]) -> None:
 
     `networks` are those that the figures and tables need.
     """
-    for key, value in leaves(config):
-        if isinstance(value, float) and not math.isfinite(value):
-            refuse(key, f"is {value}", "a finite number")
     if errors := list(Validator(schema).iter_errors(config)):
         explain(min(errors, key=lambda error: (len(error.path), str(error.path))))
     check_imagenet_path(config["imagenet_path"])
@@ -127,64 +132,26 @@ def missing_data(config: dict, network: Network) -> str:
     return ""
 
 
-def leaves(value: object, key: str = "") -> Iterator[tuple[str, object]]:
-    """Yield every value that is neither mapping nor list, with its dotted key."""
-    if isinstance(value, dict):
-        for name, item in value.items():
-            if not isinstance(name, str):
-                refuse(f"{key}.{name!r}", f"is a {type(name).__name__}", "a string")
-            yield from leaves(item, f"{key}.{name}" if key else name)
-    elif isinstance(value, list):
-        for item in value:
-            yield from leaves(item, key)
-    else:
-        yield key, value
-
-
-def explain(error: ValidationError) -> None:
+def explain(error: ValidationError) -> NoReturn:
     """Refuse the config for a key that the schema does not allow."""
     path = [*error.absolute_path]
     schema: Any = error.schema  # jsonschema allows for more than there is in ours
     value: Any = error.instance
-    found, allowed = f"is {value!r}", schema
     if error.validator == "additionalProperties":
         known = schema["properties"]
         path.append(next(name for name in value if name not in known))
         near = difflib.get_close_matches(str(path[-1]), known, 1)
         hint = f" (did you mean {near[0]}?)" if near else ""
-        found, allowed = f"is unknown{hint}", {"enum": known}
-    elif error.validator == "required":
+        refuse(dotted(path), f"is unknown{hint}", ", ".join(known))
+    if error.validator == "required":
         path.append(next(name for name in schema["required"] if name not in value))
-        found, allowed = "is missing", schema["properties"][path[-1]]
-    refuse(".".join(map(str, path)), found, allowed_by(allowed))
+        raise InputError(f"config key {dotted(path)} is missing")
+    raise InputError(f"config key {dotted(path)}: {error.message}")
 
 
-def allowed_by(schema: dict) -> str:
-    """Put a schema's demands into words."""
-    if "enum" in schema:
-        return ", ".join(map(str, schema["enum"]))
-    kinds = {
-        "null": "null",
-        "integer": "an integer",
-        "number": "a number",
-        "string": "a string",
-        "array": "a list without repetitions" if schema.get("uniqueItems") else "a list",
-        "object": "a mapping",
-    }
-    types = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
-    kind = " or ".join(kinds[name] for name in types)
-    words = {
-        "minItems": "of at least {}",
-        "minimum": ">= {}",
-        "exclusiveMinimum": "> {}",
-        "maximum": "<= {}",
-        "exclusiveMaximum": "< {}",
-        "pattern": "matching {}",
-    }
-    demands = [text.format(schema[word]) for word, text in words.items() if word in schema]
-    if "items" in schema:
-        demands.append(f"of values that are each {allowed_by(schema['items'])}")
-    return " ".join([kind, " and ".join(demands)]).strip()
+def dotted(path: Iterable[object]) -> str:
+    """Join the keys that lead to a value."""
+    return ".".join(map(str, path))
 
 
 def check_pattern(pattern: str, settings: Mapping, networks: Iterable[Network]) -> None:

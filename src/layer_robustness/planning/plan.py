@@ -15,8 +15,10 @@ from layer_robustness.figures.registry import FIGURES
 from layer_robustness.planning.beyond import Entry, entries, own_networks
 from layer_robustness.planning.config import (
     FOLDERS,
+    check_job,
     dataset_of,
     jobs,
+    missing_data,
     probed,
     recipe_of,
     runs,
@@ -117,6 +119,17 @@ class Plan:
             if network.kind == "own" and network not in own_networks(self.config):
                 raise InputError(f"{name} is not trained: beyond has no such entry with a recipe")
         return Job(name, self.config)
+
+    def check(self, step: str, name: str) -> None:
+        """Refuse a step of a job that cannot be had; most can, of networks in no figure too."""
+        job = self.job(name)
+        if reason := missing_data(self.config, job.networks[0]):
+            raise InputError(f"{name} is not trained here: there is {reason}")
+        check_job(self.config, name)
+        if step == "joint" and not job.groups:
+            raise InputError(f"{name} has no {paths.JOINT}: no figure resets groups of its units")
+        if step == "attack" and not job.replaced:
+            raise InputError(f"{name} has no {paths.ADVERSARIAL}: no table attacks it")
 
     @cached_property
     def jobs(self) -> tuple[Job, ...]:
