@@ -6,23 +6,9 @@ import pytest
 import torch
 
 from layer_robustness.data.dataset import Dataset, from_splits
-from layer_robustness.data.sources import DEBIAN_FASHION, digits5k
+from layer_robustness.data.sources import digits5k
 from layer_robustness.experiments.recipe import Recipe
 from support import browser as chromium
-
-
-def pytest_addoption(parser):
-    parser.addoption(
-        "--kills",
-        type=int,
-        default=6,
-        help="how often training, and probing, are killed at random moments",
-    )
-
-
-@pytest.fixture(scope="session")
-def kills(pytestconfig) -> int:
-    return pytestconfig.getoption("kills")
 
 
 def pytest_collection_modifyitems(items):
@@ -91,10 +77,3 @@ def deep(recipe) -> Recipe:
 def browser():
     with chromium.started() as started:
         yield started
-
-
-@pytest.fixture(scope="session")
-def debians_fashion():
-    """Skip the tests of the real Fashion-MNIST where it is not installed."""
-    if not DEBIAN_FASHION.is_dir():
-        pytest.skip("dataset-fashion-mnist is not installed")

@@ -6,6 +6,7 @@ from argparse import Namespace
 from itertools import pairwise
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 from torchvision import datasets, transforms
@@ -91,15 +92,13 @@ def test_a_data_set_of_files_comes_back_as_it_was_saved(tmp_path, prepared, fold
     assert data.load(here, own_folder).train_images.root == own_folder / "train"
 
 
-@pytest.mark.skipif(not Path("/proc/self/maps").exists(), reason="no list of mapped files")
+@pytest.mark.skipif(not psutil.LINUX, reason="no list of addresses")
 def test_test_images_stay_in_the_file(tmp_path, prepared, folder):
     path = tmp_path / "imagenet.safetensors"
     data.save(prepared, path)
     loaded = data.load(path).to(torch.device("cpu"))
-    mapped = [
-        line for line in Path("/proc/self/maps").read_text().splitlines() if str(path) in line
-    ]
-    ranges = [[int(end, 16) for end in line.split()[0].split("-")] for line in mapped]
+    mapped = psutil.Process().memory_maps(grouped=False)
+    ranges = [[int(end, 16) for end in m.addr.split("-")] for m in mapped if m.path == str(path)]
     assert any(start <= loaded.test_images.data_ptr() < end for start, end in ranges)
 
 

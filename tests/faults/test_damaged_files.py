@@ -19,7 +19,6 @@ from layer_robustness.experiments.names import parse_network
 from layer_robustness.experiments.results import Results, read
 from layer_robustness.figures.collect import collect
 from layer_robustness.figures.registry import FIGURES
-from layer_robustness.models.build import build
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.storage import bits, jsonfile, tensorfile
 from layer_robustness.training.trained import TrainedNetwork
@@ -186,27 +185,29 @@ def test_no_flipped_bit_of_text_is_a_traceback(steps, name):
 # Whole files, but not the right ones
 
 
-def trained_otherwise(steps: Steps, folder: Path) -> Path:
-    """Train by another recipe, in another folder."""
-    other = replace(steps, folder=folder, recipe=replace(steps.recipe, learning_rate=0.02))
-    shutil.copytree(steps.data.parent, other.data.parent)
-    assert not other.train()
-    return folder
+def put_in_place(steps: Steps, path: Path, what: str) -> None:
+    """Put another file in the place of one, also of a training by another recipe; or damage it."""
+    if what.startswith("otherwise/"):
+        recipe = replace(steps.recipe, learning_rate=0.02)
+        otherwise = replace(steps, folder=steps.folder / "otherwise", recipe=recipe)
+        shutil.copytree(steps.data.parent, otherwise.data.parent)
+        assert not otherwise.train()
+    other = steps.folder / f"{what}.safetensors"
+    harm(path, other.read_bytes() if other.exists() else what)
 
 
-@pytest.mark.parametrize("whose", ["network", "seed", "training", "epoch"])
-def test_a_checkpoint_of_another_is_refused(steps, undisturbed, tmp_path, whose):
+SEED1 = f"{JOB}/resume/fcn3x256/seed1"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [f"{SEED1}/epoch2", f"otherwise/{RESUME}/epoch2", f"{RESUME}/epoch1", "data/digits5k"],
+    ids=["seed", "training", "epoch", "data set"],
+)
+def test_a_checkpoint_of_another_is_refused(steps, undisturbed, other):
     """By every step that reads checkpoints, until what the line says is deleted."""
     path = steps.folder / WEIGHTS / "epoch2.safetensors"
-    path.unlink()
-    if whose == "network":
-        other = build(parse_network("mnist/fcn3x64"), (1, 28, 28), 10)
-        tensorfile.save(path, other.state_dict(), {})
-    elif whose == "training":
-        shutil.copy(trained_otherwise(steps, tmp_path / "other") / WEIGHTS / path.name, path)
-    else:
-        source = "seed1/epoch2" if whose == "seed" else "seed0/epoch1"
-        shutil.copy(path.parents[1] / f"{source}.safetensors", path)
+    put_in_place(steps, path, other)
     for reader in (steps.probe, steps.distances):
         assert f"{path} is not the checkpoint that was trained" in reader()
     remove(steps.results / "checkpoints")
@@ -221,7 +222,7 @@ def test_other_data_than_trained_on_is_refused(steps):
         assert "was trained on other data than digits5k: train again" in reader()
 
 
-OTHERS = (f"{JOB}/resume/fcn3x256/seed1/state", f"otherwise/{RESUME}/state")
+OTHERS = (f"{SEED1}/state", f"otherwise/{RESUME}/state")
 # A file of the resume folder, and how it is damaged or what lies in its place.
 RESUMED = [
     *((name, damage) for name in ("state", "epoch1") for damage in ("flipped", "missing")),
@@ -232,11 +233,7 @@ RESUMED = [
 
 @pytest.mark.parametrize(("name", "what"), RESUMED)
 def test_training_starts_over_where_it_cannot_go_on(steps, undisturbed, capfd, name, what):
-    path = steps.folder / RESUME / f"{name}.safetensors"
-    if "otherwise" in what:
-        trained_otherwise(steps, steps.folder / "otherwise")
-    other = steps.folder / f"{what}.safetensors"
-    harm(path, other.read_bytes() if other.exists() else what)
+    put_in_place(steps, steps.folder / RESUME / f"{name}.safetensors", what)
     capfd.readouterr()
     assert not steps.train()
     told = capfd.readouterr().err
@@ -255,11 +252,10 @@ def test_a_folder_in_place_of_what_training_keeps_is_left_to_the_user(steps, und
     assert steps.weights() == undisturbed.weights()
 
 
-@pytest.mark.parametrize("what", ["flipped", "of other units"])
+@pytest.mark.parametrize("what", ["flipped", f"{RESUME}/joint"], ids=["flipped", "other units"])
 def test_a_probe_starts_over_where_it_cannot_go_on(steps, undisturbed, capfd, what):
     """What a finished probe kept stands for what a stopped one has."""
-    kept = steps.folder / RESUME / "probe.safetensors"
-    harm(kept, kept.with_stem("joint").read_bytes() if what == "of other units" else what)
+    put_in_place(steps, steps.folder / RESUME / "probe.safetensors", what)
     assert not steps.probe()
     assert "starting over" in capfd.readouterr().err
     for file in ("probe.csv", "probe.missed.safetensors"):

@@ -7,8 +7,6 @@ import random
 import re
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
@@ -32,6 +30,7 @@ from layer_robustness.experiments.names import parse_experiment, parse_network
 from layer_robustness.experiments.recipe import CONSTRUCTOR
 from layer_robustness.figures.registry import FIGURES
 from layer_robustness.probing import measurement
+from layer_robustness.runtime.errors import exit_with_one_line
 from layer_robustness.runtime.interruption import EXIT_STATUS, Interrupted
 from layer_robustness.storage import rows, tensorfile
 from layer_robustness.training import folder as publishing
@@ -41,13 +40,14 @@ from layer_robustness.training.state import TrainState
 from layer_robustness.training.trained import TrainedNetwork
 from support.checkout import ENVIRONMENT
 from support.image_folders import write_images
-from support.processes import Forked, Stops, rank, signal_after
+from support.processes import FORK, Forked, Stops, rank, signal_after
 from support.result_files import arguments_of, write_results
 from support.steps import contents
 from support.training import NETWORK, finished, history, train_arguments, weights
 
 ASKING = [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT]
 EPOCHS = 90
+KILLS = 6  # of training, at random moments; half as many of each probe
 JOB = "mnist/fcn2x64"
 SEEDS = 3
 EXPERIMENT = parse_experiment("mnist/fcn5x256/seed0")  # that is measured
@@ -117,12 +117,12 @@ def undisturbed(tmp_path_factory, job) -> Path:
     ids=lambda value: getattr(value, "name", "all" if value else "the first"),
 )
 def test_a_job_that_is_stopped_at_random_moments_goes_on(
-    tmp_path, job, undisturbed, number, everyone, kills, monkeypatch
+    tmp_path, job, undisturbed, number, everyone, monkeypatch
 ):
     """Clusters ask all processes, people the first alone."""
     killed = number == signal.SIGKILL
     monkeypatch.setattr(publishing, "LARGE", math.inf)  # saves every epoch, on a slow disk too
-    left, folders = kills if killed else 3, itertools.count()
+    left, folders = KILLS if killed else 3, itertools.count()
     while left > 0:
         run = tmp_path / str(next(folders))
         log = run.with_suffix(".log")
@@ -291,9 +291,7 @@ def trained(tmp_path, few_digits, recipe) -> TrainedNetwork:
 
 
 @pytest.mark.parametrize("name", ["probe", "joint"])
-def test_a_measurement_that_is_stopped_keeps_what_was_counted(
-    tmp_path, trained, monkeypatch, name, kills
-):
+def test_a_measurement_that_is_stopped_keeps_what_was_counted(tmp_path, trained, monkeypatch, name):
     """One image at a time."""
     monkeypatch.setattr(measurement, "EVERY", 0)
     groups = ["--groups", "every_second"] if name == "joint" else []
@@ -310,7 +308,7 @@ def test_a_measurement_that_is_stopped_keeps_what_was_counted(
     whole, stopped = (tmp_path / run / f"{name}.csv" for run in ("whole", "stopped"))
     kept = paths.resume(stopped.with_name("checkpoints.json"), EXPERIMENT, name)
     log = tmp_path / "stopped.log"
-    for number, wanted in ((signal.SIGKILL, max(1, kills // 2)), (signal.SIGTERM, 2)):
+    for number, wanted in ((signal.SIGKILL, KILLS // 2), (signal.SIGTERM, 2)):
         stops = 0
         while stops < wanted:
             for file in (stopped, kept, log):
@@ -383,30 +381,24 @@ def test_distances_that_are_stopped_write_no_rows(tmp_path, trained, monkeypatch
     assert not list(tmp_path.glob("*distances*"))
 
 
-def ran(main: str, after: str = "") -> tuple[int, str, str]:
-    """Run a command of one line, and a line after it: status, and what it said."""
-    code = f"""
-import os
-from layer_robustness.runtime.errors import exit_with_one_line
-def main():
-    {main}
-exit_with_one_line(main)
-{after}
-"""
-    words = [sys.executable, "-c", code]
-    ended = subprocess.run(words, env=ENVIRONMENT, capture_output=True, text=True)
-    return ended.returncode, ended.stdout, ended.stderr
-
-
 def test_a_signal_after_the_end_of_a_command_changes_nothing():
     """As when Python itself is about to leave."""
-    ended = ran("print('done')", "os.kill(os.getpid(), 15); print('left')")
-    assert ended == (0, "done\nleft\n", "")
+
+    def ended() -> None:
+        exit_with_one_line(lambda: None)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    process = FORK.Process(target=ended)
+    process.start()
+    process.join()
+    assert process.exitcode == 0
 
 
-def test_an_error_that_other_code_makes_of_a_signal_is_told_as_the_signal():
-    made = """try:
-        os.kill(os.getpid(), 15)
-    except BaseException:
-        raise ValueError"""
-    assert ran(made) == (EXIT_STATUS, "", "stopped by SIGTERM: run it again to go on\n")
+def test_an_error_that_other_code_makes_of_a_signal_is_told_as_the_signal(tmp_path):
+    def main() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+        except BaseException:
+            raise ValueError from None
+
+    assert_stopped(main, (), tmp_path / "log", signal.SIGTERM)

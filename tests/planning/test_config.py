@@ -16,18 +16,11 @@ from layer_robustness.models.initialization import LAWS
 from layer_robustness.planning.config import check, recipe_of
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.precision import PRECISIONS
-from support.plans import NETWORKS, PRESETS, SCHEMA
+from support.plans import MISSING, NETWORKS, PRESETS, SCHEMA, put
 from support.plans import config_of as preset
 from support.steps import line_of
 
 FCN = "training.*/fcn*"
-
-
-def put(config: dict, path: list[str], value: object) -> None:
-    *folders, last = path
-    for name in folders:
-        config = config[name]
-    config[last] = value
 
 
 def test_a_key_that_is_no_string_is_refused():
@@ -101,9 +94,8 @@ def test_a_wrong_value_is_refused_in_one_line(key, value, words):
 @pytest.mark.parametrize("key", SCHEMA["required"])
 def test_a_missing_key_is_named(key):
     config = preset()
-    del config[key]
-    with pytest.raises(InputError, match=f"config key {key} is missing"):
-        check(config, SCHEMA, NETWORKS)
+    put(config, [key], MISSING)
+    assert f"config key {key} is missing" in line_of(check, config, SCHEMA, NETWORKS)
 
 
 def leaves(config: dict, path=()) -> list[tuple]:

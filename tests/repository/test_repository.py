@@ -18,7 +18,7 @@ LIGHT += ["commands.claims", "commands.explorer", "commands.status", "report.lab
 LIGHT += [f"figures.{kind}" for kind in ("heatmap", "bars", "lines", "blocks")]
 LIGHT += [f"figures.beyond.{kind}" for kind in KINDS] + ["commands.network_figure"]
 LIGHT += [f"planning.{name}" for name in ("config", "demand", "imports", "plan", "presets")]
-LIGHT += ["planning.targets", "runtime.machine", "data.image_listing", "attacks.settings"]
+LIGHT += ["runtime.machine", "data.image_listing", "attacks.settings"]
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,7 @@
 """Which device a step computes on; no test needs a GPU."""
 
 import os
-import sys
+import re
 import tempfile
 import time
 from collections import Counter
@@ -13,6 +13,7 @@ from layer_robustness.commands import train
 from layer_robustness.runtime.devices import choose, chosen
 from layer_robustness.runtime.errors import InputError
 from support.processes import FORK
+from support.steps import ended
 from support.training import train_arguments
 
 ENOUGH = 20  # seconds for a forked process to take a GPU
@@ -128,15 +129,13 @@ def arguments(tmp_path, recipe) -> list[str]:
 
 
 def launched(count: int, arguments: list[str], monkeypatch) -> str | None:
-    """What the processes see that train together; they are not started."""
-    monkeypatch.setattr(sys, "argv", ["train", *arguments, "--processes", str(count)])
-    sys.argv += ["--device", "auto"]
+    """What processes see that train together, which are not started; or the line of an error."""
     seen = []
     monkeypatch.setattr(
         train, "run_as_ranks", lambda *_: seen.append(os.environ.get("CUDA_VISIBLE_DEVICES"))
     )
-    train.main()
-    return seen[0]
+    told = ended("train", *arguments, "--processes", count, "--device", "auto")
+    return told or seen[0]
 
 
 def test_processes_that_train_together_see_free_gpus_and_take_the_one_of_their_rank(
@@ -155,8 +154,8 @@ def test_processes_that_train_together_see_free_gpus_and_take_the_one_of_their_r
 def test_more_processes_than_gpus_are_refused_before_any_starts(gpus, arguments, monkeypatch):
     gpus(1)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "5")
-    with pytest.raises(InputError, match=r"^4 processes .* of its own, .* 1 \(5\): .*gpu=4"):
-        launched(4, arguments, monkeypatch)
+    told = launched(4, arguments, monkeypatch)
+    assert re.match(r"error: 4 processes .* of its own, .* 1 \(5\): .*gpu=4", told)
 
 
 def test_a_gpu_that_is_asked_for_has_to_be_there(gpus, arguments, monkeypatch):

@@ -1,5 +1,7 @@
 """Plans of the presets."""
 
+from collections.abc import Sequence
+
 import yaml
 from snakemake.utils import update_config
 
@@ -9,6 +11,7 @@ from support.checkout import ROOT
 SHIPPED = ROOT / "config/presets"
 SCHEMA = yaml.safe_load((ROOT / "workflow/schemas/config.schema.yaml").read_text())
 NETWORKS = {network for target in TARGETS.values() for network in target.networks}
+MISSING = object()
 PRESETS = tuple(sorted(path.stem for path in SHIPPED.glob("*.yaml")))
 
 
@@ -26,3 +29,13 @@ def over_defaults(own: dict) -> dict:
 
 def plan(preset: str = "quick", **changes) -> Plan:
     return Plan(config_of(preset) | changes)
+
+
+def put(config: dict, path: Sequence[str], value: object) -> None:
+    """Set a key of a config, some folders down; `MISSING` takes it out."""
+    *folders, last = path
+    for name in folders:
+        config = config[name]
+    config[last] = value
+    if value is MISSING:
+        del config[last]

@@ -19,6 +19,7 @@ import psutil
 FOLDER = Path("/etc/slurm")  # the only place that job steps look in
 MARK = "# of the tests of layer-robustness\n"
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "srun", "squeue", "scontrol", "scancel")
+HOST = socket.gethostname().partition(".")[0]
 KILL_WAIT = 10  # seconds between SIGTERM and SIGKILL
 # The daemons lie where not every PATH leads.
 ENVIRONMENT = os.environ | {"PATH": f"{os.environ.get('PATH', os.defpath)}:/usr/sbin:/sbin"}
@@ -96,13 +97,12 @@ def refuse() -> None:
     for process in psutil.process_iter(["name"]):
         if process.info["name"] in ("slurmctld", "slurmd"):
             raise Unavailable(f"a cluster is running already (process {process.pid})")
-    host = socket.gethostname().partition(".")[0]
     try:
-        address = socket.gethostbyname(host)
+        address = socket.gethostbyname(HOST)
     except OSError:
         address = "nothing"
     if address != "127.0.0.1":
-        raise Unavailable(f"{host} is {address} and not 127.0.0.1 in /etc/hosts")
+        raise Unavailable(f"{HOST} is {address} and not 127.0.0.1 in /etc/hosts")
 
 
 def start(base: Path) -> None:
@@ -115,8 +115,7 @@ def start(base: Path) -> None:
     key.touch(mode=0o600)
     key.write_bytes(os.urandom(128))
     FOLDER.mkdir(exist_ok=True)
-    host = socket.gethostname().partition(".")[0]
-    fields = {"host": host, "base": base, "kill_wait": KILL_WAIT}
+    fields = {"host": HOST, "base": base, "kill_wait": KILL_WAIT}
     (FOLDER / "slurm.conf").write_text(MARK + CONFIGURATION.format(**fields))
     # A count without a file drains the node.
     (FOLDER / "gres.conf").write_text(f"{MARK}Name=gpu File=/dev/null\n")

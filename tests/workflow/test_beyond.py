@@ -93,30 +93,20 @@ def test_all_figures_are_part_of_the_default_target(built):
     assert counts(everything)["network_figure"] == 3 + 3 + 1
 
 
-def test_the_images_count_and_not_where_they_are(built):
-    (built / "images").rename(built / "elsewhere")
-    moved = config_of(built, data="elsewhere")
-    try:
-        assert planned(built, config=moved, targets=TARGETS) == set()
-        another = built / "elsewhere/blue/another.png"
-        Image.new("RGB", (9, 9), "blue").save(another)
-        assert planned(built, config=moved, targets=TARGETS) == {"network", "network_figure"}
-        another.unlink()
-    finally:
-        (built / "elsewhere").rename(built / "images")
+def test_the_images_count_and_not_where_they_are(checkout):
+    (checkout / "images").rename(checkout / "elsewhere")
+    moved = config_of(checkout, data="elsewhere")
+    assert planned(checkout, config=moved, targets=TARGETS) == set()
+    Image.new("RGB", (9, 9), "blue").save(checkout / "elsewhere/blue/another.png")
+    assert planned(checkout, config=moved, targets=TARGETS) == {"network", "network_figure"}
 
 
-def test_other_weights_are_probed_again(built):
+def test_other_weights_are_probed_again(checkout):
     """And a network that is trained as before is not trained again."""
-    before = (built / "trained.pt").read_bytes()
-    torch.save({"2.weight": torch.zeros(3, 3), "2.bias": torch.zeros(3)}, built / "trained.pt")
-    try:
-        assert planned(built, config=config_of(built), targets=TARGETS) == {
-            "network",
-            "network_figure",
-        }
-    finally:
-        (built / "trained.pt").write_bytes(before)
+    weights = {"2.weight": torch.zeros(3, 3), "2.bias": torch.zeros(3)}
+    torch.save(weights, checkout / "trained.pt")
+    found = planned(checkout, config=config_of(checkout), targets=TARGETS)
+    assert found == {"network", "network_figure"}
 
 
 def test_the_configs_of_the_page_are_some(built):

@@ -105,19 +105,12 @@ def test_the_report_has_pictures_and_captions(reported):
         assert FIGURES[name].caption.split("``")[0][:40] in report
 
 
-def follow(browser, text: str) -> None:
-    """Follow what is written in the report's list on the left."""
-    browser.evaluate(
-        f"[...document.querySelectorAll('nav a')].find((a) => a.textContent.trim() === {text!r}"
-        ").click()"
-    )
-
-
 @pytest.mark.browser
 def test_everything_listed_can_be_seen(reported, browser):
     browser.open(reported / "report.html")
     assert "tiny" in browser.evaluate("document.querySelector('.prose').textContent")
-    follow(browser, SECTION)
+    links = "[...document.querySelectorAll('nav a')]"
+    browser.evaluate(f"{links}.find((a) => a.textContent.trim() === {SECTION!r}).click()")
     names = browser.evaluate("[...document.querySelectorAll('nav td')].map((d) => d.textContent)")
     assert "FCN 5x256" in names and "MNIST (digits)" in names
     pictures = set()
