@@ -105,4 +105,4 @@ def test_a_real_run(checkout, monkeypatch, capsys):
     printed = status(capsys)
     assert row(printed, "train") == ["0", "1", "1", "not", "known", "yet"]
     assert "Missing (5): " in printed and not Path("results/tiny").exists()
-    assert ended("status", "--config", "device=tpu").startswith("error: config key device is 'tpu'")
+    assert ended("status", "--config", "device=tpu").startswith("error: config key device: 'tpu'")
