@@ -11,6 +11,16 @@ from layer_robustness.experiments.recipe import Recipe
 from support import browser as chromium
 
 
+def pytest_addoption(parser):
+    told = "how often training, and half as often each probe, is killed at random moments"
+    parser.addoption("--kills", type=int, default=6, help=told)
+
+
+@pytest.fixture(scope="session")
+def kills(pytestconfig) -> int:
+    return pytestconfig.getoption("kills")
+
+
 def pytest_collection_modifyitems(items):
     """Begin with what takes longest: SLURM, which is waited for, then runs of Snakemake and faults.
 

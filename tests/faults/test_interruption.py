@@ -47,7 +47,6 @@ from support.training import NETWORK, finished, history, train_arguments, weight
 
 ASKING = [signal.SIGTERM, signal.SIGUSR1, signal.SIGINT]
 EPOCHS = 90
-KILLS = 6  # of training, at random moments; half as many of each probe
 JOB = "mnist/fcn2x64"
 SEEDS = 3
 EXPERIMENT = parse_experiment("mnist/fcn5x256/seed0")  # that is measured
@@ -117,12 +116,12 @@ def undisturbed(tmp_path_factory, job) -> Path:
     ids=lambda value: getattr(value, "name", "all" if value else "the first"),
 )
 def test_a_job_that_is_stopped_at_random_moments_goes_on(
-    tmp_path, job, undisturbed, number, everyone, monkeypatch
+    tmp_path, job, undisturbed, number, everyone, kills, monkeypatch
 ):
     """Clusters ask all processes, people the first alone."""
     killed = number == signal.SIGKILL
     monkeypatch.setattr(publishing, "LARGE", math.inf)  # saves every epoch, on a slow disk too
-    left, folders = KILLS if killed else 3, itertools.count()
+    left, folders = kills if killed else 3, itertools.count()
     while left > 0:
         run = tmp_path / str(next(folders))
         log = run.with_suffix(".log")
@@ -291,7 +290,9 @@ def trained(tmp_path, few_digits, recipe) -> TrainedNetwork:
 
 
 @pytest.mark.parametrize("name", ["probe", "joint"])
-def test_a_measurement_that_is_stopped_keeps_what_was_counted(tmp_path, trained, monkeypatch, name):
+def test_a_measurement_that_is_stopped_keeps_what_was_counted(
+    tmp_path, trained, kills, monkeypatch, name
+):
     """One image at a time."""
     monkeypatch.setattr(measurement, "EVERY", 0)
     groups = ["--groups", "every_second"] if name == "joint" else []
@@ -308,7 +309,7 @@ def test_a_measurement_that_is_stopped_keeps_what_was_counted(tmp_path, trained,
     whole, stopped = (tmp_path / run / f"{name}.csv" for run in ("whole", "stopped"))
     kept = paths.resume(stopped.with_name("checkpoints.json"), EXPERIMENT, name)
     log = tmp_path / "stopped.log"
-    for number, wanted in ((signal.SIGKILL, KILLS // 2), (signal.SIGTERM, 2)):
+    for number, wanted in ((signal.SIGKILL, max(1, kills // 2)), (signal.SIGTERM, 2)):
         stops = 0
         while stops < wanted:
             for file in (stopped, kept, log):

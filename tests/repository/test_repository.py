@@ -15,7 +15,7 @@ KINDS = ("heatmaps", "controls", "barriers", "overview", "single", "registry")
 # What Snakemake imports for every run, and the steps without torch.
 LIGHT = [f"commands.{name}" for name in ("figure", "table", "comparison", "comparison_figure")]
 LIGHT += ["commands.claims", "commands.explorer", "commands.status", "report.labels"]
-LIGHT += [f"figures.{kind}" for kind in ("heatmap", "bars", "lines", "blocks")]
+LIGHT += [f"figures.{kind}" for kind in ("heatmap", "bars", "lines")]
 LIGHT += [f"figures.beyond.{kind}" for kind in KINDS] + ["commands.network_figure"]
 LIGHT += [f"planning.{name}" for name in ("config", "demand", "imports", "plan", "presets")]
 LIGHT += ["runtime.machine", "data.image_listing", "attacks.settings"]
