@@ -105,7 +105,7 @@ OUTPUTS = {
     "train": [f"{RESULTS}/training.csv", f"{RESULTS}/checkpoints.json"],
     "probe": [f"{RESULTS}/probe.*"],
     "distances": [f"{RESULTS}/distances.csv"],
-    "figure": [],  # not there yet
+    "figure": ["figures/*"],  # not there yet
 }
 # The step, how many bytes are left, or after which file none is, and which file does not fit.
 WRITTEN = [
@@ -155,6 +155,7 @@ def test_what_cannot_be_written_is_not_there(
         assert contents(steps.folder) == before
     assert not getattr(steps, step)()
     assert not epochs_told(capsys.readouterr().err)
+    assert all(list(steps.folder.glob(pattern)) for pattern in OUTPUTS[step])
     made, expected = contents(steps.folder), contents(undisturbed.folder)
     timed = [name for name in made if "resume" in name or name.endswith("training.csv")]
     assert all(made[name] == expected[name] for name in made.keys() - timed)

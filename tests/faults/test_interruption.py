@@ -388,11 +388,12 @@ def test_a_signal_after_the_end_of_a_command_changes_nothing():
     def ended() -> None:
         exit_with_one_line(lambda: None)
         os.kill(os.getpid(), signal.SIGTERM)
+        os._exit(3)
 
     process = FORK.Process(target=ended)
     process.start()
     process.join()
-    assert process.exitcode == 0
+    assert process.exitcode == 3
 
 
 def test_an_error_that_other_code_makes_of_a_signal_is_told_as_the_signal(tmp_path):

@@ -137,7 +137,7 @@ def test_a_trained_network_on_photographs(tmp_path, monkeypatch, capsys):
 
 WRONG = {
     f"{OWN} --sources zero": "no source needs it: add reinit or interpolate:a",
-    f"{OWN} --options output=3": "model mine:build output=3 cannot be built: TypeError: ",
+    f"{OWN} --options output=3": "unexpected keyword argument 'output'",
     f"{OWN} --options outputs=7": "trained.pt does not fit the network",
     f"{OWN} --checkpoint mine.py": "mine.py cannot be read",
     f"{OWN} --data nowhere": "nowhere cannot be used",

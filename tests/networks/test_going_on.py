@@ -45,7 +45,9 @@ def probe(tmp_path):
     network = Peeking()
 
     def run(keep=tmp_path / "kept.safetensors", sources=SOURCES) -> pd.DataFrame:
-        return probe_network(network, tmp_path / "images", sources=sources, keep=keep).frame
+        return probe_network(
+            network, tmp_path / "images", sources=sources, keep=keep and str(keep)
+        ).frame
 
     return run
 

@@ -100,6 +100,8 @@ WRONG = [
     ("beyond.vit.data", MISSING, "beyond.vit.data is missing; allowed: mnist, cifar10, imagenet"),
     ("beyond.vit.data", "images", "beyond.vit.data is 'images'; allowed: mnist, cifar10, imagenet"),
     ("beyond.vit.options", {"a-b": 1}, "beyond.vit.options is 'a-b' among others"),
+    ("beyond.vit.options", {"a": [float("nan")]}, "beyond.vit.options.a.0: nan is not of type"),
+    ("beyond.vit.options", {"a": {1: 2}}, "beyond.vit.options.a: 1 is not of type 'string'"),
     ("beyond.vit.options", {"pretrained": True}, "beyond.vit.options is 'pretrained' among others"),
     ("beyond.parts.of", "vitt", "beyond.parts.of is 'vitt', which is no trained entry; allowed:"),
     ("beyond.parts.of", "given", "beyond.parts.of is 'given', which is no trained entry"),

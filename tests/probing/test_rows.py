@@ -4,10 +4,15 @@ import pytest
 import torch
 from torch import nn
 
+from layer_robustness.data import dataset
+from layer_robustness.experiments.names import parse_experiment
 from layer_robustness.models.units import state_of, unit_modules
 from layer_robustness.probing import engine
 from layer_robustness.probing.rows import reset_rows
+from layer_robustness.training.trained import TrainedNetwork
 from support.networks import plain_logits
+from support.result_files import read_csv
+from support.steps import Steps
 from support.training import NETWORK, finished
 
 
@@ -33,3 +38,17 @@ def test_rows_are_what_a_plain_loop_measures(tmp_path, recipe, few_digits, monke
         assert (row["images"], row["precision"]) == (200, "float32")
     # The case would be empty if resets changed nothing.
     assert len({row["loss"] for row in rows}) > len(groups)
+
+
+def test_the_command_resets_groups_and_the_units_outside(tmp_path, recipe):
+    steps = Steps(tmp_path, recipe)
+    assert not (steps.prepare() or steps.train() or steps.joint())
+    rows = read_csv(steps.results / "joint.csv").set_index(["unit", "source", "draw"])
+    digits = dataset.load(steps.data)
+    trained = TrainedNetwork.load(steps.manifest, parse_experiment("mnist/fcn3x256/seed0"))
+    images, initial = digits.normalize(digits.test_images), trained.state("0")
+    for group, layers in (("every_second", "24"), ("not every_second", "13")):
+        own = state_of([f"layer{number}" for number in layers], initial)
+        missed = plain_logits(trained.network, own, images).argmax(1) != digits.test_labels
+        assert rows.loc[(group, "0", 0), "error"] == pytest.approx(missed.double().mean().item())
+    assert rows["error"].nunique() > 2

@@ -29,7 +29,12 @@ def test_what_a_rule_makes_is_a_target(built):
         ("all", "no rule makes all"),
         ("README.md", "no rule makes README.md"),
         (f"{JOB}/vgg16/probes.csv", f"nearest targets are {JOB}/vgg16/probe.csv, {JOB}/vgg1"),
+        (f"{JOB}/vgg16/joints.csv", "nearest targets are"),
         ("results/data/cifar.json", "results/data/cifar10.json"),
+        (f"{RESULTS}/beyond/mine/probes.csv", f"targets are {RESULTS}/beyond/mine/probe.csv, "),
+        (f"{SHOWN}/networks/mines.pdf", f"nearest targets are {SHOWN}/networks/mine.pdf, "),
+        (f"{RESULTS}/beyond/mine/joint.csv", "no rule makes"),
+        (f"{RESULTS}/beyond/parts/training.csv", "beyond/parts is not trained"),
         (f"{JOB}/vgg12/probe.csv", "architecture 'vgg12' is unknown"),
         (f"{JOB}/fcn3x16/probe.csv", "part of the sweep cifar10/fcn_widths"),
         (f"{JOB}/fcn2x32/joint.missed.safetensors", "cifar10/fcn2x32 has no joint.csv: no figure"),
@@ -38,10 +43,17 @@ def test_what_a_rule_makes_is_a_target(built):
         (f"{RESULTS}/beyond/nobody/training.csv", "beyond/nobody is not trained"),
         (f"{RESULTS}/beyond/nobody/probe.csv", "no rule makes"),
         (f"{JOB}/fcn2x64/probe.csv", "for cifar10/fcn2x64; allowed: epochs from 0 to 7"),
+        (f"{JOB}/fcn_widths/probe.csv", "one recipe for all networks of the sweep"),
     ],
 )
 def test_what_no_rule_makes_is_refused_in_one_line(built, tmp_path, target, told):
-    """So is a network with a wrong recipe that no figure shows."""
-    changed = {"datasets": {"imagenet": "imagenet"}, "training": {"cifar10/fcn2x64": {"epochs": 7}}}
+    """So is a network or a sweep with a wrong recipe that is not asked for."""
+    changed = {
+        "datasets": {"imagenet": "imagenet"},
+        "networks": ["cifar10/vgg*", "cifar10/resnet*", "beyond/*"],
+        "beyond": {"mine": {"model": "mine:build", "data": "mnist"}, "parts": {"of": "mine"}},
+        "training": {"cifar10/fcn2x64": {"epochs": 7}, "cifar10/fcn3x16": {"seeds": 2}},
+    }
     ended = snakemake(built, "-n", config=configured(tmp_path, changed), targets=[target])
     assert told in complaint(ended)
+    assert "vgg16/joint.csv" not in ended.stderr  # no figure resets groups of it

@@ -97,6 +97,14 @@ class Job:
         rows = TABLES["table2"].rows
         return [row.replaced for row in rows if f"{row.dataset}/{row.architecture}" == self.name]
 
+    def lacks(self, step: str) -> str:
+        """Say which result of a step it does not have, as nothing shows it."""
+        if step == "joint" and not self.groups:
+            return f"no {paths.JOINT}: no figure resets groups of its units"
+        if step == "attack" and not self.replaced:
+            return f"no {paths.ADVERSARIAL}: no table attacks it"
+        return ""
+
 
 @dataclass(frozen=True)
 class Plan:
@@ -126,10 +134,8 @@ class Plan:
         if reason := missing_data(self.config, job.networks[0]):
             raise InputError(f"{name} is not trained here: there is {reason}")
         check_job(self.config, name)
-        if step == "joint" and not job.groups:
-            raise InputError(f"{name} has no {paths.JOINT}: no figure resets groups of its units")
-        if step == "attack" and not job.replaced:
-            raise InputError(f"{name} has no {paths.ADVERSARIAL}: no table attacks it")
+        if reason := job.lacks(step):
+            raise InputError(f"{name} has {reason}")
 
     @cached_property
     def jobs(self) -> tuple[Job, ...]:
