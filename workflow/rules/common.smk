@@ -40,7 +40,7 @@ or_exit(
 PLAN = Plan(config)
 PRESET = PLAN.preset
 JOB = f"{paths.results(PRESET)}/{{job}}"  # what one job trained and measured
-SHOWN = f"paper_figures/{PRESET}"
+SHOWN = paths.shown(PRESET)
 LOGS = f"{paths.results(PRESET)}/logs"
 DEVICE = config["device"]
 

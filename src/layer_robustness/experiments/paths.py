@@ -42,9 +42,9 @@ def result(preset: str, job: str, file: str) -> str:
     return f"{results(preset)}/{job}/{file}"
 
 
-def shown(preset: str, name: str) -> str:
-    """Where a figure, table or page is, such as `figure4.pdf`."""
-    return f"paper_figures/{preset}/{name}"
+def shown(preset: str) -> str:
+    """Folder of a preset's figures, tables and pages."""
+    return f"paper_figures/{preset}"
 
 
 def checkpoints(manifest: Path) -> Path:
