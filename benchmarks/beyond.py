@@ -98,7 +98,7 @@ def main() -> None:
     kept = Path("docs/results", preset)
     kept.mkdir(parents=True, exist_ok=True)
     for name in PICTURES:
-        shutil.copy(paths.shown(preset, f"{name}.png"), kept / f"{name}.png")
+        shutil.copy(f"{paths.shown(preset)}/{name}.png", kept / f"{name}.png")
 
 
 if __name__ == "__main__":
