@@ -76,14 +76,6 @@ def test_the_papers_own_values_support_all_its_claims(papers):
     assert papers.rows["why_not_tested"].isna().all()
 
 
-def test_without_results_nothing_is_tested():
-    rows = judge(CLAIMS, NOTHING)
-    assert verdicts(rows) == dict.fromkeys(IDS, NOT_TESTED)
-    assert set(rows["claim_verdict"]) == {NOT_TESTED}
-    assert rows["why_not_tested"].str.contains("was not run").all()
-    assert rows["value"].isna().all()
-
-
 def where(unit: str = "", source: str = "", **values: float):
     """An edit of result rows: of units that contain `unit`, reset to `source`."""
 
