@@ -223,10 +223,6 @@ class IsRandom(nn.Module):
         return self.linear(x) + torch.rand(1)
 
 
-def labels_of_five_classes(images):
-    return torch.arange(len(images)) % 5
-
-
 def compiled_in_part():
     network = fresh()
     network[0].compile()
@@ -238,24 +234,25 @@ def built_without_versions():
         return fresh()
 
 
+NETWORK, IMAGES, LABELS = fresh(), torch.randn(9, FEATURES), torch.arange(9) % CLASSES
 WRONG = {
     "built inside torch.inference_mode": {"model": built_without_versions()},
-    "initial equals the trained network: .*clone": {
-        "aliased": lambda network: network.state_dict()
-    },
+    "initial equals the trained network: .*clone": {"initial": NETWORK.state_dict()},
     "fresh is a OrderedDict: expected a function": {"fresh": fresh().state_dict()},
     "fresh is a Sequential: expected a function": {"fresh": fresh()},
     "the model is compiled: expected modules as they were": {"model": torch.compile(fresh())},
     "0 is compiled": {"model": compiled_in_part()},
     "no module matches 'layr4'.*'?0": {"units": ["0", "layr4"]},
-    "labels go from 0 to 4, but the network has 4 outputs": {"labels": labels_of_five_classes},
-    "expected one class an image": {"labels": lambda images: images},
-    "299 labels": {"labels": lambda images: torch.zeros(299)},
+    "labels go from 1 to 4, but the network has 4 outputs": {"data": (IMAGES, LABELS + 1)},
+    "expected one class an image": {"data": (IMAGES, IMAGES)},
+    "9 images and 8 labels": {"data": (IMAGES, LABELS[1:])},
     "other logits for the same images": {"model": IsRandom()},
     "expected logits": {"model": nn.Sequential(nn.Linear(FEATURES, 2), nn.Unflatten(1, (2, 1)))},
     f"does not take images of {FEATURES} .RuntimeError.*": {"model": nn.Linear(2, CLASSES)},
     "the network has no parameters": {"model": nn.Identity()},
-    "does not fit the network: '0.weight' is": {"initial": nn.Linear(2, 2), "name": "0"},
+    "does not fit the network: '0.weight' is": {
+        "initial": nn.Sequential(nn.Linear(2, 2), *fresh()[1:])
+    },
     "only the state has '4.weight'": {"initial": nn.Sequential(*fresh(), nn.Linear(2, 2))},
     "source 'rernd' is unknown: expected one of": {"sources": ["rernd"]},
     "source reinit needs `initial`": {"sources": ["reinit"]},
@@ -272,17 +269,10 @@ WRONG = {
 
 
 @pytest.mark.parametrize("complaint", WRONG)
-def test_wrong_input_is_one_line(case, complaint):
-    network, _, images, labels = case
-    given = dict(WRONG[complaint])
-    model = given.pop("model", network)
-    labels = given.pop("labels", lambda _: labels)(images)
-    if given.pop("name", None):
-        given["initial"] = nn.Sequential(nn.Linear(2, 2), *fresh()[1:])
-    if "aliased" in given:
-        given["initial"] = given.pop("aliased")(model)
+def test_wrong_input_is_one_line(complaint):
+    given = {"model": NETWORK, "data": (IMAGES, LABELS)} | WRONG[complaint]
     with pytest.raises(InputError, match=complaint) as error:
-        layer_robustness.probe_network(model, (images, labels), **given)
+        layer_robustness.probe_network(**given)
     assert "\n" not in str(error.value)
 
 
