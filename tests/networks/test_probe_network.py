@@ -11,7 +11,6 @@ import weakref
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -22,6 +21,7 @@ from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.precision import rounding_kept
 from support.checkout import ROOT
+from support.colour_network import write_colours
 from support.networks import plain_logits
 
 FEATURES, CLASSES = 6, 4
@@ -277,15 +277,10 @@ def test_wrong_input_is_one_line(complaint):
 
 
 def test_a_folder_of_images(tmp_path):
-    for number, colour in enumerate(("red", "green", "blue")):
-        (tmp_path / colour).mkdir()
-        Image.new("RGB", (300, 260), colour).save(tmp_path / colour / f"{number}.png")
-    # The mean colour, linear: it tells the three apart at any initial draw of a fixed head.
+    write_colours(tmp_path)
     network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3))
-    order = torch.tensor([2, 1, 0])  # folders sort as blue, green, red
-    with torch.no_grad():
-        network[2].weight.copy_(torch.eye(3)[order])
-        network[2].bias.zero_()
+    of_colours = torch.eye(3).flip(0)  # folders sort as blue, green, red
+    network.load_state_dict({"2.weight": of_colours, "2.bias": torch.zeros(3)})
     result = layer_robustness.probe_network(network, tmp_path, sources=["zero"])
     assert list(result.frame["error"]) == [0, pytest.approx(2 / 3)]
     (tmp_path / "blue" / "2.png").write_text("no image")
