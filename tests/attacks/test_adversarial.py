@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from layer_robustness.attacks.accuracy import adversarial_rows, examples
-from layer_robustness.data.dataset import Dataset, from_splits
+from layer_robustness.data.dataset import Dataset
 from layer_robustness.data.sources import halved
 from layer_robustness.experiments.names import parse_network
 from layer_robustness.runtime.errors import InputError
@@ -19,14 +19,10 @@ STRONG = replace(SETTINGS, test_examples=100, eps=16, step=5, steps=4, eot_draws
 
 
 @pytest.fixture(scope="module")
-def small(digits) -> Dataset:
-    """667 digits to train on, 200 to test, of 14x14 pixels."""
-    few = from_splits(
-        "few_digits",
-        (halved(digits.train_images[::6]), digits.train_labels[::6]),
-        (halved(digits.test_images[::5]), digits.test_labels[::5]),
-    )
-    return replace(few, sha256="few")
+def small(few_digits) -> Dataset:
+    """Digits of 14x14 pixels."""
+    train, test = halved(few_digits.train_images), halved(few_digits.test_images)
+    return replace(few_digits, train_images=train, test_images=test)
 
 
 @pytest.fixture(scope="module")
@@ -34,11 +30,11 @@ def trained(tmp_path_factory, small, recipe) -> TrainedNetwork:
     """ResNet4^2 of an eighth of its width after some epochs."""
     recipe = replace(
         recipe,
-        epochs=8,
+        epochs=16,
         batch_size=16,
         learning_rate=0.005,
-        milestones=(7,),
-        checkpoints=(0, 8),
+        milestones=(14,),
+        checkpoints=(0, 16),
         initial_law="lecun_normal",
         width=0.125,
     )

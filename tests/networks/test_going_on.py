@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from unittest.mock import patch
 
 import pandas as pd
 import pytest
@@ -64,18 +65,17 @@ class Peeking(nn.Module):
         return self.last(self.first(self.pool(x) * self.last.weight.mean(0)))
 
 
-def stop(monkeypatch, probe, number: int) -> None:
-    with monkeypatch.context() as patched, pytest.raises(Interrupted):
-        patched.setattr(interruption, "asked", Stops(number))
+def stop(probe, number: int) -> None:
+    with patch.object(interruption, "asked", Stops(number)), pytest.raises(Interrupted):
         probe()
 
 
 @pytest.mark.parametrize("number", [2, 6, 11, 15, 18])
-def test_the_rows_are_those_of_a_probe_that_never_stopped(monkeypatch, probe, decoded, number):
+def test_the_rows_are_those_of_a_probe_that_never_stopped(probe, decoded, number):
     expected = probe(keep=None)
     everything = len(set(decoded))
     decoded.clear()
-    stop(monkeypatch, probe, number)
+    stop(probe, number)
     before = list(decoded)
     decoded.clear()
     pd.testing.assert_frame_equal(probe(), expected, check_exact=True)
@@ -92,8 +92,8 @@ def test_what_is_done_is_not_measured_again(probe, decoded):
     assert not decoded
 
 
-def test_another_probe_starts_over(monkeypatch, probe, decoded, capsys):
-    stop(monkeypatch, probe, 14)
+def test_another_probe_starts_over(probe, decoded, capsys):
+    stop(probe, 14)
     decoded.clear()
     frame = probe(sources=["zero"])
     assert len(decoded) == 3 * EACH and list(frame["source"].unique()) == ["trained", "zero"]

@@ -1,6 +1,7 @@
 """Memory layout and micro-batch: the faster ones are taken, and the model has its own back."""
 
 import math
+from unittest.mock import patch
 
 import pytest
 import torch
@@ -113,8 +114,7 @@ def test_what_was_stopped_goes_on_in_its_layout(monkeypatch, network, data, tmp_
         return probe_network(network, data, sources=["zero"], keep=keep, **given)
 
     clocked(monkeypatch, "channels_last")
-    with monkeypatch.context() as patched, pytest.raises(Interrupted):
-        patched.setattr(interruption, "asked", Stops(11))
+    with patch.object(interruption, "asked", Stops(11)), pytest.raises(Interrupted):
         run()
     layouts.clear()
     clocked(monkeypatch, "contiguous")
@@ -127,8 +127,8 @@ def test_what_was_stopped_goes_on_in_its_layout(monkeypatch, network, data, tmp_
 def test_less_memory_helps_what_is_gone_on_with(monkeypatch, network, data, tmp_path):
     given = {"sources": ["zero"], "keep": tmp_path / "kept.safetensors"}
     monkeypatch.setattr(pace, "WORTHWHILE", math.inf)
-    with monkeypatch.context() as patched, pytest.raises(Interrupted):
-        patched.setattr(interruption, "asked", Stops(11))  # four images were counted
+    counted = Stops(11)  # after four images
+    with patch.object(interruption, "asked", counted), pytest.raises(Interrupted):
         probe_network(network, data, **given)
     assert probe_network(network, data, **given, memory_gb=1e-4).micro_batch == 8
 

@@ -12,7 +12,6 @@ import weakref
 import pandas as pd
 import pytest
 import torch
-from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
@@ -23,6 +22,7 @@ from layer_robustness.probing.sources import States, make_sources
 from layer_robustness.runtime.errors import InputError
 from layer_robustness.runtime.precision import rounding_kept
 from support.checkout import ROOT
+from support.colour_network import write_colours
 from support.networks import plain_logits
 
 FEATURES, CLASSES = 6, 4
@@ -224,10 +224,6 @@ class IsRandom(nn.Module):
         return self.linear(x) + torch.rand(1)
 
 
-def labels_of_five_classes(images):
-    return torch.arange(len(images)) % 5
-
-
 def compiled_in_part():
     network = fresh()
     network[0].compile()
@@ -239,28 +235,27 @@ def built_without_versions():
         return fresh()
 
 
+NETWORK, IMAGES, LABELS = fresh(), torch.randn(9, FEATURES), torch.arange(9) % CLASSES
 WRONG = {
     "built inside torch.inference_mode": {"model": built_without_versions()},
-    "initial equals the trained network: .*clone": {
-        "aliased": lambda network: network.state_dict()
-    },
+    "initial equals the trained network: .*clone": {"initial": NETWORK.state_dict()},
     "fresh is a OrderedDict: expected a function": {"fresh": fresh().state_dict()},
     "fresh is a Sequential: expected a function": {"fresh": fresh()},
     "the model is compiled: expected modules as they were": {"model": torch.compile(fresh())},
     "0 is compiled": {"model": compiled_in_part()},
     "no module matches 'layr4'.*'?0": {"units": ["0", "layr4"]},
-    "labels go from 0 to 4, but the network has 4 outputs": {"labels": labels_of_five_classes},
-    "expected one class an image": {"labels": lambda images: images},
-    "299 labels": {"labels": lambda images: torch.zeros(299)},
-    "data is a TensorDataset: expected a DataLoader": {"data": TensorDataset},
-    "a batch is no pair of images and labels": {
-        "data": lambda images, labels: [*zip(images, labels.tolist(), strict=True)]
-    },
+    "labels go from 1 to 4, but the network has 4 outputs": {"data": (IMAGES, LABELS + 1)},
+    "expected one class an image": {"data": (IMAGES, IMAGES)},
+    "9 images and 8 labels": {"data": (IMAGES, LABELS[1:])},
+    "data is a TensorDataset: expected a DataLoader": {"data": TensorDataset(IMAGES, LABELS)},
+    "a batch is no pair of images and labels": {"data": [*zip(IMAGES, [0] * 9, strict=False)]},
     "other logits for the same images": {"model": IsRandom()},
     "expected logits": {"model": nn.Sequential(nn.Linear(FEATURES, 2), nn.Unflatten(1, (2, 1)))},
     f"does not take images of {FEATURES} .RuntimeError.*": {"model": nn.Linear(2, CLASSES)},
     "the network has no parameters": {"model": nn.Identity()},
-    "does not fit the network: '0.weight' is": {"initial": nn.Linear(2, 2), "name": "0"},
+    "does not fit the network: '0.weight' is": {
+        "initial": nn.Sequential(nn.Linear(2, 2), *fresh()[1:])
+    },
     "only the state has '4.weight'": {"initial": nn.Sequential(*fresh(), nn.Linear(2, 2))},
     "source 'rernd' is unknown: expected one of": {"sources": ["rernd"]},
     "source reinit needs `initial`": {"sources": ["reinit"]},
@@ -280,31 +275,18 @@ WRONG = {
 
 
 @pytest.mark.parametrize("complaint", WRONG)
-def test_wrong_input_is_one_line(case, complaint):
-    network, _, images, labels = case
-    given = dict(WRONG[complaint])
-    model = given.pop("model", network)
-    labels = given.pop("labels", lambda _: labels)(images)
-    if given.pop("name", None):
-        given["initial"] = nn.Sequential(nn.Linear(2, 2), *fresh()[1:])
-    if "aliased" in given:
-        given["initial"] = given.pop("aliased")(model)
-    data = given.pop("data", lambda *pair: pair)(images, labels)
+def test_wrong_input_is_one_line(complaint):
+    given = {"model": NETWORK, "data": (IMAGES, LABELS)} | WRONG[complaint]
     with pytest.raises(InputError, match=complaint) as error:
-        layer_robustness.probe_network(model, data, **given)
+        layer_robustness.probe_network(**given)
     assert "\n" not in str(error.value)
 
 
 def test_a_folder_of_images(tmp_path):
-    for number, colour in enumerate(("red", "green", "blue")):
-        (tmp_path / colour).mkdir()
-        Image.new("RGB", (300, 260), colour).save(tmp_path / colour / f"{number}.png")
-    # The mean colour, linear: it tells the three apart at any initial draw of a fixed head.
+    write_colours(tmp_path)
     network = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(3, 3))
-    order = torch.tensor([2, 1, 0])  # folders sort as blue, green, red
-    with torch.no_grad():
-        network[2].weight.copy_(torch.eye(3)[order])
-        network[2].bias.zero_()
+    of_colours = torch.eye(3).flip(0)  # folders sort as blue, green, red
+    network.load_state_dict({"2.weight": of_colours, "2.bias": torch.zeros(3)})
     result = layer_robustness.probe_network(network, tmp_path, sources=["zero"])
     assert list(result.frame["error"]) == [0, pytest.approx(2 / 3)]
     (tmp_path / "blue" / "2.png").write_text("no image")

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import pytest
 
-from support.papers_results import write_all
+from layer_robustness.paper.comparison.values import COMPARED
+from support.papers_results import write
 
 
 @pytest.fixture(scope="session")
 def written(tmp_path_factory) -> Path:
     """A folder of them, to be read only."""
     folder = tmp_path_factory.mktemp("papers")
-    write_all(folder)
+    write(folder, COMPARED)
     return folder

@@ -47,7 +47,7 @@ def closed():
 
 def the_papers(target, folder, **changes) -> Results:
     """Return results that are what the paper shows, with changes in how all networks were run."""
-    papers_results.write_target(folder, target)
+    papers_results.write(folder, [target])
     return papers_results.evidence(folder, **changes).results
 
 

@@ -3,6 +3,8 @@
 Two seeds of every network, whose only difference is the one between the whiskers of Figure 2.
 """
 
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -12,38 +14,24 @@ import pandas as pd
 from layer_robustness.experiments.groups import members
 from layer_robustness.experiments.manifest import TrainingData
 from layer_robustness.experiments.names import Network
+from layer_robustness.figures.figure import Figure
 from layer_robustness.paper import values as paper
 from layer_robustness.paper.claims.evidence import Evidence
-from layer_robustness.paper.comparison.values import COMPARED
 from layer_robustness.tables.registry import Table
 from support.checkout import ROOT
 from support.plans import plan
-from support.result_files import read_csv, results_in, write_csv, write_manifest
+from support.result_files import results_in, write_csv, write_manifest
 from support.stochastic import SETTINGS
 
 VALUES = paper.load(ROOT / "resources/paper")
 SEEDS = 2
 EPOCHS = ("0", "1", "10", "100")
 RECIPE = plan("paper").job("cifar10/vgg16").recipe
+Rows = tuple[Network, str, pd.DataFrame]  # and of which file they are
 
 
-def write_rows(folder: Path, network: Network, file: str, rows: pd.DataFrame, seed=None) -> None:
-    """Write rows for one seed or all; what the file has of other seeds, units, columns is kept."""
-    path = folder / str(network) / file
-    numbers = range(SEEDS) if seed is None else [seed]
-    rows = pd.concat([rows.assign(network=str(network), seed=number) for number in numbers])
-    key = [name for name in ("network", "seed", "unit", "source", "draw") if name in rows]
-    if path.exists() and "unit" in key:
-        both = pd.concat([rows, read_csv(path)])
-        rows = both.groupby(key, sort=False, as_index=False).first()
-    write_csv(path, rows)
-    dataset = network.dataset
-    data = TrainingData(dataset, "the paper's", (3, 32, 32), paper.CLASSES[dataset])
-    write_manifest(folder, network, RECIPE, data, SEEDS, draws=1)
-
-
-def write_heatmap(folder: Path, figure) -> None:
-    """Write the cells of a heatmap; of a joint panel one layer of each group."""
+def of_heatmap(figure: Figure) -> Iterator[Rows]:
+    """Return the cells of a heatmap; of a joint panel one layer of each group."""
     for panel in figure.panels:
         (network,) = panel.networks
         cells = VALUES[VALUES["target"] == panel.name]
@@ -54,11 +42,11 @@ def write_heatmap(folder: Path, figure) -> None:
             inside = rows["unit"].isin(members(network, panel.group))
             rows["unit"] = inside.map({True: panel.group, False: f"not {panel.group}"})
             rows = rows.drop_duplicates(["unit", "source"])
-        write_rows(folder, network, panel.file, rows)
+        yield network, panel.file, of_all_seeds(rows)
 
 
-def write_bars(folder: Path, figure) -> None:
-    """Write errors whose means and deviations over seeds are the bars'; the rest is at chance."""
+def of_bars(figure: Figure) -> Iterator[Rows]:
+    """Return errors whose means and deviations over seeds are the bars'; the rest is at chance."""
     for network in figure.networks:
         bar = VALUES[(VALUES["architecture"] == network.architecture)]
         bar = bar[(bar["dataset"] == network.dataset) & bar["target"].str.startswith("2")]
@@ -74,11 +62,11 @@ def write_bars(folder: Path, figure) -> None:
             rows = pd.DataFrame(rows, columns=["unit", "source", "draw", "error"])
             upper = rows["unit"].isin(network.units[1:]) & (rows["source"] == "0")
             rows.loc[upper, "error"] = reset
-            write_rows(folder, network, "probe.csv", rows, seed)
+            yield network, "probe.csv", rows.assign(seed=seed)
 
 
-def write_table(folder: Path, table) -> None:
-    """Write final errors, and for Table 1 blocks whose errors have its means and deviations."""
+def of_table(table: Table) -> Iterator[Rows]:
+    """Return final errors, and for Table 1 blocks whose errors have its means and deviations."""
     values = VALUES[VALUES["target"] == table.name].set_index(
         ["dataset", "architecture", "quantity"]
     )["value"]
@@ -90,27 +78,26 @@ def write_table(folder: Path, table) -> None:
                 mean, deviation = (
                     values[*of_row, f"{column.name}_{end}"] for end in ("mean", "std")
                 )
-                write_blocks(folder, network, mean, deviation)
+                yield network, "probe.csv", of_all_seeds(blocks(network, mean, deviation))
             elif (*of_row, column.name) in values:
                 error = values[*of_row, column.name]
                 history = pd.DataFrame({"epoch": [1, 100], "test_error": [0.9, error]})
                 history = history.assign(train_loss=0, train_error=0)
-                write_rows(folder, network, "training.csv", history)
+                yield network, "training.csv", of_all_seeds(history)
 
 
-def write_blocks(folder: Path, network: Network, mean: float, deviation: float) -> None:
-    blocks = members(network, "all_but_first")
-    signs = np.resize([1.0, -1.0], len(blocks))
-    signs[-1] = 0 if len(blocks) % 2 else signs[-1]
+def blocks(network: Network, mean: float, deviation: float) -> pd.DataFrame:
+    units = members(network, "all_but_first")
+    signs = np.resize([1.0, -1.0], len(units))
+    signs[-1] = 0 if len(units) % 2 else signs[-1]
     errors = mean + deviation * signs / signs.std()
-    rows = {"unit": blocks, "source": "0", "draw": 0, "error": errors}
-    write_rows(folder, network, "probe.csv", pd.DataFrame(rows))
+    return pd.DataFrame({"unit": units, "source": "0", "draw": 0, "error": errors})
 
 
-def write_adversarial(folder: Path, _: Table) -> None:
-    """Write five repetitions of every entry of Table 2, with its mean and deviation."""
+def of_attacks(table: Table) -> Iterator[Rows]:
+    """Return five repetitions of every entry of Table 2, with its mean and deviation."""
     spread = np.array([1, -1, 0, 0, 0]) / 0.5**0.5
-    for architecture, entries in VALUES[VALUES["target"] == "table2"].groupby("architecture"):
+    for architecture, entries in VALUES[VALUES["target"] == table.name].groupby("architecture"):
         rows = []
         means = entries[entries["quantity"].str.endswith("_mean")]
         deviations = entries.set_index(["variant", "quantity"])["value"]
@@ -128,24 +115,32 @@ def write_adversarial(folder: Path, _: Table) -> None:
                 for repetition, accuracy in enumerate(value + deviation * spread)
             ]
         network = Network("cifar10", architecture)
-        write_rows(folder, network, "adversarial.csv", pd.DataFrame(rows))
+        yield network, "adversarial.csv", of_all_seeds(pd.DataFrame(rows))
 
 
-def write_target(folder: Path, target) -> None:
-    """Write what one figure or table reads."""
-    write = {
-        "heatmap": write_heatmap,
-        "bars": write_bars,
-        "errors": write_table,
-        "adversarial": write_adversarial,
-    }
-    write[target.kind](folder, target)
+def of_all_seeds(rows: pd.DataFrame) -> pd.DataFrame:
+    return pd.concat(rows.assign(seed=seed) for seed in range(SEEDS))
 
 
-def write_all(folder: Path) -> None:
-    """Write everything; where two figures differ the heatmap counts."""
-    for target in sorted(COMPARED, key=lambda target: target.kind == "heatmap"):
-        write_target(folder, target)
+OF_KIND = {"heatmap": of_heatmap, "bars": of_bars, "errors": of_table, "adversarial": of_attacks}
+
+
+def write(folder: Path, targets: Iterable[Figure | Table]) -> None:
+    """Write what figures and tables read; where two of them differ the heatmap counts."""
+    found = defaultdict(list)
+    for target in sorted(targets, key=lambda target: target.kind != "heatmap"):
+        for network, file, rows in OF_KIND[target.kind](target):
+            found[network, file].append(rows.assign(network=str(network)))
+    for (network, file), parts in found.items():
+        rows = pd.concat(parts)
+        if len(parts) > 1:
+            labels = ("network", "seed", "unit", "source", "draw", "epoch")
+            by = [name for name in labels if name in rows]
+            rows = rows.groupby(by, sort=False).first().reset_index()
+        write_csv(folder / str(network) / file, rows)
+        dataset = network.dataset
+        data = TrainingData(dataset, "the paper's", (3, 32, 32), paper.CLASSES[dataset])
+        write_manifest(folder, network, RECIPE, data, SEEDS, draws=1)
 
 
 def evidence(folder: Path, **changes) -> Evidence:

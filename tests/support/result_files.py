@@ -21,7 +21,6 @@ SOURCES = {
     "imagenet": [("rerand", 0), ("rerand", 1), ("0", 0), ("1", 0), ("3", 0)],
 }
 NAMES = ("error", "dist_l2", "dist_linf")
-FILES = ("probe.csv", "joint.csv", "distances.csv")
 
 
 def write_csv(path: Path, frame: pd.DataFrame) -> None:
@@ -57,17 +56,6 @@ def arguments_of(folder: Path) -> list[object]:
     return [*read, "--preset", "made_up"]
 
 
-def made_up(network: str, file: str, position: float, column: float, seed: float, name: str):
-    """Return a number that tells where it comes from."""
-    number = position + column / 10 + seed / 100 + NAMES.index(name) / 1000
-    return number + sum(network.encode()) / 1e6 + FILES.index(file) * 1000
-
-
-def group_units(network, figure: Figure) -> list[str]:
-    groups = {panel.group: 0 for panel in figure.panels if panel.group}
-    return [unit for group in groups for unit in (group, f"not {group}")]
-
-
 def write_results(
     folder: Path, figure: Figure, recipe: Recipe, sources: Sources = PAPERS_DATA
 ) -> Results:
@@ -76,23 +64,19 @@ def write_results(
     sources
         What stands in for the paper's own data sets.
     """
+    groups = dict.fromkeys(panel.group for panel in figure.panels if panel.group)
     for network, file in figure.needs:
-        units = [*network.units, "fullmodel"]
-        if file == "joint.csv":
-            units = group_units(network, figure)
-        if file == "distances.csv":
-            units = network.units
+        units = {
+            "probe.csv": (*network.units, "fullmodel"),
+            "joint.csv": [unit for group in groups for unit in (group, f"not {group}")],
+            "distances.csv": network.units,
+        }[file]
+        own = sum(str(network).encode()) / 1e6  # all numbers differ, those of networks too
         rows = [
-            {
-                "network": str(network),
-                "seed": seed,
-                "unit": unit,
-                "source": source,
-                "draw": draw,
-                **{
-                    name: made_up(str(network), file, position, column, seed, name)
-                    for name in NAMES
-                },
+            {"network": str(network), "seed": seed, "unit": unit, "source": source, "draw": draw}
+            | {
+                name: own + position + column / 10 + seed / 100 + number / 1000
+                for number, name in enumerate(NAMES)
             }
             for seed in range(SEEDS)
             for position, unit in enumerate(units)
