@@ -97,10 +97,10 @@ class Result:
         full, images = self.frame["error"].iloc[0], self.frame["images"].iloc[0]
         if self.did_not_train:
             return "The network did not train: its loss was not finite.\n"
-        lines = [f"Test error {full:.3f} on {images} images; guessing errs at {self.chance:.3f}."]
+        lines = [f"Test error {full:.3f} on {images} images; {self.chance:.3f} by guessing."]
         if not self.is_trained:
             return f"{lines[0]} The network learned too little for a reset to cost something.\n"
-        lines.append(f"A unit is critical if its reset costs over {CRITICAL} of the way between.")
+        lines.append(f"A unit is critical if its reset costs over {CRITICAL} of the difference.")
         for source in self.resets["source"].unique():
             costs = self.costs(source)
             critical = [
