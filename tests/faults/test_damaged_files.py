@@ -187,29 +187,35 @@ def test_no_flipped_bit_of_text_is_a_traceback(steps, name):
 # Whole files, but not the right ones
 
 
-def put_in_place(steps: Steps, path: Path, what: str) -> None:
-    """Put another file in the place of one, also of a training by another recipe; or damage it."""
+def train_otherwise(steps: Steps) -> None:
+    """Train by another recipe too, in a folder of its own."""
+    recipe = replace(steps.recipe, learning_rate=0.02)
+    otherwise = replace(steps, folder=steps.folder / "otherwise", recipe=recipe)
+    shutil.copytree(steps.data.parent, otherwise.data.parent)
+    assert not otherwise.train()
+
+
+def exchange(steps: Steps, path: Path, what: str) -> None:
+    """Damage a file, or put in its place another one, by its name in the folder."""
     if what.startswith("otherwise/"):
-        recipe = replace(steps.recipe, learning_rate=0.02)
-        otherwise = replace(steps, folder=steps.folder / "otherwise", recipe=recipe)
-        shutil.copytree(steps.data.parent, otherwise.data.parent)
-        assert not otherwise.train()
-    other = steps.folder / f"{what}.safetensors"
-    harm(path, other.read_bytes() if other.exists() else what)
+        train_otherwise(steps)
+    harm(path, what if what in DAMAGES else (steps.folder / what).read_bytes())
 
 
 SEED1 = f"{JOB}/resume/fcn3x256/seed1"
+DIGITS, STATE = "data/digits5k.safetensors", "state.safetensors"
+EPOCH0, EPOCH1, EPOCH2 = (f"epoch{number}.safetensors" for number in range(3))
 
 
 @pytest.mark.parametrize(
     "other",
-    [f"{SEED1}/epoch2", f"otherwise/{RESUME}/epoch2", f"{RESUME}/epoch1", "data/digits5k"],
+    [f"{SEED1}/{EPOCH2}", f"otherwise/{RESUME}/{EPOCH2}", f"{RESUME}/{EPOCH1}", DIGITS],
     ids=["seed", "training", "epoch", "data set"],
 )
 def test_a_checkpoint_of_another_is_refused(steps, undisturbed, other):
     """By every step that reads checkpoints, until what the line says is deleted."""
     path = steps.folder / WEIGHTS / "epoch2.safetensors"
-    put_in_place(steps, path, other)
+    exchange(steps, path, other)
     for reader in (steps.probe, steps.distances):
         assert f"{path} is not the checkpoint that was trained" in reader()
     remove(steps.results / "checkpoints")
@@ -224,18 +230,18 @@ def test_other_data_than_trained_on_is_refused(steps):
         assert "was trained on other data than digits5k: train again" in reader()
 
 
-OTHERS = (f"{SEED1}/state", f"otherwise/{RESUME}/state")
+OTHERS = (f"{SEED1}/{STATE}", f"otherwise/{RESUME}/{STATE}")
 # A file of the resume folder, and how it is damaged or what lies in its place.
 RESUMED = [
-    *((name, damage) for name in ("state", "epoch1") for damage in ("flipped", "missing")),
-    *(("state", other) for other in ("data/digits5k", f"{RESUME}/epoch0", *OTHERS)),
-    *(("epoch1", other) for other in (f"{RESUME}/state", f"{RESUME}/epoch0")),
+    *((name, damage) for name in (STATE, EPOCH1) for damage in ("flipped", "missing")),
+    *((STATE, other) for other in (DIGITS, f"{RESUME}/{EPOCH0}", *OTHERS)),
+    *((EPOCH1, other) for other in (f"{RESUME}/{STATE}", f"{RESUME}/{EPOCH0}")),
 ]
 
 
 @pytest.mark.parametrize(("name", "what"), RESUMED)
 def test_training_starts_over_where_it_cannot_go_on(steps, undisturbed, capfd, name, what):
-    put_in_place(steps, steps.folder / RESUME / f"{name}.safetensors", what)
+    exchange(steps, steps.folder / RESUME / name, what)
     capfd.readouterr()
     assert not steps.train()
     told = capfd.readouterr().err
@@ -254,10 +260,12 @@ def test_a_folder_in_place_of_what_training_keeps_is_left_to_the_user(steps, und
     assert steps.weights() == undisturbed.weights()
 
 
-@pytest.mark.parametrize("what", ["flipped", f"{RESUME}/joint"], ids=["flipped", "other units"])
+@pytest.mark.parametrize(
+    "what", ["flipped", f"{RESUME}/joint.safetensors"], ids=["flipped", "other units"]
+)
 def test_a_probe_starts_over_where_it_cannot_go_on(steps, undisturbed, capfd, what):
     """What a finished probe kept stands for what a stopped one has."""
-    put_in_place(steps, steps.folder / RESUME / "probe.safetensors", what)
+    exchange(steps, steps.folder / RESUME / "probe.safetensors", what)
     assert not steps.probe()
     assert "starting over" in capfd.readouterr().err
     for file in ("probe.csv", "probe.missed.safetensors"):
