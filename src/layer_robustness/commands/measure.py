@@ -54,7 +54,7 @@ def write_rows(arguments: argparse.Namespace, rows_of: RowsOf) -> None:
 
     def task(experiment: Experiment) -> list[dict]:
         labels = {"network": str(experiment.network), "seed": experiment.seed}
-        trained = TrainedNetwork.load(arguments.manifest, experiment)
+        trained = TrainedNetwork.load(arguments.manifest, experiment, manifest)
         return [labels | row for row in rows_of(trained)]
 
     note_signals()  # measurements save what they have, and workers stop between their steps

@@ -57,14 +57,15 @@ def read(manifest: Path, data: Path, name: str = "", most: int | None = None) ->
     most
         How many test images are taken, evenly over all.
     """
-    experiments = {str(each): each for each in Manifest.load(manifest).experiments}
+    stored = Manifest.load(manifest)
+    experiments = {str(each): each for each in stored.experiments}
     name = name or next(iter(experiments))
     if name not in experiments:
         raise InputError(
             f"--experiment {name}: {manifest} has none of that name, only {', '.join(experiments)}"
         )
     images = dataset.load(data)
-    trained = TrainedNetwork.load(manifest, experiments[name])
+    trained = TrainedNetwork.load(manifest, experiments[name], stored)
     check_data(trained, images)
     if trained.diverged:
         raise DidNotTrain(trained, len(evenly(len(images.test_labels), most)))

@@ -32,12 +32,14 @@ class TrainedNetwork:
     network: nn.Module
 
     @classmethod
-    def load(cls, path: Path, experiment: Experiment) -> "TrainedNetwork":
-        """Read an experiment of the manifest at `path`.
+    def load(
+        cls, path: Path, experiment: Experiment, manifest: Manifest | None = None
+    ) -> "TrainedNetwork":
+        """Read an experiment of the manifest at `path`, which may have been read before.
 
         Raises `InputError` if a file is missing, damaged or of another experiment.
         """
-        manifest = Manifest.load(path)
+        manifest = manifest or Manifest.load(path)
         data, recipe = manifest.data, manifest.recipe
         if recipe.precision not in PRECISIONS:
             raise InputError(f"{path} has an unknown precision: {remedy(path)}")
