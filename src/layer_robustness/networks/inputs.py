@@ -73,8 +73,8 @@ def folder_batches(
     samples = [(path, outputs[found.classes[label]]) for path, label in found.samples]
     taken = [samples[place] for place in evenly(len(samples), most)]
     transform = cast(Transform, create_transform(**config))
-    listed = [f"{label} {Path(path).stat().st_size} {path}" for path, label in taken]
-    images = Listed(taken, partial(photograph, transform), [str(transform), *listed], len(names))
+    identity_of = partial(listing, transform, taken)
+    images = Listed(taken, partial(photograph, transform), identity_of, len(names))
     return DataLoader(images, batch_size=LOADED, num_workers=workers)
 
 
@@ -82,6 +82,12 @@ def photograph(transform: Transform, sample: tuple[str, int]) -> tuple[Tensor, i
     """Decode an image of a folder, and prepare it for a network."""
     path, label = sample
     return transform(opened(path)), label
+
+
+def listing(transform: Transform, samples: Sequence[tuple[str, int]]) -> list[str]:
+    """What tells images of a folder from others: how they are prepared, and each file's size."""
+    listed = [f"{label} {Path(path).stat().st_size} {path}" for path, label in samples]
+    return [str(transform), *listed]
 
 
 def prepared_batches(
@@ -93,7 +99,7 @@ def prepared_batches(
         return data.normalize(data.test_images[place], dtype), data.test_labels[place]
 
     places = evenly(len(data.test_labels), most)
-    images = Listed(places, read, [data.sha256, *map(str, places)])
+    images = Listed(places, read, lambda: [data.sha256, *map(str, places)])
     return DataLoader(images, batch_size=LOADED)
 
 
@@ -110,14 +116,15 @@ class Listed(Dataset):
     items
         Of each of them `read` makes an image and its label.
     identity
-        What tells these images from others.
+        Tells these images from others. It is called only if a probe is kept: a folder's looks at
+        each file.
     classes
         Number of classes that the labels are numbers of, if that is known.
     """
 
     items: Sequence
     read: Callable[[Any], tuple[Tensor, Tensor | int]]
-    identity: list[str]
+    identity: Callable[[], list[str]]
     classes: int | None = None
 
     def __len__(self) -> int:
@@ -153,7 +160,7 @@ def identity(batches: Batches) -> list[str]:
     """
     images = getattr(batches, "dataset", None)
     if isinstance(images, Listed):
-        return images.identity
+        return images.identity()
     if isinstance(batches, list):
         return [digest({"images": images, "labels": labels}, {}) for images, labels in batches]
     raise InputError("keep: expected data that is a folder of images or a pair of tensors")
