@@ -118,8 +118,7 @@ class Engine:
         self.joined = together
         for rows, replayed in self.logits(images) if together > 1 else ():
             if len(rows) > 1 and not close(replayed, torch.cat([alone[row] for row in rows])):
-                for row in rows:
-                    self.resets[row - 1].joins = False
+                separate([self.resets[row - 1] for row in rows])
 
     def logits(self, images: Tensor) -> Iterator[tuple[list[int], Tensor]]:
         """Yield rows, and their logits [N, classes] one after the other.
@@ -166,8 +165,7 @@ class Engine:
             except Exception as error:  # a forward may raise anything for a batch that is repeated
                 if ran_out(error):
                     raise
-                for reset in resets:
-                    reset.joins = False
+                separate(resets)
             return torch.cat([self.replayed([reset], images) for reset in resets])
         (reset,) = resets
         if reset.engine == REPLAY:
@@ -181,6 +179,12 @@ class Engine:
         """Run the network with some tensors replaced: what a reset means."""
         with self.replay.weights.replaced(reset.values):
             return logits_of(self.network, images.clone())
+
+
+def separate(resets: Sequence[Reset]) -> None:
+    """Let each of these resets travel alone from then on."""
+    for reset in resets:
+        reset.joins = False
 
 
 def close(one: Tensor, other: Tensor) -> bool:
