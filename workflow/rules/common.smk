@@ -170,9 +170,12 @@ def check_targets():
 
 def files():
     """Name all that rules make of each job, entry and data set."""
-    names = {"entry": config["beyond"], "source": demand.SIZES}
     for step in workflow.rules:
-        names["job"] = [job.name for job in PLAN.jobs if not job.lacks(step.name)]
+        names = {
+            "job": [job.name for job in PLAN.jobs if not job.lacks(step.name)],
+            "entry": config["beyond"],
+            "source": demand.SIZES,
+        }
         for wildcard, values in names.items():
             if step.wildcard_names == {wildcard}:
                 made = (
